@@ -1,0 +1,42 @@
+# The two commands of the README, and the parts that they are made of. Everything generated lies under .cache/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+PYTEST := .cache/venv/bin/python -m pytest
+
+.PHONY: help demo test unit lint molecule site bench clean bootstrap
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bootstrap:
+	@lab/bootstrap.sh
+
+demo: bootstrap  ## build the lab, run site.yml on it, print the fleet report and what to try next
+	@.cache/venv/bin/python lab/lab.py up
+	@.cache/venv/bin/ansible-playbook -i inventories/lab site.yml
+	@.cache/venv/bin/python lab/lab.py next
+
+test: bootstrap  ## lint, unit tests, every Molecule scenario, the whole site
+	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e
+
+lint: bootstrap  ## ansible-lint, yamllint, ruff, argument specs, changelog, ansible-test sanity
+	@$(PYTEST) -v tests/checks
+
+unit: bootstrap  ## unit tests only
+	@$(PYTEST) tests/unit
+
+molecule: bootstrap  ## every Molecule scenario; S=name for one
+	@$(PYTEST) -v tests/scenarios $(if $(S),-k "test_scenario[$(S)]")
+
+site: bootstrap  ## the whole site on the lab, twice, with failures
+	@$(PYTEST) -v tests/e2e
+
+bench: bootstrap  ## speed as ratios, and the number of module runs
+	@.cache/venv/bin/python bench/run.py
+
+clean: bootstrap  ## remove the lab, its images and all that was built
+	@.cache/venv/bin/python lab/lab.py clean
+	@rm -rf .cache .ansible tests/output reports
+	@echo "Removed the lab, its images and everything under .cache."
