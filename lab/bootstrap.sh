@@ -17,7 +17,10 @@ if [ "${#missing[@]}" -gt 0 ]; then
   [ "$(id -u)" = 0 ] || { echo "lab/bootstrap.sh: run as root, or install first: ${missing[*]}" >&2; exit 1; }
   echo "== Installing Debian packages: ${missing[*]}"
   mkdir -p .cache
-  if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >.cache/apt.log 2>&1; then
+  install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
+  # Debian 13 split the docker command out of docker.io.
+  docker_cli() { command -v docker >/dev/null || install docker-cli; }
+  if ! { apt-get update -qq && install "${missing[@]}" && docker_cli; } >.cache/apt.log 2>&1; then
     tail -n 20 .cache/apt.log >&2
     echo "lab/bootstrap.sh: apt-get could not install ${missing[*]}; the whole output is in .cache/apt.log" >&2
     exit 1
