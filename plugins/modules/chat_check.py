@@ -139,7 +139,7 @@ def main():
             base_url=dict(type="str", required=True),
             model=dict(type="str", required=True),
             prompt=dict(type="str", default="Say hello in one word."),
-            max_tokens=dict(type="int", default=16),
+            max_tokens=dict(type="int", default=16, no_log=False),
             api_key=dict(type="str", default="none-needed", no_log=True),
             require_gpu=dict(type="bool", default=False),
             timeout=dict(type="int", default=300),

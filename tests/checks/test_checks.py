@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a reviewer would otherwise have to see by eye: style, documentation, and roles that say what they accept."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import sanity
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.parent.name for path in (ROOT / "roles").glob("*/meta"))
+PLAYBOOKS = sorted(str(path.relative_to(ROOT)) for path in [ROOT / "site.yml", *(ROOT / "playbooks").glob("*.yml")])
+
+
+def passes(*command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, "%s\n%s" % (" ".join(command), done.stdout[-8000:])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "."),
+        ("yamllint", "--strict", "."),
+        ("ansible-lint", "--offline", "--strict", "-q"),
+        ("antsibull-changelog", "lint"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_linter(command):
+    """Style faults and bad habits in code, YAML, roles and changelog fragments would go unseen."""
+    passes(*command)
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_playbook_syntax(playbook):
+    """A playbook that cannot even be read, or names a module or role that is not there, would reach users."""
+    passes("ansible-playbook", "--syntax-check", "-i", "inventories/example", playbook)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_default_is_specified(role):
+    """A public variable without a specification is neither documented nor checked; a specified default that differs misleads."""
+    defaults = yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {}
+    options = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    public = {name for name in defaults if not name.startswith("__")}
+    assert public - set(options) == set(), "in defaults/main.yml, but not in meta/argument_specs.yml"
+    for name in public & set(options):
+        if "default" in options[name] and not (isinstance(defaults[name], str) and "{{" in defaults[name]):
+            assert options[name]["default"] == defaults[name], "%s: the specification states another default" % name
+    for name in options:
+        assert name.startswith((role + "_", "llm_")), "%s: public variables start with the role's name" % name
+
+
+def test_plugin_documentation():
+    """Documentation that ansible-doc can't render, or that names options and plugins that don't exist, would be published."""
+    target = ROOT / ".cache" / "sanity" / "ansible_collections" / "llmfleet" / "ollama"
+    sanity.export()
+    done = subprocess.run(
+        ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", "--validate-collection-refs", "self", "."],
+        cwd=target, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
+def test_ansible_test_sanity():
+    """The checks that every published collection must pass, the import of modules on each Python at hand among them."""
+    done = sanity.run()
+    assert done.returncode == 0, "\n".join(line for line in done.stdout.splitlines() if line.startswith(("ERROR", "FATAL", "WARNING")))
+
+
+def test_collection_builds(tmp_path):
+    """`ansible-galaxy collection install` from a git address must give users the roles, plugins and playbooks and nothing of the workshop."""
+    passes("ansible-galaxy", "collection", "build", "--force", "--output-path", str(tmp_path), ".")
+    listed = subprocess.run(["tar", "-tzf", str(next(tmp_path.glob("*.tar.gz")))], capture_output=True, text=True, check=True).stdout.split()
+    top = {name.split("/")[0] for name in listed}
+    assert {"roles", "plugins", "playbooks", "meta", "README.md", "LICENSE"} <= top
+    assert not top & {"tests", "lab", "molecule", "collections", "inventories", ".cache", ".ci"}, top

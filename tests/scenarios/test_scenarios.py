@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every Molecule scenario, two at a time, each as one test. The whole output of a scenario is kept in tests/output/molecule/.
+
+Deleted, nothing would show that the roles do on real hosts what their files say.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "tests" / "output" / "molecule"
+SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+# Scenarios wait for services half of the time, so two share the two cores of a small machine well.
+WORKERS = 2
+
+
+def run(scenario: str) -> tuple:
+    """Return code, seconds and log file of one scenario from an empty state."""
+    log = OUTPUT / (scenario + ".log")
+    environment = dict(os.environ, ANSIBLE_FORCE_COLOR="0", PY_COLORS="0", NO_COLOR="1")
+    # Molecule writes an ansible.cfg of its own; the project's must not be in its way.
+    environment.pop("ANSIBLE_CONFIG", None)
+    started = time.monotonic()
+    with log.open("w", encoding="utf-8") as stream:
+        for command in (["reset"], ["test"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "molecule", *command, "-s", scenario], cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT
+            )
+    return done.returncode, time.monotonic() - started, log
+
+
+@pytest.fixture(scope="session")
+def runs(request):
+    """Starts the selected scenarios in the background, in the order in which their tests wait for them."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, "lab/lab.py", "base"], cwd=ROOT, check=True)
+    selected = [item.callspec.params["scenario"] for item in request.session.items if item.function is test_scenario]
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS)
+    yield {scenario: pool.submit(run, scenario) for scenario in selected}
+    pool.shutdown(cancel_futures=True)
+
+
+def test_every_role_has_a_scenario():
+    """A role without a scenario is a role that nobody has run."""
+    roles = {path.parent.name for path in (ROOT / "roles").glob("*/meta")}
+    untested = {role for role in roles if not any(name == role or name.startswith(role + "-") for name in SCENARIOS)}
+    assert not untested, untested
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(scenario, runs):
+    code, seconds, log = runs[scenario].result()
+    assert code == 0, "%s failed after %.0f s; the end of %s:\n%s" % (
+        scenario, seconds, log.relative_to(ROOT), "\n".join(log.read_text(encoding="utf-8").splitlines()[-80:])
+    )
