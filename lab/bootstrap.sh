@@ -7,8 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(docker.io containerd runc iptables debootstrap nftables patchelf zstd gcc libc6-dev openssh-client git
+packages=(iptables debootstrap nftables patchelf zstd gcc libc6-dev openssh-client git
           ca-certificates python3 python3-venv chromium chromium-driver)
+# An engine that is there already, whoever's it is, stays.
+command -v dockerd >/dev/null || packages+=(docker.io containerd runc)
 missing=()
 for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
@@ -28,7 +30,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 # The newest Python at hand, since ansible-core 2.20 and newer want 3.12; with 3.11 pip takes ansible-core 2.19.
-# LLMFLEET_PYTHON names another one.
+# LLMFLEET_PYTHON names another one, LLMFLEET_ANSIBLE another release of the ansible package (`ansible~=12.0` has core 2.19).
 newest=""
 for candidate in ${LLMFLEET_PYTHON:-python3.14 python3.13 python3.12 /usr/bin/python3 python3}; do
   command -v "$candidate" >/dev/null || continue
@@ -40,10 +42,10 @@ done
 [ -n "$newest" ] || { echo "lab/bootstrap.sh: no Python 3.11 or newer with venv found; install python3-venv or set LLMFLEET_PYTHON" >&2; exit 1; }
 
 stamp=.cache/venv/requirements.sha256
-wanted=$( { cat requirements-dev.txt; "$newest" --version; } | sha256sum)
+wanted=$( { cat requirements-dev.txt; echo "${LLMFLEET_ANSIBLE:-}"; "$newest" --version; } | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   echo "== Making the Python environment .cache/venv with $("$newest" --version)"
   "$newest" -m venv .cache/venv
-  .cache/venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+  .cache/venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt ${LLMFLEET_ANSIBLE:-}
   echo "$wanted" >"$stamp"
 fi
