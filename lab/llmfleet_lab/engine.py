@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container engine: find it, start it where nothing else does, and run containers in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException, NotFound
+from docker.types import IPAMConfig, IPAMPool
+
+from .common import CACHE, GATEWAY, LABEL, NETWORK, RECIPE_LABEL, SUBNET, LabError, run, say
+
+PID_FILE = CACHE / "dockerd.pid"
+LOG_FILE = CACHE / "dockerd.log"
+
+
+def _connect() -> docker.DockerClient | None:
+    try:
+        client = docker.from_env(timeout=120)
+        client.ping()
+    except DockerException:
+        return None
+    return client
+
+
+def find() -> docker.DockerClient | None:
+    """The engine if one answers; used by what must not start one (status, down, clean)."""
+    return _connect()
+
+
+def start() -> docker.DockerClient:
+    """The engine, started by us when none answers."""
+    client = _connect()
+    if client:
+        return client
+    if os.geteuid() != 0:
+        raise LabError("no container engine answers and only root can start one: run this as root, or start Docker first.")
+    if Path("/run/systemd/system").is_dir():
+        say("engine", "starting docker.service")
+        run(["systemctl", "start", "docker.service"])
+    else:
+        say("engine", f"starting dockerd (its log: {LOG_FILE.relative_to(CACHE.parents[1])})")
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with open(LOG_FILE, "ab") as log:
+            process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        PID_FILE.write_text(str(process.pid))
+    for _attempt in range(120):
+        client = _connect()
+        if client:
+            return client
+        time.sleep(0.5)
+    raise LabError(f"the container engine did not answer within 60 seconds; {LOG_FILE} says why.")
+
+
+def stop_if_ours() -> bool:
+    """Stop the dockerd that start() began; one that was there before stays."""
+    try:
+        pid = int(PID_FILE.read_text())
+        if Path(f"/proc/{pid}/comm").read_text().strip() != "dockerd":
+            return False
+    except (OSError, ValueError):
+        return False
+    os.kill(pid, signal.SIGTERM)
+    for _attempt in range(60):
+        if not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+            break
+        time.sleep(0.5)
+    PID_FILE.unlink()
+    return True
+
+
+def network(client: docker.DockerClient) -> None:
+    """The lab's own network; a subnet of ours, so that addresses in inventories never move."""
+    if client.networks.list(names=[f"^{NETWORK}$"]):
+        return
+    pool = IPAMPool(subnet=SUBNET, gateway=GATEWAY)
+    client.networks.create(NETWORK, driver="bridge", ipam=IPAMConfig(pool_configs=[pool]), labels={LABEL: "network"})
+    say("engine", f"network {NETWORK} {SUBNET} made")
+
+
+def container(client: docker.DockerClient, name: str):
+    """The container of this name, or None."""
+    try:
+        return client.containers.get(name)
+    except NotFound:
+        return None
+
+
+def create(client: docker.DockerClient, name: str, image: str, address: str, aliases: list[str], wanted: str = "", **options):
+    """Run a container at a fixed address of the lab's network."""
+    endpoint = client.api.create_endpoint_config(ipv4_address=address, aliases=aliases)
+    return client.containers.run(
+        image,
+        name=name,
+        hostname=name,
+        detach=True,
+        network=NETWORK,
+        networking_config={NETWORK: endpoint},
+        labels={LABEL: "host", RECIPE_LABEL: wanted},
+        **options,
+    )
+
+
+def execute(box, *command: str) -> str:
+    """Run a command in a container as root; a failure is an error with its output."""
+    code, output = box.exec_run(list(command))
+    text = output.decode(errors="replace")
+    if code:
+        raise LabError(f"`{' '.join(command)[:120]}` in {box.name} ended with code {code}: {text.strip()[-400:]}")
+    return text

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The upstream: one container that plays GitHub's releases and the Ollama registry, and counts what it sends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+
+from . import engine
+from .common import CACHE, RECIPE_LABEL, SOURCE, LabError, recipe, say
+
+NAME = "lab-upstream"
+ADDRESS = "172.30.77.2"
+ALIASES = ["releases.lab", "registry.lab"]
+FOLDER = CACHE / "upstream"
+CONFIG = SOURCE / "upstream.conf"
+LOG = FOLDER / "log" / "access.jsonl"
+
+
+def start(client) -> None:
+    """Run the upstream; begin anew when its configuration or its image changed."""
+    image = client.images.get("llmfleet/debian13:latest")
+    wanted = recipe(Path(__file__), CONFIG, image.id)
+    box = engine.container(client, NAME)
+    if box and box.labels.get(RECIPE_LABEL) != wanted:
+        box.remove(force=True)
+        box = None
+    if box is None:
+        LOG.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CONFIG, FOLDER / "nginx.conf")
+        say("upstream", f"starting {NAME} at {ADDRESS}, also called {' and '.join(ALIASES)}")
+        engine.create(
+            client,
+            NAME,
+            image.id,
+            ADDRESS,
+            ALIASES,
+            wanted,
+            command=["nginx", "-c", "/srv/lab/nginx.conf", "-g", "daemon off;"],
+            stop_signal="SIGTERM",
+            volumes={str(FOLDER): {"bind": "/srv/lab", "mode": "rw"}},
+        )
+    elif box.status != "running":
+        box.start()
+    _wait()
+
+
+def _wait() -> None:
+    for _attempt in range(60):
+        try:
+            with urllib.request.urlopen(f"http://{ADDRESS}/v2/", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.25)
+    raise LabError(f"{NAME} does not answer at http://{ADDRESS}/v2/; `docker logs {NAME}` says why.")
+
+
+def reset_traffic() -> None:
+    """Begin to count anew (nginx appends, so the file is emptied and kept)."""
+    if LOG.exists():
+        LOG.write_bytes(b"")
+
+
+def traffic() -> dict:
+    """What left the upstream since the last reset."""
+    lines = LOG.read_text().splitlines() if LOG.exists() else []
+    return count(lines, FOLDER / "models")
+
+
+def count(lines: Iterable[str], store: Path) -> dict:
+    """Add up an access log over a model store: bytes and whole sendings for each model, and the releases' bytes.
+
+    `times` is bytes sent over the size of the weights, so a download that was cut and resumed still counts once. Ollama
+    first asks without a range where a blob lies and hangs up; what was on its way by then is sent, but is no download.
+    """
+    sent: dict[str, int] = {}
+    asked: dict[str, int] = {}
+    manifests: dict[str, int] = {}
+    releases: dict[str, int] = {}
+    for line in lines:
+        entry = json.loads(line)
+        if entry["method"] != "GET" or entry["status"] not in (200, 206):
+            continue
+        words = entry["uri"].strip("/").split("/")
+        if words[0] != "v2":
+            releases[entry["uri"]] = releases.get(entry["uri"], 0) + entry["bytes"]
+        elif words[-2:-1] == ["blobs"]:
+            question = entry["agent"].startswith("ollama/") and not entry["range"]
+            pile = asked if question else sent
+            pile[words[-1]] = pile.get(words[-1], 0) + entry["bytes"]
+        elif words[-2:-1] == ["manifests"]:
+            name = f"{words[-3]}:{words[-1]}"
+            manifests[name] = manifests.get(name, 0) + 1
+    models = {}
+    for path in sorted((store / "manifests").glob("*/*/*/*")):
+        name = f"{path.parent.name}:{path.name}"
+        weights = next(layer for layer in json.loads(path.read_text())["layers"] if layer["mediaType"].endswith(".model"))
+        size, out = weights["size"], sent.get(weights["digest"], 0)
+        if out or name in manifests:
+            models[name] = {
+                "digest": weights["digest"],
+                "size_bytes": size,
+                "sent_bytes": out,
+                "times": round(out / size, 3),
+                "manifests": manifests.get(name, 0),
+            }
+    return {"models": models, "releases": releases, "total_bytes": sum(sum(pile.values()) for pile in (sent, asked, releases))}
+
+
+def table(counted: dict) -> str:
+    """The same for people."""
+    lines = [f"{'model (stand-in)':34} {'size':>12} {'sent':>12} {'times':>6} {'manifest reads':>15}"]
+    for name, row in counted["models"].items():
+        lines.append(f"{name:34} {row['size_bytes']:>12,} {row['sent_bytes']:>12,} {row['times']:>6} {row['manifests']:>15}")
+    lines += [f"{uri:60} {sent:>14,}" for uri, sent in sorted(counted["releases"].items())]
+    return "\n".join([*lines, f"{counted['total_bytes']:,} bytes of models and releases left the upstream."])
