@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from llmfleet_lab import engine, images, models, releases, upstream
-from llmfleet_lab.common import LabError, only_one
+from llmfleet_lab import engine, hosts, images, models, releases, upstream
+from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one
 
 
 def base(client) -> None:
@@ -33,6 +34,46 @@ def command_base(_arguments) -> str:
     return f"The lab's base is ready: images {', '.join([*images.RELEASES, images.HUB_IMAGE])}, and the upstream at {upstream.ADDRESS}."
 
 
+def command_up(_arguments) -> str:
+    with only_one("build"):
+        client = engine.start()
+        base(client)
+        if not any(engine.container(client, host.name) for host in hosts.HOSTS):
+            # A new fleet: what earlier ones or tests downloaded is not its traffic.
+            upstream.reset_traffic()
+        hosts.start(client)
+    return f"{hosts.status(client)}\nThe lab is up: {len(hosts.HOSTS)} hosts answer over SSH (ansible -i inventories/lab all -m ping)."
+
+
+def command_status(_arguments) -> str:
+    client = engine.find()
+    return hosts.status(client) if client else "The lab is not up: no container engine answers. `lab.py up` starts it."
+
+
+def command_down(_arguments) -> str:
+    client = engine.find()
+    if client is None:
+        return "The lab is down: no container engine answers."
+    with only_one("build"):
+        count = hosts.remove(client)
+        upstream.remove(client)
+    return f"The lab is down: {count} hosts and the upstream are gone; images, releases and models are kept for the next time."
+
+
+def command_clean(_arguments) -> str:
+    # An engine that we once started may be stopped by now, and still hold the lab's images.
+    client = engine.find() or (engine.start() if shutil.which("dockerd") and engine.PID_FILE.exists() else None)
+    if client:
+        for box in client.containers.list(all=True, filters={"label": LABEL}):
+            box.remove(force=True)
+        hosts.remove(client)
+        engine.remove_network(client)
+        images.remove(client)
+    stopped = engine.stop_if_ours()
+    shutil.rmtree(CACHE, ignore_errors=True)
+    return f"The lab is gone: hosts, images, network {NETWORK} and {CACHE}{', and its container engine is stopped' if stopped else ''}."
+
+
 def command_traffic(arguments) -> str:
     if arguments.reset:
         upstream.reset_traffic()
@@ -45,6 +86,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("base", help="images, releases, stand-in models and the upstream").set_defaults(run=command_base)
+    commands.add_parser("up", help="base, and the four hosts").set_defaults(run=command_up)
+    commands.add_parser("status", help="what is there and what runs").set_defaults(run=command_status)
+    commands.add_parser("down", help="remove the hosts, keep what was built").set_defaults(run=command_down)
+    commands.add_parser("clean", help="remove all of the lab").set_defaults(run=command_clean)
     traffic = commands.add_parser("traffic", help="what left the upstream, model by model")
     traffic.add_argument("--json", action="store_true", help="print it as JSON")
     traffic.add_argument("--reset", action="store_true", help="count from zero")

@@ -85,6 +85,16 @@ def network(client: docker.DockerClient) -> None:
     say("engine", f"network {NETWORK} {SUBNET} made")
 
 
+def remove_network(client: docker.DockerClient) -> None:
+    """Remove the lab's network, unless somebody else's container still uses it."""
+    for found in client.networks.list(names=[f"^{NETWORK}$"]):
+        found.reload()
+        guests = [guest["Name"] for guest in found.attrs["Containers"].values()]
+        if guests:
+            raise LabError(f"the network {NETWORK} is still used by {', '.join(guests)}: remove them first (`molecule destroy --all`).")
+        found.remove()
+
+
 def container(client: docker.DockerClient, name: str):
     """The container of this name, or None."""
     try:

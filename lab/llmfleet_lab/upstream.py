@@ -52,6 +52,13 @@ def start(client) -> None:
     _wait()
 
 
+def remove(client) -> None:
+    """Remove the container; what it served stays."""
+    box = engine.container(client, NAME)
+    if box:
+        box.remove(force=True)
+
+
 def _wait() -> None:
     for _attempt in range(60):
         try:
