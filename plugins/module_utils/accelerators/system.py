@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory, limits, processor and file systems of the machine."""
+
+from __future__ import annotations
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
+
+VISIBILITY = (
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+    "GGML_VK_VISIBLE_DEVICES",
+    "HSA_OVERRIDE_GFX_VERSION",
+)
+
+
+def memory(observation):
+    """Physical memory as the operating system counts it; swap has no part in it."""
+    mac = parse.table(parse.table(observation.get("macos")).get("sysctl"))
+    windows = parse.table(parse.table(observation.get("windows")).get("memory"))
+    linux = observation.get("meminfo")
+    total = parse.meminfo(linux, "MemTotal") or parse.positive(mac.get("hw.memsize")) or parse.positive(windows.get("total"))
+    available = parse.meminfo(linux, "MemAvailable")
+    if available is None:
+        available = parse.whole(windows.get("available"))
+    return {"total_bytes": total, "available_bytes": available}
+
+
+def without_gpu_nodes(found, observation, devices):
+    """Take out the NUMA nodes that are a Grace GPU's own memory: Linux counts them in MemTotal.
+
+    A node without CPUs can be plain memory too (CXL), so this needs a coherent GPU; where NVML names its node, only that one goes.
+    """
+    coherent = [device for device in devices if device["coherent"] and not device["unified"]]
+    if not coherent:
+        return found
+    named = {device["numa_node"] for device in coherent if device["numa_node"] is not None}
+    rows = parse.rows(observation.get("numa_without_cpus"))
+    known = {parse.whole(row.get("node")) for row in rows}
+    result = dict(found)
+    for row in rows:
+        if named & known and parse.whole(row.get("node")) not in named:
+            continue
+        for key, line in (("total_bytes", "MemTotal"), ("available_bytes", "MemFree")):
+            size = parse.meminfo(row.get("meminfo"), line)
+            if size is not None and result[key] is not None:
+                result[key] = max(result[key] - size, 0)
+    return result
+
+
+def cgroup_limit(observation, total):
+    """The smallest limit on the way up; "max", and version 1's huge number, are no limit."""
+    values = observation.get("cgroup_limits")
+    limits = [parse.positive(value) for value in values] if isinstance(values, list) else []
+    limits = [limit for limit in limits if limit is not None and limit < (total or parse.LARGEST)]
+    return min(limits) if limits else None
+
+
+def environment(observation):
+    seen = parse.table(observation.get("environment"))
+    return {name: parse.text(seen.get(name)) for name in VISIBILITY}
+
+
+def cpu(observation):
+    architecture = parse.text(observation.get("architecture"))
+    spellings = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
+    mac = parse.table(parse.table(observation.get("macos")).get("sysctl"))
+    if parse.whole(mac.get("hw.optional.arm64")) == 1:
+        architecture = "arm64"  # Python may run translated and say x86_64
+    if architecture is not None:
+        architecture = spellings.get(architecture.lower(), architecture.lower())
+    return {"architecture": architecture, "count": parse.positive(observation.get("cpu_count"))}
+
+
+def filesystems(observation):
+    return [
+        {
+            "path": parse.text(row.get("path"), 4096) or "",
+            "mount_point": parse.text(row.get("mount_point"), 4096),
+            "fstype": parse.text(row.get("fstype")),
+            "total_bytes": parse.whole(row.get("total_bytes")),
+            "free_bytes": parse.whole(row.get("free_bytes")),
+        }
+        for row in parse.rows(observation.get("filesystems"))
+    ]

@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collect one machine's raw observation. Nothing is judged here: that is the work of `accelerators`, wherever it runs."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, cli, nvidia, nvml, pci, system
+
+OBSERVATION_VERSION = 1
+GATHER = ("nvidia", "amd", "intel", "apple", "system")
+ARGUMENTS = {
+    "timeout": {"type": "int", "default": 20},
+    "gather": {"type": "list", "elements": "str", "choices": list(GATHER), "default": list(GATHER)},
+    "topology": {"type": "bool", "default": False},
+    "allow_cli": {"type": "bool", "default": True},
+    "filesystems": {"type": "list", "elements": "str", "default": []},
+}
+VENDOR_IDS = {"nvidia": pci.NVIDIA, "amd": pci.AMD, "intel": pci.INTEL}
+
+
+def _empty(uname, options):
+    return {
+        "observation_version": OBSERVATION_VERSION,
+        "system": uname.sysname,
+        "kernel": uname.release,
+        "architecture": uname.machine,
+        "cpu_count": os.cpu_count(),
+        "options": {name: options[name] for name in ("gather", "topology", "allow_cli", "timeout")},
+        "probes": [],
+        "filesystems": [],
+    }
+
+
+def _tell(observation, job):
+    probe = {"name": job.name, "status": job.status, "detail": job.detail, "duration_ms": round(job.duration * 1000)}
+    if job.failed:
+        probe["failed_steps"] = [{"step": step, "how": how} for step, how in job.failed.items()]
+        if job.status == "ok":
+            probe["status"] = "timeout" if "timeout" in job.failed.values() else "crashed"
+    observation["probes"].append(probe)
+
+
+def _gathered(job, key):
+    return [record[key] for record in job.records if key in record]
+
+
+def _linux(observation, options, root, paths, deadline):
+    gather = options["gather"]
+    jobs = []
+    if "nvidia" in gather:
+        jobs.append(child.Job("nvml", functools.partial(nvidia.walk, paths=paths, topology=options["topology"])))
+    vendors = [VENDOR_IDS[name] for name in ("nvidia", "amd", "intel") if name in gather]
+    if vendors:
+        jobs.append(child.Job("sysfs", functools.partial(pci.walk, root=root, vendors=vendors)))
+    if options["filesystems"]:
+        jobs.append(child.Job("filesystems", functools.partial(system.walk_filesystems, paths=options["filesystems"], root=root)))
+
+    def meanwhile():
+        began = time.monotonic()
+        observation["files"] = system.files(root)
+        observation["nodes"] = system.device_nodes(root)
+        observation["environment"] = system.environment()
+        observation["meminfo"] = system.memory(root)
+        observation["numa_without_cpus"] = system.numa_without_cpus(root)
+        observation["cgroup_limits"] = system.cgroup_limits(root)
+        observation["capabilities"] = next(
+            (line.split()[1] for line in (system.read(root + "/proc/self/status") or "").splitlines() if line.startswith("CapEff:")), None
+        )
+        observation["nvidia_kernel_files"] = system.nvidia_kernel_files(root) if "nvidia" in gather else []
+        duration = round((time.monotonic() - began) * 1000)
+        observation["probes"].append({"name": "system", "status": "ok", "detail": None, "duration_ms": duration})
+
+    child.run(jobs, max(deadline - time.monotonic(), 0.1), meanwhile)
+    done = {job.name: job for job in jobs}
+    if "nvml" in done:
+        drivers = _gathered(done["nvml"], "driver")
+        observation["nvml"] = {
+            "driver": drivers[0] if drivers else None,
+            "devices": _gathered(done["nvml"], "device"),
+            "cuda": _gathered(done["nvml"], "cuda"),
+            "topology": _gathered(done["nvml"], "topology"),
+        }
+    if "sysfs" in done:
+        for key in ("pci", "pci_files", "pci_name", "kfd", "kfd_process", "drm"):
+            observation[key] = _gathered(done["sysfs"], key)
+    if "filesystems" in done:
+        observation["filesystems"] = _gathered(done["filesystems"], "filesystem")
+    for job in jobs:
+        _tell(observation, job)
+    _linux_tools(observation, options, root, deadline)
+
+
+def _tools_wanted(observation, gather):
+    """A tool is asked only where it can know more: after a loader problem, or about a card without memory figures."""
+    wanted = []
+    driver = (observation.get("nvml") or {}).get("driver")
+    if "nvidia" in gather and driver is not None and driver["rc"] == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+        wanted.append("nvidia-smi")
+    told = {row["address"] for row in observation.get("pci_files", []) if row["files"].keys() & TELLING}
+    told |= {row["address"] for row in observation.get("drm", []) if row.get("regions") or (row.get("vram") or {}).get("total")}
+    silent = {card["vendor"] for card in observation.get("pci", []) if card["address"] not in told and card["driver"] != "vfio-pci"}
+    if pci.AMD in silent:
+        wanted += ["amd-smi", "rocm-smi"]
+    if pci.INTEL in silent:
+        wanted.append("xpu-smi")
+    return wanted
+
+
+TELLING = {"mem_info_vram_total", "lmem_total_bytes", "physical_vram_size_bytes"}
+
+
+def _linux_tools(observation, options, root, deadline):
+    observation["cli"] = []
+    if not options["allow_cli"]:
+        return
+    found = [(name, cli.find(name, root)) for name in _tools_wanted(observation, options["gather"])]
+    jobs = [child.Job(name, functools.partial(cli.walk, name=name, path=path)) for name, path in found if path]
+    left = deadline - time.monotonic()
+    if not jobs or left <= 0:
+        return
+    for job in child.run(jobs, left):
+        observation["cli"] += _gathered(job, "cli")
+        _tell(observation, job)
+
+
+def observe(options, root="", uname=None, paths=nvml.LIBRARY_PATHS):
+    """Return the observation. `root` is put before every path read, so that a test can show another machine."""
+    began = time.monotonic()
+    observation = _empty(uname or os.uname(), options)
+    deadline = began + max(options["timeout"], 1)
+    try:
+        if observation["system"] == "Linux":
+            _linux(observation, options, root, paths, deadline)
+    except Exception as error:  # never fail a play: what was found so far is still worth more than nothing
+        observation["probes"].append(
+            {"name": "probe", "status": "error", "detail": "%s: %s" % (type(error).__name__, error), "duration_ms": 0}
+        )
+    observation["duration_ms"] = round((time.monotonic() - began) * 1000)
+    return observation

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Linux says of the machine beside its cards: memory, limits, platform files, device nodes, file systems."""
+
+from __future__ import annotations
+
+import glob
+import os
+
+VISIBILITY = (
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+    "GGML_VK_VISIBLE_DEVICES",
+    "HSA_OVERRIDE_GFX_VERSION",
+)
+FILES = (
+    "/proc/device-tree/model",
+    "/proc/device-tree/compatible",
+    "/etc/nv_tegra_release",
+    "/proc/driver/nvidia/version",
+    "/sys/module/amdgpu/version",
+    "/opt/rocm/.info/version",
+)
+NODES = ("/dev/nvidiactl", "/dev/nvidia[0-9]*", "/dev/dri/renderD*", "/dev/kfd", "/dev/dxg")
+
+
+def read(path, limit=65536):
+    """The text of a file, or None. NUL ends strings in the device tree; a line break serves as well and is printable."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(limit).decode("utf-8", "replace").replace("\0", "\n").rstrip("\n")
+    except OSError:
+        return None
+
+
+def environment(variables=None):
+    variables = os.environ if variables is None else variables
+    return {name: variables.get(name) for name in VISIBILITY}
+
+
+def memory(root=""):
+    lines = (read(root + "/proc/meminfo") or "").splitlines()
+    return "\n".join(line for line in lines if line.startswith(("MemTotal:", "MemAvailable:", "MemFree:")))
+
+
+def numa_without_cpus(root=""):
+    """Nodes that hold memory and no CPU: a Grace GPU's memory, or CXL memory. Which of both is the reader's business."""
+    nodes = []
+    for folder in sorted(glob.glob(root + "/sys/devices/system/node/node[0-9]*")):
+        if read(folder + "/cpulist") == "":
+            lines = (read(folder + "/meminfo") or "").splitlines()
+            kept = "\n".join(line for line in lines if "MemTotal:" in line or "MemFree:" in line)
+            nodes.append({"node": int(folder.rsplit("node", 1)[1]), "meminfo": kept})
+    return nodes
+
+
+def cgroup_limits(root=""):
+    """The text of each memory limit from this process's control group up to the top."""
+    limits = []
+    for line in (read(root + "/proc/self/cgroup") or "").splitlines():
+        parts = line.split(":", 2)
+        if len(parts) != 3:
+            continue
+        if parts[0] == "0" and not parts[1]:
+            base, name = "/sys/fs/cgroup", "memory.max"
+        elif "memory" in parts[1].split(","):
+            base, name = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        path = parts[2].rstrip("/")
+        while True:
+            text = read(root + base + path + "/" + name)
+            if text is not None:
+                limits.append(text)
+            if not path:
+                break
+            path = path.rpartition("/")[0]
+    return limits
+
+
+def device_nodes(root=""):
+    """Existence is not permission, so each node is tried for the user that runs the probe."""
+    paths = [path for pattern in NODES for path in sorted(glob.glob(root + pattern))]
+    return {path[len(root) :]: os.access(path, os.R_OK | os.W_OK) for path in paths}
+
+
+def nvidia_kernel_files(root=""):
+    return [read(path) or "" for path in sorted(glob.glob(root + "/proc/driver/nvidia/gpus/*/information"))]
+
+
+def files(root=""):
+    texts = {path: read(root + path) for path in FILES}
+    return {path: text for path, text in texts.items() if text is not None}
+
+
+def _mounts(root):
+    for line in (read(root + "/proc/self/mounts", 1 << 20) or "").splitlines():
+        fields = line.split(" ")
+        if len(fields) >= 3:
+            yield fields[1].replace("\\040", " "), fields[2]
+
+
+def filesystem(path, root=""):
+    """Room on the file system that holds `path`, which need not exist yet: its nearest parent does."""
+    at = os.path.abspath(path)
+    while at != "/" and not os.path.exists(root + at):
+        at = os.path.dirname(at)
+    at = os.path.realpath(root + at)[len(root) :] or "/"
+    mount_point, fstype = "/", None
+    for point, kind in _mounts(root):
+        if (at == point or at.startswith(point.rstrip("/") + "/")) and len(point) >= len(mount_point):
+            mount_point, fstype = point, kind
+    room = os.statvfs(root + at)
+    return {
+        "path": path,
+        "mount_point": mount_point,
+        "fstype": fstype,
+        "total_bytes": room.f_frsize * room.f_blocks,
+        "free_bytes": room.f_frsize * room.f_bavail,
+    }
+
+
+def walk_filesystems(emit, settled, paths=(), root=""):
+    """Work of the job `filesystems`: in a child, since a dead network share holds whoever asks."""
+    for path in paths:
+        if path in settled:
+            continue
+        emit({"start": path})
+        try:
+            emit({"filesystem": filesystem(path, root)})
+        except OSError as error:
+            emit({"filesystem": {"path": path, "error": str(error)}})
