@@ -15,6 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from llmfleet_lab import engine, hosts, images, models, releases, upstream
 from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one
 
+# Said at the end of `make demo`.
+NEXT = """What to try next:
+  a chat in the browser      http://172.30.77.10:3000, administrator admin@lab.example, password in .cache/lab/open-webui-password
+  the same from here         curl http://172.30.77.11:11434/api/generate -d '{"model":"deepseek-r1:14b","prompt":"hello","stream":false}'
+  what would change          ansible-playbook -i inventories/lab playbooks/plan.yml
+  that nothing changes       ansible-playbook -i inventories/lab site.yml
+  proof of each host         ansible-playbook -i inventories/lab playbooks/verify.yml
+  what the upstream sent     lab/lab.py traffic
+  one of the machines        ssh -i .cache/lab/ssh/id_ed25519 ansible@172.30.77.12
+  an end                     make clean
+(Commands of the Python environment need: export PATH=$PWD/.cache/venv/bin:$PATH)
+The demo is done: real hosts, a real Ollama and a real web UI; the cards and the models' weights are stand-ins."""
+
 
 def base(client) -> None:
     """What Molecule needs: engine, network, images, releases, models, upstream."""
@@ -48,6 +61,10 @@ def command_up(_arguments) -> str:
 def command_status(_arguments) -> str:
     client = engine.find()
     return hosts.status(client) if client else "The lab is not up: no container engine answers. `lab.py up` starts it."
+
+
+def command_next(_arguments) -> str:
+    return NEXT
 
 
 def command_down(_arguments) -> str:
@@ -88,6 +105,7 @@ def main() -> int:
     commands.add_parser("base", help="images, releases, stand-in models and the upstream").set_defaults(run=command_base)
     commands.add_parser("up", help="base, and the four hosts").set_defaults(run=command_up)
     commands.add_parser("status", help="what is there and what runs").set_defaults(run=command_status)
+    commands.add_parser("next", help="what to try after a deployment").set_defaults(run=command_next)
     commands.add_parser("down", help="remove the hosts, keep what was built").set_defaults(run=command_down)
     commands.add_parser("clean", help="remove all of the lab").set_defaults(run=command_clean)
     traffic = commands.add_parser("traffic", help="what left the upstream, model by model")

@@ -20,6 +20,8 @@ CACHE = ROOT / ".cache" / "lab"
 NETWORK = "llmfleet"
 SUBNET = "172.30.77.0/24"
 GATEWAY = "172.30.77.1"
+# Containers without an address of their own (Molecule's) get one of these, and never one of the lab's.
+GUESTS = "172.30.77.128/25"
 # Everything that the lab makes in the engine carries this label, so that `clean` finds it and nothing else.
 LABEL = "llmfleet.lab"
 # A part is made again when the recipe in this label differs from the code at hand.

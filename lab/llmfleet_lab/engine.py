@@ -15,7 +15,7 @@ import docker
 from docker.errors import DockerException, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from .common import CACHE, GATEWAY, LABEL, NETWORK, RECIPE_LABEL, SUBNET, LabError, run, say
+from .common import CACHE, GATEWAY, GUESTS, LABEL, NETWORK, RECIPE_LABEL, SUBNET, LabError, run, say
 
 PID_FILE = CACHE / "dockerd.pid"
 LOG_FILE = CACHE / "dockerd.log"
@@ -80,7 +80,7 @@ def network(client: docker.DockerClient) -> None:
     """The lab's own network; a subnet of ours, so that addresses in inventories never move."""
     if client.networks.list(names=[f"^{NETWORK}$"]):
         return
-    pool = IPAMPool(subnet=SUBNET, gateway=GATEWAY)
+    pool = IPAMPool(subnet=SUBNET, gateway=GATEWAY, iprange=GUESTS)
     client.networks.create(NETWORK, driver="bridge", ipam=IPAMConfig(pool_configs=[pool]), labels={LABEL: "network"})
     say("engine", f"network {NETWORK} {SUBNET} made")
 

@@ -23,9 +23,8 @@ KNOWN_HOSTS = SSH / "known_hosts"
 FAKE_NVML = SOURCE / "fake_nvml" / "fake_nvml.c"
 LIBRARY = CACHE / "fake_nvml" / "libnvidia-ml.so.1"
 
-# Model files claim tens of gigabytes in the catalogue and take kilobytes here. A tmpfs may claim more than there is, so the
-# disk checks of a plan see a disk that such a machine would have, on whatever machine the lab runs.
-MODEL_DISK = {"/srv/models": "size=512g"}
+# Keeps the volumes of all hosts in use, so that those in memory outlive a restart of the host.
+DISKS = "lab-disks"
 
 DRIVER = "driver=570.124.04\ncuda=12080\n"
 
@@ -49,6 +48,22 @@ def _card(index: int, name: str, pci_id: str, total: int, reserved: int) -> str:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A disk of a host."""
+
+    name: str
+    place: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def _models(name: str) -> tuple[Volume, ...]:
+    """Models claim tens of gigabytes in the catalogue and take kilobytes here. A tmpfs may claim more than there is, so the
+    disk checks of a plan see the disk that such a machine would have, whatever machine the lab runs on.
+    """
+    return (Volume(f"{name}-models", "/srv/models", {"type": "tmpfs", "device": "tmpfs", "o": "size=512g"}),)
+
+
+@dataclass(frozen=True)
 class Host:
     """One machine of the lab."""
 
@@ -57,30 +72,27 @@ class Host:
     image: str
     memory_gib: int
     what: str
+    volumes: tuple[Volume, ...]
     nvml: str = ""  # configuration of the fake NVML library; empty: the host has no such library
     limit: str | None = None  # memory that the engine lets it use
-    tmpfs: dict[str, str] = field(default_factory=dict)
-    volumes: dict[str, str] = field(default_factory=dict)  # named volume -> place in the host
 
 
 HOSTS = [
     Host(
         "lab-hub", "172.30.77.10", images.HUB_IMAGE, 16, "model mirror and Open WebUI",
-        volumes={"lab-hub-docker": "/var/lib/docker"},
+        (Volume("lab-hub-docker", "/var/lib/docker"),),
     ),
     Host(
-        "lab-3060", "172.30.77.11", "llmfleet/debian12", 32, "RTX 3060 12 GB (fake)",
+        "lab-3060", "172.30.77.11", "llmfleet/debian12", 32, "RTX 3060 12 GB (fake)", _models("lab-3060"),
         nvml=DRIVER + _card(0, "NVIDIA GeForce RTX 3060", "0x250310DE", 12288, 368),
-        tmpfs=MODEL_DISK,
     ),
     Host(
-        "lab-3090x2", "172.30.77.12", "llmfleet/debian13", 64, "2 x RTX 3090 24 GB (fake)",
+        "lab-3090x2", "172.30.77.12", "llmfleet/debian13", 64, "2 x RTX 3090 24 GB (fake)", _models("lab-3090x2"),
         nvml=DRIVER
         + _card(0, "NVIDIA GeForce RTX 3090", "0x220410DE", 24576, 316)
         + _card(1, "NVIDIA GeForce RTX 3090", "0x220410DE", 24576, 316),
-        tmpfs=MODEL_DISK,
     ),
-    Host("lab-cpu", "172.30.77.13", "llmfleet/debian12", 8, "no GPU", limit="8g", tmpfs=MODEL_DISK),
+    Host("lab-cpu", "172.30.77.13", "llmfleet/debian12", 8, "no GPU", _models("lab-cpu"), limit="8g"),
 ]  # fmt: skip
 
 
@@ -88,6 +100,7 @@ def start(client) -> None:
     """Bring up every host and wait until each answers over SSH."""
     _make_key()
     _make_library()
+    _hold_disks(client)
     with ThreadPoolExecutor() as pool:
         boxes = list(pool.map(lambda host: _start_one(client, host), HOSTS))
     # Whole, not appended to: addresses are used again by hosts with new keys.
@@ -99,15 +112,15 @@ def start(client) -> None:
 def remove(client) -> int:
     """Remove the hosts and what they stored; returns how many there were."""
     boxes = [box for box in (engine.container(client, host.name) for host in HOSTS) if box]
+    disks = engine.container(client, DISKS)
     with ThreadPoolExecutor() as pool:
-        for _done in pool.map(lambda box: box.remove(force=True), boxes):
+        for _done in pool.map(lambda box: box.remove(force=True), boxes + ([disks] if disks else [])):
             pass
-    for host in HOSTS:
-        for volume in host.volumes:
-            try:
-                client.volumes.get(volume).remove(force=True)
-            except NotFound:
-                continue
+    for volume in _volumes():
+        try:
+            client.volumes.get(volume.name).remove(force=True)
+        except NotFound:
+            continue
     return len(boxes)
 
 
@@ -146,6 +159,29 @@ def _make_library() -> None:
     run(["gcc", "-std=c11", "-D_DEFAULT_SOURCE", "-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", "-o", LIBRARY, FAKE_NVML])
 
 
+def _volumes() -> list[Volume]:
+    return [volume for host in HOSTS for volume in host.volumes]
+
+
+def _hold_disks(client) -> None:
+    for volume in _volumes():
+        client.volumes.create(volume.name, driver="local", driver_opts=volume.options, labels={LABEL: "volume"})
+    box = engine.container(client, DISKS)
+    if box is None:
+        client.containers.run(
+            "llmfleet/debian13:latest",
+            name=DISKS,
+            command=["sleep", "infinity"],
+            detach=True,
+            init=True,
+            network_mode="none",
+            labels={LABEL: "disks"},
+            volumes={volume.name: {"bind": f"/srv/{volume.name}", "mode": "rw"} for volume in _volumes()},
+        )
+    elif box.status != "running":
+        box.start()
+
+
 def _recipe(host: Host) -> str:
     return recipe(repr(host), Path(__file__), *([FAKE_NVML] if host.nvml else []))
 
@@ -167,8 +203,6 @@ def _create(client, host: Host):
     memory = CACHE / "hosts" / host.name / "meminfo"
     memory.parent.mkdir(parents=True, exist_ok=True)
     memory.write_text(meminfo(host.memory_gib))
-    for volume in host.volumes:
-        client.volumes.create(volume, labels={LABEL: "volume"})
     box = engine.create(
         client,
         host.name,
@@ -180,11 +214,11 @@ def _create(client, host: Host):
         privileged=True,
         cgroupns="private",
         mem_limit=host.limit,
-        tmpfs={"/run": "", "/tmp": "exec", **host.tmpfs},
+        tmpfs={"/run": "", "/tmp": "exec"},
         volumes={
             # The engine limits memory without showing it; this is how a machine of that size would look.
             str(memory): {"bind": "/proc/meminfo", "mode": "ro"},
-            **{name: {"bind": place, "mode": "rw"} for name, place in host.volumes.items()},
+            **{volume.name: {"bind": volume.place, "mode": "rw"} for volume in host.volumes},
         },
     )
     _put(box, "/home/ansible/.ssh/authorized_keys", KEY.with_suffix(".pub").read_bytes(), 0o600)

@@ -116,9 +116,10 @@ def _adjust(root: Path, suite: str) -> None:
     drop_in = root / "etc/systemd/system/ssh.service.d/host-keys.conf"
     drop_in.parent.mkdir(parents=True)
     drop_in.write_text(SSH_DROP_IN)
-    # nginx waits for the role that wants it; a container loads no kernel modules, and a failed unit would hide real ones.
+    # nginx waits for the role that wants it.
     run(["chroot", root, "systemctl", "--quiet", "disable", "nginx.service"])
-    run(["chroot", root, "systemctl", "--quiet", "mask", "systemd-modules-load.service"])
+    # A container has no modules to load and no console; units that fail for that would hide real failures.
+    run(["chroot", root, "systemctl", "--quiet", "mask", "systemd-modules-load.service", "getty@tty1.service", "console-getty.service"])
     # The lab signs in as an ordinary user, so that plays prove that they escalate where they must.
     run(["chroot", root, "useradd", "--create-home", "--shell", "/bin/bash", "ansible"])
     sudoers = root / "etc/sudoers.d/ansible"

@@ -89,6 +89,7 @@ def count(lines: Iterable[str], store: Path) -> dict:
     """
     sent: dict[str, int] = {}
     asked: dict[str, int] = {}
+    clients: dict[str, set[str]] = {}
     manifests: dict[str, int] = {}
     releases: dict[str, int] = {}
     for line in lines:
@@ -102,6 +103,7 @@ def count(lines: Iterable[str], store: Path) -> dict:
             question = entry["agent"].startswith("ollama/") and not entry["range"]
             pile = asked if question else sent
             pile[words[-1]] = pile.get(words[-1], 0) + entry["bytes"]
+            clients.setdefault(words[-1], set()).add(entry["client"])
         elif words[-2:-1] == ["manifests"]:
             name = f"{words[-3]}:{words[-1]}"
             manifests[name] = manifests.get(name, 0) + 1
@@ -116,6 +118,7 @@ def count(lines: Iterable[str], store: Path) -> dict:
                 "size_bytes": size,
                 "sent_bytes": out,
                 "times": round(out / size, 3),
+                "clients": sorted(clients.get(weights["digest"], ())),
                 "manifests": manifests.get(name, 0),
             }
     return {"models": models, "releases": releases, "total_bytes": sum(sum(pile.values()) for pile in (sent, asked, releases))}
