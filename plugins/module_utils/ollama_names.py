@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of models and registries, as Ollama itself reads them.
+
+`llama3.2` is `llama3.2:latest` and nothing else: it must never be taken for `llama3.2:1b`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import namedtuple
+
+DEFAULT_HOST = "registry.ollama.ai"
+DEFAULT_NAMESPACE = "library"
+DEFAULT_TAG = "latest"
+
+# The grammar of ollama's types/model/name.go: only the namespace may not hold dots.
+_PARTS = {
+    "host": re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}$"),
+    "namespace": re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,79}$"),
+    "model": re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$"),
+    "tag": re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$"),
+}
+_DIGEST = re.compile(r"^(?:sha256:)?([0-9a-f]{64})$")
+
+
+class BadName(ValueError):
+    """A name, digest or registry that nobody could mean."""
+
+
+class Name(namedtuple("Name", "host namespace model tag")):
+    """The four parts of a model's name, defaults filled in."""
+
+    __slots__ = ()
+
+    @property
+    def key(self):
+        """What two spellings of one model share: Ollama compares names without case."""
+        return tuple(part.lower() for part in self)
+
+    @property
+    def full(self):
+        return "%s/%s/%s:%s" % self
+
+    @property
+    def short(self):
+        """As `ollama list` shows it."""
+        if self.host.lower() != DEFAULT_HOST:
+            return self.full
+        if self.namespace.lower() != DEFAULT_NAMESPACE:
+            return "%s/%s:%s" % self[1:]
+        return "%s:%s" % self[2:]
+
+
+def parse_name(text):
+    """`[host/][namespace/]model[:tag]` to a Name."""
+    if not isinstance(text, str) or not text.strip():
+        raise BadName("a model needs a name such as 'llama3.2:1b', not %r" % (text,))
+    rest = text.strip()
+    if "://" in rest:
+        raise BadName("'%s' is a URL, not a model's name: write it without the scheme, a mirror belongs in llm_registry" % text)
+    head, slash, last = rest.rpartition("/")
+    model, colon, tag = last.partition(":")
+    if colon and not tag:
+        raise BadName("'%s' ends with a colon: write the tag after it, or leave the colon out" % text)
+    parts = head.split("/") if slash else []
+    if len(parts) > 2:
+        raise BadName("'%s' has too many parts: a name is [host/][namespace/]model[:tag]" % text)
+    namespace = parts[-1] if parts else DEFAULT_NAMESPACE
+    host = parts[0] if len(parts) == 2 else DEFAULT_HOST
+    name = Name(host, namespace, model, tag or DEFAULT_TAG)
+    for field, value in name._asdict().items():
+        if not _PARTS[field].match(value):
+            raise BadName("'%s' is not a model's name: the %s '%s' has a character or a length that Ollama refuses" % (text, field, value))
+    return name
+
+
+def parse_digest(text):
+    """64 hex digits, with or without `sha256:`, to the bare digits."""
+    match = _DIGEST.match(str(text).strip().lower())
+    if not match:
+        raise BadName("'%s' is not a digest: write the 64 hex digits that the registry or `ollama list` gives, after 'sha256:'" % (text,))
+    return match.group(1)
+
+
+class Registry(namedtuple("Registry", "host insecure")):
+    """Where the plain names are pulled from."""
+
+    __slots__ = ()
+
+    @property
+    def is_default(self):
+        return self.host.lower() == DEFAULT_HOST
+
+    @property
+    def has_port(self):
+        return ":" in self.host
+
+    def pull_name(self, name):
+        """The name under which this registry serves a model. A name with a host of its own keeps it."""
+        if self.is_default or name.host.lower() != DEFAULT_HOST:
+            return name
+        return name._replace(host=self.host)
+
+    def serves(self, name):
+        """Whether a pull of this name comes from here, and not from a host in the name."""
+        return name.host.lower() in (DEFAULT_HOST, self.host.lower())
+
+    def insecure_for(self, name):
+        return self.insecure and self.serves(name)
+
+    def manifest_url(self, name):
+        pulled = self.pull_name(name)
+        scheme = "http" if self.insecure_for(pulled) else "https"
+        return "%s://%s/v2/%s/%s/manifests/%s" % ((scheme, pulled.host) + tuple(pulled[1:]))
+
+    def label(self, name):
+        """What to call the place in a message."""
+        return self.pull_name(name).host
+
+
+def parse_registry(text):
+    """`mirror.example.net`, `https://…`, `http://host:5080` or nothing to a Registry."""
+    value = (text or "").strip()
+    insecure = False
+    for scheme in ("http://", "https://"):
+        if value.lower().startswith(scheme):
+            insecure = scheme == "http://"
+            value = value[len(scheme):]
+            break
+    value = value.rstrip("/")
+    if not value:
+        return Registry(DEFAULT_HOST, False)
+    if not _PARTS["host"].match(value):
+        raise BadName("llm_registry '%s' is not a host: write 'mirror.example.net' or 'http://mirror.example.net', without a path" % text)
+    return Registry(value, insecure)
+
+
+def version_tuple(text):
+    """`0.5.4-ipexllm-20250407` to (0, 5, 4); () where there is no number."""
+    match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(text or ""))
+    return tuple(int(part or 0) for part in match.groups()) if match else ()
+
+
+def gib(count):
+    """Bytes for people: GiB with one decimal, MiB below one."""
+    if count >= 1 << 30:
+        return "%.1f GiB" % (count / float(1 << 30))
+    if count >= 1 << 20:
+        return "%.1f MiB" % (count / float(1 << 20))
+    return "%d bytes" % count
