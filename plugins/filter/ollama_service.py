@@ -65,18 +65,19 @@ def _text(name, value, kind):
 
 
 def ollama_environment(layers, version, catalogue):
-    """Merge layers of variables (the last wins) into strings, and name those that the version does not know."""
+    """Merge layers of variables (the last wins) into strings, and list those that the version does not know."""
     merged = {}
     for layer in layers:
         merged.update(layer)
+    variables = {entry["name"]: entry for entry in catalogue["variables"]}
     environment, unknown = {}, []
     for name in sorted(merged):
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise AnsibleFilterError(f"ollama_environment: {name!r} is not the name of a variable; use letters, digits and underscores.")
-        entry = catalogue.get(name, {})
+        entry = variables.get(name, {})
         environment[name] = _text(name, merged[name], entry.get("type"))
         if name.startswith("OLLAMA_") and not (entry and _known(entry, version)):
-            unknown.append(name)
+            unknown.append({"name": name, "why": catalogue.get("myths", {}).get(name, f"Ollama {version} does not read it")})
     return {"environment": environment, "unknown": unknown}
 
 
