@@ -1,0 +1,290 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Task results in, one record for each host out. Knows the results of our actions; holds no Ansible object.
+
+Only named fields are taken: a result may hold anything, and what the report writes stays on disk and is shown to others.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .text import clean, number, plain
+
+COLLECTION = "llmfleet.ollama."
+ACTIONS = ("vram_facts", "plan_models", "ollama_models", "open_webui_config", "chat_check")
+GROUPS = ("ollama", "open_webui", "model_mirror")
+# Facts that roles set about what they run: {version, previous_version, url, rolled_back}.
+PRODUCTS = ("ollama", "open_webui", "model_mirror")
+
+_ACTION_NAMES = {COLLECTION + action: action for action in ACTIONS}
+_SET_FACT = ("ansible.builtin.set_fact", "ansible.legacy.set_fact", "set_fact")
+_SETUP = ("ansible.builtin.gather_facts", "ansible.builtin.setup", "ansible.legacy.setup", "gather_facts", "setup")
+
+_DEVICE = (
+    "index",
+    "vendor",
+    "name",
+    "type",
+    "unified",
+    "accessible",
+    "driver",
+    "memory_total_bytes",
+    "memory_used_bytes",
+    "memory_reserved_bytes",
+    "memory_usable_bytes",
+    "memory_used_by",
+    "mig",
+    "source",
+)
+_MODEL = (
+    "name",
+    "tag",
+    "family",
+    "parameter_size",
+    "quantization",
+    "digest",
+    "context",
+    "kv_cache_type",
+    "placement",
+    "memory",
+    "budget_bytes",
+    "headroom_bytes",
+    "download_bytes",
+    "source",
+    "reason",
+    "devices",
+    "num_gpu",
+    "requires",
+)
+
+
+class Recorder:
+    """Takes what a run tells, task by task, and keeps what the report needs."""
+
+    def __init__(self):
+        self.hosts = {}
+        self.relevant = False
+
+    def record(
+        self,
+        host: str,
+        *,
+        action: str,
+        task: str,
+        outcome: str,
+        changed: bool,
+        result: dict,
+        role: str = "",
+        groups=(),
+        took: float = 0.0,
+        ignored=False,
+    ):
+        """One result of one task on one host. outcome: ok, failed, unreachable or skipped."""
+        entry = self.hosts.setdefault(host, _new_entry())
+        entry["groups"] = [group for group in GROUPS if group in groups]
+        entry["seconds"] += took
+        task_name = _without_role(task, role)
+        if took:
+            entry["times"][task_name] = entry["times"].get(task_name, 0.0) + took
+        ours = _ACTION_NAMES.get(action)
+        self.relevant = self.relevant or ours is not None
+        if outcome == "skipped":
+            return
+        if changed and outcome == "ok":
+            entry["changes"].append({"task": task_name, "role": clean(role)})
+        if outcome in ("failed", "unreachable") and not ignored:
+            entry["problem"] = {"kind": outcome, "task": task_name, "role": clean(role), "message": message(result)}
+        for part in _each(result):
+            self._keep(entry, ours, action, role, part)
+
+    def _keep(self, entry: dict, ours: str | None, action: str, role: str, result: dict) -> None:
+        facts = result.get("ansible_facts") or {}
+        if not isinstance(facts, dict):
+            return
+        if ours == "vram_facts" and facts.get("vram"):
+            entry["machine"] = machine(facts["vram"])
+        elif ours == "plan_models":
+            planned = facts.get("model_plan") or result.get("model_plan")
+            if planned:
+                entry["plan"] = plan(planned)
+        elif ours == "ollama_models":
+            part = "mirror" if role.endswith("model_mirror") else "store"
+            entry[part] = _merged_store(entry[part], store(result))
+        elif ours == "open_webui_config":
+            entry["web"] = {"backends": [clean(url) for url in _addresses(result)], "changed": bool(result.get("changed"))}
+        elif ours == "chat_check":
+            answer = chat(result)
+            if answer:
+                entry["chats"] = [*(entry["chats"] or []), answer]
+        elif action in _SET_FACT:
+            for product in PRODUCTS:
+                if isinstance(facts.get(product), dict):
+                    entry["software"][product] = software(facts[product])
+        elif action in _SETUP:
+            system = system_of(facts)
+            if system:
+                entry["system"] = system
+
+
+def _new_entry() -> dict:
+    return {
+        "groups": [],
+        "machine": None,
+        "plan": None,
+        "store": None,
+        "mirror": None,
+        "web": None,
+        "chats": None,
+        "system": None,
+        "software": {},
+        "changes": [],
+        "problem": None,
+        "seconds": 0.0,
+        "times": {},
+    }
+
+
+def _each(result: dict) -> list[dict]:
+    """The results of a task with a loop, or the one of a task without."""
+    results = result.get("results")
+    if isinstance(results, list) and results and all(isinstance(item, dict) for item in results):
+        return [plain(item) for item in results]
+    return [plain(result)]
+
+
+def _without_role(task: str, role: str) -> str:
+    name = clean(task)
+    return name[len(role) + 3 :] if role and name.startswith(f"{role} : ") else name
+
+
+def message(result: dict) -> str:
+    """Why a task failed, in the sender's words, on one line."""
+    texts = [result.get("msg")]
+    texts += [
+        item.get("msg")
+        for item in result.get("results") or []
+        if isinstance(item, dict) and (item.get("failed") or item.get("unreachable"))
+    ]
+    general = ("One or more items failed", "All items completed", "MODULE FAILURE")
+    cleaned = [clean(text) for text in texts if text]
+    told = next((text for text in cleaned if text not in general), None) or (cleaned[0] if cleaned else "")
+    return re.sub(r"^(Task failed|Failed to connect to the host via ssh): ", "", told) or "The task gave no reason."
+
+
+def _pick(source, names) -> dict:
+    return {name: source.get(name) for name in names}
+
+
+def _dicts(value) -> list[dict]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def machine(vram: dict) -> dict:
+    """ansible_facts.vram without what a report has no use for (UUIDs, environment, probes)."""
+    devices = []
+    for device in _dicts(vram.get("devices")):
+        kept = _pick(device, _DEVICE)
+        kept["memory_used_by"] = [_pick(process, ("name", "memory_bytes")) for process in _dicts(device.get("memory_used_by"))]
+        sizes = ("name", "memory_total_bytes", "memory_used_bytes", "memory_reserved_bytes", "memory_usable_bytes")
+        kept["mig"] = {"instances": [_pick(instance, sizes) for instance in _dicts((device.get("mig") or {}).get("instances"))]}
+        kept["warnings"] = [clean(warning.get("message") or warning.get("code")) for warning in _dicts(device.get("warnings"))]
+        devices.append(kept)
+    return {
+        "devices": devices,
+        "totals": _pick(
+            vram.get("totals") or {}, ("count", "memory_total_bytes", "memory_usable_bytes", "memory_free_bytes", "incomplete")
+        ),
+        "system_memory": _pick(vram.get("system_memory") or {}, ("total_bytes", "available_bytes")),
+        "cgroup_memory_limit_bytes": vram.get("cgroup_memory_limit_bytes"),
+        "filesystems": [
+            _pick(item, ("path", "mount_point", "fstype", "total_bytes", "free_bytes")) for item in _dicts(vram.get("filesystems"))
+        ],
+        "cpu": _pick(vram.get("cpu") or {}, ("architecture", "count")),
+        "warnings": [clean(warning.get("message") or warning.get("code")) for warning in _dicts(vram.get("warnings"))],
+    }
+
+
+def plan(model_plan: dict) -> dict:
+    environment = model_plan.get("environment") or {}
+    return {
+        "models": [_pick(model, _MODEL) for model in _dicts(model_plan.get("models"))],
+        "rejected": [_pick(item, ("name", "why", "short_by_bytes")) for item in _dicts(model_plan.get("rejected"))],
+        "environment": {name: clean(value) for name, value in environment.items() if name.startswith(("OLLAMA_", "LLAMA_"))},
+        "download_bytes": number(model_plan.get("download_bytes")),
+        "disk_free_bytes": number(model_plan.get("disk_free_bytes")),
+        "ok": bool(model_plan.get("ok")),
+        "errors": [clean(error) for error in model_plan.get("errors") or []],
+        "warnings": [clean(warning) for warning in model_plan.get("warnings") or []],
+        "summary": clean(model_plan.get("summary")),
+    }
+
+
+def store(result: dict) -> dict:
+    """What ollama_models found and did in a host's model store."""
+    return {
+        "models": [
+            _pick(model, ("name", "digest", "size_bytes", "changed", "downloaded_bytes", "seconds"))
+            for model in _dicts(result.get("models"))
+        ],
+        "removed": [clean(name) for name in result.get("removed") or []],
+        "to_remove": [clean(name) for name in result.get("to_remove") or []],
+        "unmanaged": [clean(name) for name in result.get("unmanaged") or []],
+        "proved": [
+            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "remembered"))
+            for proof in _dicts(result.get("proved"))
+        ],
+        "downloaded_bytes": number(result.get("downloaded_bytes")) or 0,
+    }
+
+
+def chat(result: dict) -> dict | None:
+    """That a model answered, and where it lay. The name is the loop's item (a model of the plan) or the item itself."""
+    item = result.get(result.get("ansible_loop_var") or "item")
+    name = result.get("model") or (item.get("name") if isinstance(item, dict) else item)
+    if not isinstance(name, str) or result.get("failed"):
+        return None
+    return {
+        "name": clean(name),
+        "ok": True,
+        "remembered": False,
+        **_pick(result, ("size_bytes", "size_vram_bytes", "context_length", "processor", "completion_tokens")),
+    }
+
+
+def _merged_store(before: dict | None, after: dict) -> dict:
+    """A play may call the module more than once for a host (pull, then prove): the later word counts for each model."""
+    if before is None:
+        return after
+    merged = dict(after)
+    for part in ("models", "proved"):
+        merged[part] = list({entry["name"]: entry for entry in before[part] + after[part]}.values())
+    for part in ("removed", "to_remove", "unmanaged"):
+        merged[part] = list(dict.fromkeys(before[part] + after[part]))
+    merged["downloaded_bytes"] = before["downloaded_bytes"] + after["downloaded_bytes"]
+    return merged
+
+
+def software(fact: dict) -> dict:
+    return {
+        "version": clean(fact.get("version")),
+        "previous_version": clean(fact.get("previous_version")),
+        "url": clean(fact.get("url")),
+        "rolled_back": bool(fact.get("rolled_back")),
+    }
+
+
+def system_of(facts: dict) -> dict | None:
+    names = {key.removeprefix("ansible_"): value for key, value in facts.items()}
+    if not names.get("system") and not names.get("distribution"):
+        return None
+    return {name: clean(names.get(name)) for name in ("system", "distribution", "distribution_version", "architecture")}
+
+
+def _addresses(result: dict) -> list:
+    for name in ("backends", "urls", "ollama_base_urls"):
+        value = result.get(name)
+        if isinstance(value, list):
+            return [item.get("url") if isinstance(item, dict) else item for item in value]
+    return []

@@ -1,0 +1,256 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet document: what fleet.json holds and table and page show. A run over some hosts keeps the others' last rows with their date."""
+
+from __future__ import annotations
+
+from .bars import PLANNED, bars
+from .text import clean, count, gib, number
+
+SCHEMA_VERSION = 1
+# Parts of a row that are kept from the run before when this run did not ask again, each with the time it was learned.
+PARTS = ("machine", "plan", "store", "mirror", "web", "chats", "system", "software")
+STATES = ("unreachable", "failed", "changed", "would_change", "ok")
+SLOWEST = 3
+# An installed file below this share of the planned download isn't the model that the plan was made for.
+SAME_MODEL = 0.5
+
+
+def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = None, inventory=None) -> dict:
+    """The document of one run.
+
+    recorded: Recorder.hosts; stats: {host: {failures, unreachable}}; run: {playbook, check_mode, started, finished, seconds};
+    inventory: names of all hosts of the inventory, None where unknown (then no row is dropped).
+    """
+    before = {row["name"]: row for row in _rows(previous)}
+    rows = []
+    for name, entry in recorded.items():
+        row = _row(name, entry, stats.get(name) or {}, run, before.get(name))
+        if row["groups"] or row["state"] in ("failed", "unreachable") or any(row[part] for part in PARTS if part != "system"):
+            rows.append(row)
+    seen = {row["name"] for row in rows}
+    kept = [
+        {**row, "current": False}
+        for name, row in before.items()
+        if name not in seen and name not in recorded and (inventory is None or name in inventory)
+    ]
+    rows += kept
+    if inventory:
+        order = {name: position for position, name in enumerate(inventory)}
+        rows.sort(key=lambda row: order.get(row["name"], len(order)))
+    for row in rows:
+        row.update(_derived(row))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": {**run, "hosts": sum(row["current"] for row in rows)},
+        "totals": _totals(rows),
+        "hosts": rows,
+    }
+
+
+def _rows(previous) -> list[dict]:
+    """The rows of an earlier document; none where it is of another version or no document at all."""
+    if not isinstance(previous, dict) or previous.get("schema_version") != SCHEMA_VERSION:
+        return []
+    return [row for row in previous.get("hosts") or [] if isinstance(row, dict) and row.get("name") and isinstance(row.get("dates"), dict)]
+
+
+def _row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) -> dict:
+    row = {"name": clean(name), "groups": entry["groups"], "current": True, "seen": run["finished"], "check_mode": run["check_mode"]}
+    dates = {}
+    for part in PARTS:
+        row[part] = entry[part]
+        if entry[part]:
+            dates[part] = run["finished"]
+        elif before and before.get(part):
+            row[part] = before[part]
+            dates[part] = before["dates"].get(part, before.get("seen"))
+    if before and entry["software"] and before.get("software"):
+        row["software"] = {**before["software"], **entry["software"]}
+    row["dates"] = dates
+    problem = entry["problem"]
+    if stats.get("unreachable"):
+        row["state"] = "unreachable"
+    elif stats.get("failures"):
+        row["state"] = "failed"
+    else:
+        row["state"] = ("would_change" if run["check_mode"] else "changed") if entry["changes"] else "ok"
+        problem = None
+    row["problem"] = problem
+    row["changes"] = entry["changes"]
+    row["seconds"] = round(entry["seconds"], 2)
+    slowest = sorted(entry["times"].items(), key=lambda item: -item[1])[:SLOWEST]
+    row["slowest"] = [{"task": task, "seconds": round(took, 2)} for task, took in slowest]
+    return row
+
+
+def _derived(row: dict) -> dict:
+    return {
+        "bars": bars(row.get("machine") or {}, row.get("plan")),
+        "models": _models(row),
+        "drift": _drift(row),
+        "disk": _disk(row),
+        "reason": _reason(row),
+    }
+
+
+def _models(row: dict) -> list[dict]:
+    """For each planned model: what was predicted, what the host measured, and which file it holds."""
+    plan, store = row.get("plan") or {}, row.get("store") or {}
+    installed = {entry.get("name"): entry for entry in store.get("models") or []}
+    proofs = {entry.get("name"): entry for entry in store.get("proved") or []}
+    chats = {entry.get("name"): entry for entry in row.get("chats") or []}
+    models = []
+    for model in plan.get("models") or []:
+        name = model.get("name")
+        models.append(
+            {
+                "name": clean(name),
+                "context": model.get("context"),
+                "placement": model.get("placement"),
+                "kv_cache_type": model.get("kv_cache_type"),
+                "predicted_bytes": number((model.get("memory") or {}).get("total_bytes")),
+                "budget_bytes": number(model.get("budget_bytes")),
+                "headroom_bytes": model.get("headroom_bytes"),
+                "planned_digest": model.get("digest"),
+                "installed_digest": (installed.get(name) or {}).get("digest"),
+                "reason": clean(model.get("reason")),
+                "source": model.get("source"),
+                "measured": _measured(model, proofs.get(name) or chats.get(name), installed.get(name)),
+                "answered": name in chats,
+            }
+        )
+    return models
+
+
+def _measured(model: dict, proof: dict | None, installed: dict | None) -> dict | None:
+    """Ollama's own figures for the loaded model beside the same terms of the prediction (buffers; neither CUDA context nor margin)."""
+    if not proof:
+        return None
+    memory = model.get("memory") or {}
+    predicted = sum(number(memory.get(f"{kind}_bytes")) or 0 for kind in (*PLANNED[:3], "recurrent", "projector"))
+    on_cpu = model.get("placement") == "cpu"
+    measured = number(proof.get("size_bytes" if on_cpu or model.get("placement") == "partial" else "size_vram_bytes"))
+    file_bytes, expected = number((installed or {}).get("size_bytes")), number(model.get("download_bytes"))
+    stand_in = bool(file_bytes is not None and expected and file_bytes < SAME_MODEL * expected)
+    comparable = bool(measured and predicted and not stand_in)
+    return {
+        "ok": bool(proof.get("ok")),
+        "remembered": bool(proof.get("remembered")),
+        "bytes": measured,
+        "predicted_bytes": predicted or None,
+        "error_percent": round(100 * (measured - predicted) / predicted, 1) if comparable else None,
+        "context_length": proof.get("context_length"),
+        "size_bytes": number(proof.get("size_bytes")),
+        "size_vram_bytes": number(proof.get("size_vram_bytes")),
+        "stand_in": stand_in,
+        "file_bytes": file_bytes,
+        "expected_file_bytes": expected,
+    }
+
+
+def _drift(row: dict) -> list[dict]:
+    """Where the host is not what the plan says, as [{kind, text}]."""
+    plan, store = row.get("plan") or {}, row.get("store")
+    found = []
+    if store:
+        installed = {entry.get("name"): entry for entry in store["models"]}
+        for model in plan.get("models") or []:
+            name, has = model.get("name"), installed.get(model.get("name"))
+            if has is None:
+                found.append({"kind": "missing", "text": f"{name} is planned and not installed"})
+            elif model.get("digest") and has.get("digest") and _bare(model["digest"]) != _bare(has["digest"]):
+                found.append({"kind": "digest", "text": f"{name} is installed with another digest than planned"})
+        found += [{"kind": "unmanaged", "text": f"{name} is installed and not planned"} for name in store.get("unmanaged") or []]
+        found += [{"kind": "unmanaged", "text": f"{name} is not planned and would be removed"} for name in store.get("to_remove") or []]
+    for model in _models(row):
+        measured = model["measured"]
+        if measured and not measured["ok"]:
+            on_card, whole = measured["size_vram_bytes"], measured["size_bytes"]
+            share = f": {gib(on_card)} of {gib(whole)} are on an accelerator" if on_card is not None and whole else ""
+            found.append({"kind": "proof", "text": f"{model['name']} does not run as planned{share}"})
+        elif measured and measured["context_length"] and model["context"] and measured["context_length"] != model["context"]:
+            found.append(
+                {
+                    "kind": "context",
+                    "text": f"{model['name']} runs with {measured['context_length']} tokens, {model['context']} are planned",
+                }
+            )
+    for name, product in (row.get("software") or {}).items():
+        if product.get("rolled_back"):
+            found.append({"kind": "rollback", "text": f"{name} went back to {product.get('version') or 'its old release'}"})
+    return found
+
+
+def _bare(digest) -> str:
+    return str(digest).split(":", 1)[-1]
+
+
+def _disk(row: dict) -> dict | None:
+    """The file system that holds the models: the plan's free space, on the smallest file system that was asked about."""
+    plan, store = row.get("plan") or {}, row.get("store") or {}
+    systems = [item for item in (row.get("machine") or {}).get("filesystems") or [] if number(item.get("total_bytes"))]
+    free = plan.get("disk_free_bytes")
+    match = next((item for item in systems if item.get("free_bytes") == free), systems[0] if systems else None)
+    if free is None and match:
+        free = number(match.get("free_bytes"))
+    if free is None:
+        return None
+    return {
+        "free_bytes": free,
+        "total_bytes": number(match["total_bytes"]) if match else None,
+        "mount_point": clean((match or {}).get("mount_point")),
+        "to_download_bytes": _to_download(plan, store),
+        "models_bytes": sum(number(entry.get("size_bytes")) or 0 for entry in store.get("models") or []),
+    }
+
+
+def _to_download(plan: dict, store: dict) -> int:
+    installed = {entry.get("name") for entry in store.get("models") or []}
+    return sum(number(model.get("download_bytes")) or 0 for model in plan.get("models") or [] if model.get("name") not in installed)
+
+
+def _reason(row: dict) -> str:
+    """The one sentence that says why this row looks as it does."""
+    if row["problem"]:
+        return row["problem"]["message"]
+    plan = row.get("plan") or {}
+    if plan and not plan.get("ok") and plan.get("errors"):
+        return " ".join(plan["errors"])
+    if plan.get("summary"):
+        return plan["summary"]
+    reasons = [clean(model.get("reason")) for model in plan.get("models") or [] if model.get("reason")]
+    if reasons:
+        return " ".join(reasons)
+    told = []
+    if row.get("mirror"):
+        models = row["mirror"]["models"]
+        told.append(f"mirrors {count(len(models), 'model')} ({gib(sum(number(model.get('size_bytes')) or 0 for model in models))})")
+    web = (row.get("software") or {}).get("open_webui")
+    if web or row.get("web"):
+        backends = (row.get("web") or {}).get("backends") or []
+        told.append(
+            "serves Open WebUI"
+            + (f" {web['version']}" if web and web.get("version") else "")
+            + (f" over {count(len(backends), 'Ollama host')}" if backends else "")
+        )
+    text = " and ".join(told)
+    return text[:1].upper() + text[1:]
+
+
+def _totals(rows: list[dict]) -> dict:
+    accelerators = [bar for row in rows for bar in row["bars"] if bar["kind"] == "accelerator"]
+    return {
+        "hosts": len(rows),
+        "states": {state: sum(row["state"] == state for row in rows) for state in STATES},
+        "accelerators": len(accelerators),
+        "vram_bytes": sum(bar["total_bytes"] or 0 for bar in accelerators),
+        "vram_planned_bytes": sum(bar["planned_bytes"] - bar["over_bytes"] for bar in accelerators),
+        "models": sum(len(row["models"]) for row in rows),
+        "changes": sum(len(row["changes"]) for row in rows if row["current"]),
+        "drift": sum(len(row["drift"]) for row in rows),
+        "downloaded_bytes": sum(
+            ((row.get(part) or {}).get("downloaded_bytes") or 0) for row in rows if row["current"] for part in ("store", "mirror")
+        ),
+    }

@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The callback in real ansible-playbook runs, with stand-ins for the actions.
+
+Without these tests nothing would notice that the callback isn't loaded, hears other names than ansible-core sends,
+chokes on tagged strings, or that one host that is down takes the report of all others with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import recorded_runs
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[3]
+ACTION = """
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        return task_vars["recorded"]["{name}"]
+"""
+PLAY = [
+    {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [
+            {"name": "Reach", "ansible.builtin.ping": {}},
+            {"name": "Facts", "llmfleet.ollama.vram_facts": {}},
+            {"name": "Plan", "llmfleet.ollama.plan_models": {}},
+            {
+                "name": "Write the file",
+                "ansible.builtin.copy": {"content": "{{ now_or_then }}", "dest": "{{ scratch }}/{{ inventory_hostname }}", "mode": "0644"},
+            },
+            {
+                "name": "Tell",
+                "ansible.builtin.set_fact": {
+                    "ollama": {"version": "{{ '0.32' ~ '.15' }}", "url": "http://user:pass@{{ inventory_hostname }}:11434"}
+                },
+            },
+            {"name": "Bring", "llmfleet.ollama.ollama_models": {}},
+        ],
+    }
+]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A collection with the real callback and stand-in actions that return what `recorded` of the host's variables says."""
+    collection = tmp_path / "collections/ansible_collections/llmfleet/ollama"
+    (collection / "plugins/action").mkdir(parents=True)
+    for part in ("callback", "plugin_utils"):
+        (collection / "plugins" / part).symlink_to(ROOT / "plugins" / part)
+    (collection / "galaxy.yml").write_text((ROOT / "galaxy.yml").read_text())
+    for name in ("vram_facts", "plan_models", "ollama_models"):
+        (collection / f"plugins/action/{name}.py").write_text(ACTION.format(name=name))
+        (collection / "plugins/modules").mkdir(exist_ok=True)
+        (collection / f"plugins/modules/{name}.py").write_text("")
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\ncallbacks_enabled = llmfleet.ollama.fleet_report\ncollections_path = collections\nlocalhost_warning = false\n"
+    )
+    hosts = {}
+    for name, host in recorded_runs.lab_hosts().items():
+        if "vram" in host:
+            results = {
+                "vram_facts": {"ansible_facts": {"vram": host["vram"]}},
+                "plan_models": {"ansible_facts": {"model_plan": host["plan"]}},
+                "ollama_models": {**host["store"], "changed": False},
+            }
+            hosts[name] = {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": sys.executable,
+                "recorded": results,
+                "scratch": str(tmp_path),
+                "now_or_then": "now",
+            }
+    hosts["attic"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "recorded": {}}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"ollama": {"hosts": hosts}}))
+    (tmp_path / "site.yml").write_text(yaml.safe_dump(PLAY, sort_keys=False))
+    return tmp_path
+
+
+def play(project, *arguments, **environment):
+    command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", "hosts.yml", "site.yml", *arguments]
+    env = {**os.environ, "ANSIBLE_CONFIG": str(project / "ansible.cfg"), "COLUMNS": "100", "ANSIBLE_NOCOLOR": "1", **environment}
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert "Callback dispatch" not in done.stdout + done.stderr, done.stderr
+    return done.stdout
+
+
+def rows(project):
+    return {row["name"]: row for row in json.loads((project / "reports/fleet.json").read_text())["hosts"]}
+
+
+def test_first_run_second_run_check_mode_and_limit(project):
+    said = play(project)
+    assert "lab-3060" in said and "deepseek-r1:14b" in said and "report: reports/fleet.html" in said
+    first = rows(project)
+    assert first["attic"]["state"] == "unreachable" and "Connection refused" in first["attic"]["reason"]
+    assert [first[name]["state"] for name in ("lab-3060", "lab-3090x2", "lab-cpu")] == ["changed"] * 3
+    assert first["lab-3060"]["changes"] == [{"task": "Write the file", "role": ""}]
+    assert first["lab-3060"]["software"]["ollama"] == {
+        "version": "0.32.15",
+        "previous_version": "",
+        "url": "http://…@lab-3060:11434",
+        "rolled_back": False,
+    }
+    assert first["lab-3060"]["seconds"] > 0
+    whole = (project / "reports/fleet.json").read_text() + (project / "reports/fleet.html").read_text() + said
+    assert not [secret for secret in ("hunter2", "user:pass", "GPU-secret") if secret in whole]
+
+    play(project, "--limit", "lab-cpu")
+    limited = rows(project)
+    assert limited["lab-cpu"]["state"] == "ok" and limited["lab-cpu"]["current"]
+    assert (
+        not limited["lab-3060"]["current"]
+        and limited["lab-3060"]["state"] == "changed"
+        and limited["lab-3060"]["seen"] == first["lab-3060"]["seen"]
+    )
+
+    said = play(project, "--check", "-e", "now_or_then=then")
+    assert "would change 1" in said and "would change: Write" in said
+    assert rows(project)["lab-3060"]["state"] == "would_change"
+
+
+def test_a_run_without_our_actions_is_silent(project):
+    (project / "site.yml").write_text(
+        yaml.safe_dump([{"hosts": "lab-cpu", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "hello"}}]}])
+    )
+    assert "FLEET" not in play(project)
+    assert not (project / "reports").exists()
+
+
+def test_the_folder_can_be_moved_and_one_that_cannot_be_written_costs_a_warning_only(project):
+    play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_FOLDER="elsewhere/deep")
+    assert (project / "elsewhere/deep/fleet.html").is_file()
+    (project / "file").write_text("")
+    said = play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_FOLDER="file")
+    assert "deepseek-r1:1.5b" in said
