@@ -13,7 +13,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from llmfleet_lab import engine, hosts, images, models, releases, upstream
-from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one
+from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one, say
+from webui import build as webui
 
 # Said at the end of `make demo`.
 NEXT = """What to try next:
@@ -54,7 +55,12 @@ def command_up(_arguments) -> str:
         if not any(engine.container(client, host.name) for host in hosts.HOSTS):
             # A new fleet: what earlier ones or tests downloaded is not its traffic.
             upstream.reset_traffic()
-        hosts.start(client)
+        # Building writes to the disk and waits for servers that start; booting hosts hardly uses either.
+        with ThreadPoolExecutor() as pool:
+            archive = pool.submit(webui.build, lambda text: say("webui", text))
+            hosts.start(client)
+            archive.result()
+        hosts.load_images(client)
     return f"{hosts.status(client)}\nThe lab is up: {len(hosts.HOSTS)} hosts answer over SSH (ansible -i inventories/lab all -m ping)."
 
 

@@ -21,6 +21,7 @@ SSH = CACHE / "ssh"
 KEY = SSH / "id_ed25519"
 KNOWN_HOSTS = SSH / "known_hosts"
 FAKE_NVML = SOURCE / "fake_nvml" / "fake_nvml.c"
+WEBUI = CACHE / "webui"  # lab/webui/build.py fills it
 LIBRARY = CACHE / "fake_nvml" / "libnvidia-ml.so.1"
 
 # Keeps the volumes of all hosts in use, so that those in memory outlive a restart of the host.
@@ -107,6 +108,18 @@ def start(client) -> None:
     KNOWN_HOSTS.write_text("".join(f"{host.address} {_host_key(box)}\n" for host, box in zip(HOSTS, boxes, strict=True)))
     for host in HOSTS:
         _sign_in(host)
+
+
+def load_images(client) -> None:
+    """Give the hub's engine the Open WebUI images that it could not download, unless it has them."""
+    box = engine.container(client, "lab-hub")
+    mark = "/var/lib/docker/lab-images"
+    wanted = (WEBUI / "images.recipe").read_text()
+    if box.exec_run(["grep", "-qxF", wanted, mark]).exit_code == 0:
+        return
+    say("hosts", "loading the Open WebUI images into lab-hub")
+    engine.execute(box, "docker", "load", "--quiet", "--input", "/srv/lab-images/images.tar")
+    engine.execute(box, "sh", "-c", f"echo {wanted} > {mark}")
 
 
 def remove(client) -> int:
@@ -203,6 +216,7 @@ def _create(client, host: Host):
     memory = CACHE / "hosts" / host.name / "meminfo"
     memory.parent.mkdir(parents=True, exist_ok=True)
     memory.write_text(meminfo(host.memory_gib))
+    WEBUI.mkdir(parents=True, exist_ok=True)
     box = engine.create(
         client,
         host.name,
@@ -218,6 +232,7 @@ def _create(client, host: Host):
         volumes={
             # The engine limits memory without showing it; this is how a machine of that size would look.
             str(memory): {"bind": "/proc/meminfo", "mode": "ro"},
+            **({str(WEBUI): {"bind": "/srv/lab-images", "mode": "ro"}} if host.image == images.HUB_IMAGE else {}),
             **{volume.name: {"bind": volume.place, "mode": "rw"} for volume in host.volumes},
         },
     )
