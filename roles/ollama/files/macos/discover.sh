@@ -50,6 +50,7 @@ resolved() {
     # An address answers for itself; a name that nobody knows admits nobody.
     for name; do
         case $name in
+        *:*) echo "$name" ;;
         *[!0-9.]*) dscacheutil -q host -a name "$name" | awk '/^ip(v6)?_address:/ { print $2 }' ;;
         *) echo "$name" ;;
         esac

@@ -217,7 +217,7 @@ if ($current) {
     $target = [string]@($current.Target)[0]
 }
 $releases = @(
-    Get-ChildItem -LiteralPath $InstallDir -Directory -ErrorAction SilentlyContinue |
+    Get-ChildItem -LiteralPath $InstallDir -ErrorAction SilentlyContinue |
         Where-Object { $_.Name -match '^\d' } |
         ForEach-Object { $_.Name }
 )
