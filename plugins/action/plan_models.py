@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan the models of one host on the controller: no connection to the host, no change."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+
+# Once, in the process that forks the workers, so that a fleet reads the catalogue one time.
+plan.warm()
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, args = self.validate_argument_spec(
+            argument_spec={
+                "models": {"type": "list", "elements": "raw", "required": True},
+                "policy": {"type": "dict", "default": {}},
+                "vram": {"type": "dict"},
+                "ollama_version": {"type": "str", "default": "0.32.15"},
+                "metadata_sources": {"type": "list", "elements": "str", "default": list(plan.SOURCES)},
+                "registry": {"type": "str", "default": ""},
+                "filesystem": {"type": "path"},
+                "proofs": {"type": "dict", "default": {}},
+                "fail_on_error": {"type": "bool", "default": True},
+            }
+        )
+        vram = args["vram"] or task_vars.get("ansible_facts", {}).get("vram")
+        if not vram:
+            raise AnsibleActionFail(
+                "ansible_facts.vram is missing: run llmfleet.ollama.vram_facts before the plan, or set llm_vram_override"
+            )
+        made = plan.make_plan(
+            models=args["models"],
+            policy=args["policy"],
+            vram=vram,
+            ollama_version=args["ollama_version"],
+            sources=args["metadata_sources"],
+            header=None,
+            proofs=args["proofs"],
+            filesystem=args["filesystem"],
+        )
+        result.update(changed=False, ansible_facts={"model_plan": made})
+        if not made["ok"] and args["fail_on_error"]:
+            result.update(failed=True, msg="; ".join(made["errors"]))
+        else:
+            result["msg"] = made["summary"]
+            if made["warnings"]:
+                result["warnings"] = made["warnings"]
+        return result

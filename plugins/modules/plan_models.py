@@ -1,0 +1,130 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan_models
+short_description: Choose the models that a host's own memory holds
+version_added: 0.1.0
+author:
+  - llmfleet authors (@llmfleet)
+description:
+  - Turns what the inventory wants (families, context, policy) and what the machine has (C(ansible_facts.vram)) into one tag for each want,
+    with the predicted memory on each card, the settings that the prediction assumes and the reason.
+  - Runs on the controller only. It opens no connection to the host and changes nothing.
+  - The same input always gives the same plan.
+options:
+  models:
+    description:
+      - What is wanted (C(llm_models)). Each item has O(models) key C(family) (the best tag is chosen), C(model) (a fixed tag is checked)
+        or C(name) with C(from) and C(parameters) (a model of our own, made from another one), and may have C(context), C(min_context),
+        C(quantizations), C(digest) and C(require_gpu).
+    type: list
+    elements: raw
+    required: true
+  policy:
+    description:
+      - What the choice may concede (C(llm_policy)), see docs/sizing.md.
+    type: dict
+    default: {}
+  vram:
+    description:
+      - Facts of the accelerators; by default the host's own C(ansible_facts.vram).
+    type: dict
+  ollama_version:
+    description:
+      - The release that will serve the models. It decides placement, buffers and the known variables.
+    type: str
+    default: 0.32.15
+  metadata_sources:
+    description:
+      - Where dimensions of models come from, in this order (V(header), V(catalogue), V(estimate)).
+    type: list
+    elements: str
+    default: [header, catalogue, estimate]
+  registry:
+    description:
+      - Registry or mirror that headers are read from (C(llm_registry)); empty for registry.ollama.ai.
+    type: str
+    default: ""
+  filesystem:
+    description:
+      - Path of the model store, matched against C(vram.filesystems).
+    type: path
+  proofs:
+    description:
+      - What earlier runs measured (C(ansible_local.llmfleet.proofs)). A tag that spilled to the CPU is not planned so again.
+    type: dict
+    default: {}
+  fail_on_error:
+    description:
+      - Fail the task when nothing can be planned. With V(false) the plan's C(ok) and C(errors) say so.
+    type: bool
+    default: true
+attributes:
+  action:
+    description: Runs as an action plugin on the controller.
+    support: full
+  check_mode:
+    description: Changes nothing, so check mode is the same.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+  idempotent:
+    description: The same input gives the same plan.
+    support: full
+  platform:
+    description: Any target, since it is not contacted.
+    platforms: all
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Choose a DeepSeek-R1 for each host
+  llmfleet.ollama.plan_models:
+    models:
+      - family: deepseek-r1
+        context: 8192
+        min_context: 4096
+      - model: nomic-embed-text:latest
+    policy:
+      kv_cache_types: [f16, q8_0]
+
+- name: Ask what a card that nobody owns yet would run
+  llmfleet.ollama.plan_models:
+    models:
+      - family: qwen3
+        context: 32768
+    vram: "{{ llm_vram_override }}"
+    metadata_sources: [catalogue]
+    fail_on_error: false
+"""
+
+RETURN = r"""
+msg:
+  description: The plan in one sentence, or all errors.
+  returned: always
+  type: str
+ansible_facts:
+  description: The plan as the host fact C(model_plan).
+  returned: always
+  type: dict
+  contains:
+    model_plan:
+      description:
+        - Keys C(models), C(rejected), C(environment), C(download_bytes), C(disk_free_bytes), C(ok), C(errors), C(warnings), C(summary).
+      returned: always
+      type: dict
+      sample:
+        ok: true
+        summary: "deepseek-r1:14b: 14b fits 11.6 GiB at 8192 tokens with 0.6 GiB to spare; 32b would need 20.7 GiB"
+        environment: {OLLAMA_CONTEXT_LENGTH: "8192", OLLAMA_NUM_PARALLEL: "1"}
+        models:
+          - name: deepseek-r1:14b
+            placement: gpu
+            context: 8192
+            kv_cache_type: f16
+"""

@@ -1,0 +1,564 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of one host: which tag, where, with which settings, and why not a better one. Pure: no connection, no clock, no chance."""
+
+from __future__ import annotations
+
+import functools
+
+from . import budget, candidates, data, placement, units, versions, wants
+from .memory import FIT_MARGIN, PROCESS_RAM
+from .placement import Load, Rules
+from .proofs import Proofs
+
+CPU_BANDWIDTH = 20 * 10**9  # bytes a second that two channels of DDR4 give to one token in practice
+_NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
+SOURCES = ("header", "catalogue", "estimate")
+
+
+class _Chosen:
+    __slots__ = ("want", "candidate", "rejected", "placed", "load", "before")
+
+    def __init__(self, want, candidate, rejected):
+        self.want, self.candidate, self.rejected = want, candidate, rejected
+        self.placed = self.load = self.before = None
+
+
+class _NothingFits(Exception):
+    def __init__(self, want, rejected):
+        super().__init__(want.where)
+        self.want, self.rejected = want, rejected
+
+
+class Planner:
+    """One host and one list of wants."""
+
+    def __init__(self, models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None):
+        self.errors, self.warnings = [], []
+        self.version = versions.parse(ollama_version)
+        self.sources = tuple(sources)
+        self.header = header or (lambda name: (None, None))
+        self.wanted, problems = wants.wants(models)
+        self.errors += problems
+        self.policy = wants.policy(policy)
+        self.host = budget.host(vram, self.policy.reserve_bytes)
+        self.warnings += self.host.warnings
+        self.rules = Rules(self.version, versions.era_of_ollama(self.version), self.policy.fit_margin_bytes)
+        self.proofs = Proofs(proofs, self.version, self.host)
+        self.flash = self._flash_attention()
+        self.options = {}
+        self.pool = {}
+        self._exact = {}
+
+    def _flash_attention(self):
+        if not self.host.cards:
+            return self.version >= versions.FIRST_FIT  # older releases have none on the CPU
+        if self.version >= versions.FIRST_FIT:
+            return True
+        return all(card.compute_capability is None or float(card.compute_capability) >= 7.0 for card in self.host.cards)
+
+    # -- candidates and settings
+
+    def _prepare(self):
+        for want in self.wanted:
+            try:
+                if want.kind == "family":
+                    found = candidates.for_family(want, self.policy)
+                else:
+                    found = [candidates.for_model(want, self.sources, self.header)]
+                found = self._gates(want, found)
+                self._check_context(want, found)
+                self.options[want.position] = found
+            except wants.BadInput as problem:
+                self.errors.append(str(problem))
+
+    def _gates(self, want, found):
+        kept, newest = [], None
+        for candidate in found:
+            requires = candidate.metadata.get("requires")
+            if requires and versions.parse(requires) > self.version:
+                newest = requires
+                continue
+            kept.append(candidate)
+        if not kept:
+            raise wants.BadInput("%s: %s needs Ollama %s or later: raise ollama_version" % (want.where, want.target, newest))
+        return kept
+
+    def _check_context(self, want, found):
+        longest = max(candidate.shape.context_train or 1 << 62 for candidate in found)
+        own = want.own_context
+        asked, variable = (own, ".parameters.num_ctx") if own else (want.context, ".context")
+        if want.kind == "model" and found[0].embedding and not own and "context" not in want.item:
+            return
+        if asked and asked > longest:
+            raise wants.BadInput(
+                "%s%s is %d, but %s was trained for %d tokens: write %d or less"
+                % (want.where, variable, asked, want.target, longest, longest)
+            )
+
+    def _loads(self):
+        """Settings of the service from what is wanted to the last concession: first extra context goes, then the cache's precision."""
+        shared = [want for want in self.wanted if not want.own_context]
+        stated = [want.context for want in shared if want.context]
+        most = max(stated) if stated else wants.DEFAULT_CONTEXT
+        least = max([want.min_context for want in shared if want.context] or [min(most, wants.DEFAULT_MIN_CONTEXT)])
+        kinds = [kind for kind in self.policy.kv_cache_types if kind == "f16" or self.flash] or ["f16"]
+        return [
+            Load(context, self.policy.parallel, kind, kind, self.flash)
+            for kind in kinds
+            for context in wants.ladder(most, min(least, most))
+        ]
+
+    @staticmethod
+    def _allowed(load, candidate):
+        return load.k_type == "f16" or candidate.shape.flash_attention or candidate.shape.encoder
+
+    def _last(self, loads, candidate):
+        for load in reversed(loads):
+            if self._allowed(load, candidate):
+                return load
+        return loads[-1]._replace(k_type="f16", v_type="f16")
+
+    # -- one candidate
+
+    def _place(self, want, candidate, load, left, ram):
+        if want.own_context:
+            load = load._replace(context=want.own_context)
+        if not self.host.cards:
+            return placement.on_cpu(candidate.shape, load, self.rules, ram)
+        placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
+        if placed.kind:
+            limit = self.proofs.limit(candidate, load, placed, self._need)
+            if limit is not None and placed.need > limit:
+                return placed._replace(kind=None, shares=(), short=placed.need - limit)
+            return placed
+        asked = want.parameters.get("num_gpu")
+        if (self.policy.allow_partial_offload or asked is not None) and not want.require_gpu:
+            share = self.policy.min_offload_share if asked is None and want.kind == "family" else 0.0
+            part = placement.partly(candidate.shape, load, self.rules, self.host, left, ram, share)
+            if part:
+                return part
+        return placed
+
+    def _need(self, candidate, load):
+        return placement.on_gpu(candidate.shape, load, self.rules, self.host, placement.usable_left(self.host)).need
+
+    def _header_of(self, want, candidate, placed):
+        """The candidate by its own header, where that source comes first and the answer may depend on it."""
+        if self.sources[0] != "header" or candidate.source == "header":
+            return candidate
+        if not placed.kind and placed.short > _NEAR_MISS * placed.need:
+            return candidate
+        if candidate.name not in self._exact:
+            metadata, why = self.header(candidate.name)
+            if why:
+                self.warnings.append("%s: planned by the catalogue, since %s" % (candidate.name, why))
+            self._exact[candidate.name] = candidate.with_header(metadata) if metadata else candidate
+        return self._exact[candidate.name]
+
+    def _slow(self, want, candidate):
+        """True where a token would take longer than the policy bears, on a host without a GPU."""
+        return not self.host.cards and candidate.shape.active_bytes > CPU_BANDWIDTH / self.policy.cpu_min_tokens_per_second
+
+    def _pick(self, want, loads, left, ram):
+        rejected = []
+        slow = self._slow
+        for candidate in self._ordered(want):
+            load = self._last(loads, candidate)
+            needed = want.own_context or (want.min_context if want.context else 0)
+            if candidate.shape.context_train and candidate.shape.context_train < needed and not candidate.embedding:
+                rejected.append((candidate, None, "it was trained for %d tokens" % candidate.shape.context_train))
+                continue
+            placed = self._place(want, candidate, load, left, ram)
+            exact = self._header_of(want, candidate, placed)
+            if exact is not candidate:
+                candidate, load = exact, self._last(loads, exact)
+                placed = self._place(want, candidate, load, left, ram)
+            if not placed.kind:
+                rejected.append((candidate, placed, None))
+                continue
+            if want.kind == "family" and slow(want, candidate) and not candidate.embedding:
+                rejected.append((candidate, None, "slower than %g tokens a second on a CPU" % self.policy.cpu_min_tokens_per_second))
+                continue
+            return candidate, placed, rejected
+        raise _NothingFits(want, rejected)
+
+    def _ordered(self, want):
+        options = self.options[want.position]
+        if self.host.cards or want.kind != "family":
+            return options
+        # On a CPU the bytes of a token are its time: of one size the smallest file that loses little comes first.
+        order = data.families()[want.target]["order"]
+        return sorted(options, key=lambda c: (order.index(c.row.size), c.download_bytes))
+
+    # -- all of them
+
+    def _sequence(self):
+        return sorted(self.wanted, key=lambda want: (want.kind == "family", want.position))
+
+    def _choose(self, loads, look_ahead):
+        left, ram, chosen = placement.usable_left(self.host), self.host.ram_budget, []
+        sequence = self._sequence()
+        for number, want in enumerate(sequence):
+            kept_left, kept_ram = left, ram
+            if look_ahead:
+                for later in sequence[number + 1 :]:
+                    smallest = min(self.options[later.position], key=lambda c: c.shape.gpu_weights)
+                    placed = self._place(later, smallest, self._last(loads, smallest), kept_left, kept_ram)
+                    if placed.kind:
+                        kept_left, spent = placement.spend(kept_left, self.host, placed)
+                        kept_ram -= spent
+            candidate, placed, rejected = self._pick(want, loads, kept_left, kept_ram)
+            chosen.append(_Chosen(want, candidate, rejected))
+            if self.policy.resident == "all":
+                placed = self._place(want, candidate, self._last(loads, candidate), left, ram)
+                left, spent = placement.spend(left, self.host, placed)
+                ram -= spent
+        return chosen
+
+    def _settle(self, chosen, loads):
+        """The first settings, in the order of concessions, with which all the chosen models fit."""
+        for load in loads:
+            if not all(self._allowed(load, item.candidate) for item in chosen):
+                continue
+            left, ram = placement.usable_left(self.host), self.host.ram_budget
+            for item in chosen:
+                item.before = (left, ram)
+                item.load = load
+                item.placed = self._place(item.want, item.candidate, load, left, ram)
+                if not item.placed.kind:
+                    break
+                if self.policy.resident == "all":
+                    left, spent = placement.spend(left, self.host, item.placed)
+                    ram -= spent
+            else:
+                return load
+        return None
+
+    def solve(self):
+        """(chosen, load) or errors."""
+        if not self.errors:
+            self._prepare()
+        if self.errors:
+            return [], None
+        if not self.host.cards and not self.policy.allow_cpu:
+            self.errors.append(
+                "no usable GPU and llm_policy.allow_cpu is false: set it to true or leave this host out of the group 'ollama'"
+            )
+            return [], None
+        if not self.host.cards and not self.host.ram_total:
+            self.errors.append(
+                "neither a GPU nor the system's memory is known: gather facts with llmfleet.ollama.vram_facts or set llm_vram_override"
+            )
+            return [], None
+        loads = self._loads()
+        for tried in (loads, [load for load in loads if load.k_type == "f16"]):
+            if not tried:
+                continue
+            for look_ahead in (False, True):
+                try:
+                    chosen = self._choose(tried, look_ahead)
+                except _NothingFits as problem:
+                    failure = problem
+                    continue
+                load = self._settle(chosen, tried)
+                if load:
+                    return chosen, load
+                failure = None
+        self._explain(failure, loads)
+        return [], None
+
+    # -- words
+
+    def _explain(self, failure, loads):
+        if failure is None:
+            self.errors.append(
+                "llm_models: the models fit one by one, but not with one setting of the service for all of them: "
+                "write fewer, or set llm_policy.resident to one"
+            )
+            return
+        want = failure.want
+        alone_left, alone_ram = placement.usable_left(self.host), self.host.ram_budget
+        if len(self.wanted) > 1 and self.policy.resident == "all":
+            try:
+                candidate, placed, _rejected = self._pick(want, loads, alone_left, alone_ram)
+            except _NothingFits:
+                pass
+            else:
+                others = [other for other in self.wanted if other.position != want.position]
+                self.errors.append(
+                    "%s and %s cannot live in memory together: %s alone needs %s of %s; take one out, ask for less context, "
+                    "or set llm_policy.resident to one, so that they are loaded in turns"
+                    % (
+                        want.where,
+                        ", ".join(other.where for other in others),
+                        candidate.name,
+                        units.gib(placed.need),
+                        units.gib(self._room()),
+                    )
+                )
+                return
+        parts = []
+        for candidate, placed, why in failure.rejected:
+            parts.append("%s %s" % (candidate.label, why or "is short of %d bytes (%s)" % (placed.short, units.gib(placed.short))))
+        kind = "%s.%s" % (want.where, "family" if want.kind == "family" else "from" if want.managed else "model")
+        way = "ask for less context"
+        if self.host.cards and not self.policy.allow_partial_offload:
+            way += ", set llm_policy.allow_partial_offload to true for a slow split"
+        self.errors.append(
+            "%s: nothing of %s fits %s at %d tokens: %s. %s or choose a smaller model"
+            % (
+                kind,
+                want.target,
+                units.gib(self._room()),
+                want.own_context or min(loads[-1].context, want.context or loads[-1].context),
+                ", ".join(parts),
+                way[0].upper() + way[1:],
+            )
+        )
+
+    def _room(self):
+        if not self.host.cards:
+            return self.host.ram_budget
+        return sum(card.budget for card in self.host.cards)
+
+    def _reason(self, item, entry):
+        context, label = item.placed.settings.context, item.candidate.label
+        where = {"gpu": units.gib(entry["budget_bytes"]), "cpu": "%s of system memory" % units.gib(entry["budget_bytes"])}.get(
+            item.placed.kind
+        )
+        if item.placed.kind == "multi_gpu":
+            where = "%s on %d cards" % (units.gib(entry["budget_bytes"]), len(item.placed.shares))
+        if item.placed.kind == "partial":
+            text = "%s does not fit %s: %d of %d layers go to the GPU, which is slow" % (
+                label,
+                units.gib(entry["budget_bytes"]),
+                item.placed.num_gpu,
+                item.candidate.shape.blocks,
+            )
+        else:
+            text = "%s fits %s at %d tokens with %s to spare" % (label, where, context, units.gib(entry["headroom_bytes"]))
+        wanted = item.want.own_context or item.want.context
+        if wanted and context < wanted and not item.candidate.embedding:
+            text += " (%d were wanted)" % wanted
+        if entry["kv_cache_type"] != "f16":
+            text += ", with the cache in %s" % entry["kv_cache_type"]
+        missed = self._next_better(item)
+        if missed:
+            candidate, placed, why = missed
+            text += "; %s %s" % (candidate.label, "is out: %s" % why if why else self._miss(candidate, placed))
+        return text
+
+    @staticmethod
+    def _next_better(item):
+        """The rejected tag that a person asks about: the lightest of the next larger size, else the next better file of this size."""
+        others = [row for row in item.rejected if row[0].row and item.candidate.row and row[0].row.size != item.candidate.row.size]
+        if not others:
+            return item.rejected[-1] if item.rejected else None
+        nearest = others[-1][0].row.size
+        return min((row for row in others if row[0].row.size == nearest), key=lambda row: row[1].need if row[1] else 0)
+
+    def _miss(self, candidate, placed):
+        spilled = self.proofs.spilled(candidate)
+        if spilled:
+            return "spilled %s to the CPU on this host at %d tokens" % (units.gib(spilled.missing), spilled.context)
+        return "would need %s" % units.gib(placed.need)
+
+    def entry(self, item):
+        placed, candidate, want = item.placed, item.candidate, item.want
+        shares = placed.shares
+        on_card = [share for share in shares if share.card is not None]
+        memory = _memory(item)
+        if on_card:
+            used = {share.card.key for share in on_card}
+            room = sum(left for card, left in zip(self.host.cards, item.before[0]) if card.key in used)
+            taken = sum(placement.share_total(share) for share in on_card)
+        else:
+            room, taken = item.before[1], placement.share_total(shares[0])
+        settings = placed.settings
+        found = {
+            "name": want.managed or candidate.name,
+            "digest": want.item.get("digest") or candidate.metadata.get("digest"),
+            "family": candidate.family,
+            "tag": candidate.tag,
+            "parameter_size": candidate.row.parameter_size if candidate.row else candidate.metadata.get("parameter_size"),
+            "quantization": candidate.quantization,
+            "context": settings.context,
+            "parallel": settings.parallel,
+            "ubatch": settings.ubatch,
+            "flash_attention": settings.flash_attention,
+            "kv_cache_type": settings.k_type,
+            "placement": placed.kind,
+            "memory": memory,
+            "devices": [_device(share) for share in on_card],
+            "budget_bytes": room,
+            "headroom_bytes": room - taken,
+            "download_bytes": candidate.download_bytes,
+            "source": candidate.source,
+            "verified": bool(candidate.metadata.get("verified", candidate.source == "header")),
+            "num_gpu": placed.num_gpu,
+            "requires": candidate.metadata.get("requires"),
+            "requested": want.item,
+        }
+        if want.managed:
+            parameters = dict(want.parameters)
+            if placed.num_gpu is not None:
+                parameters.setdefault("num_gpu", placed.num_gpu)
+            found.update({"from": candidate.name, "parameters": parameters})
+        found["reason"] = self._reason(item, found)
+        return found
+
+    def rejected(self, chosen):
+        rows = []
+        for item in chosen:
+            for candidate, placed, why in item.rejected:
+                if why is None:
+                    why = "%s of %s" % (self._miss(candidate, placed), units.gib(self._room()))
+                rows.append({"name": candidate.name, "why": why, "short_by_bytes": placed.short if placed else None})
+        return rows
+
+    def environment(self, chosen, load):
+        """What the service must be told for the numbers of the plan to be true; only variables that this version reads."""
+        told = {
+            "OLLAMA_CONTEXT_LENGTH": load.context,
+            "OLLAMA_NUM_PARALLEL": load.parallel,
+            "OLLAMA_KV_CACHE_TYPE": load.k_type,
+            "OLLAMA_MAX_LOADED_MODELS": len(chosen) if self.policy.resident == "all" else 1,
+        }
+        capable = [item.candidate.shape.flash_attention for item in chosen]
+        if all(capable) or (any(capable) and not self.version >= versions.FIRST_FIT):
+            told["OLLAMA_FLASH_ATTENTION"] = 1 if load.flash_attention else 0
+        elif not any(capable):
+            told["OLLAMA_FLASH_ATTENTION"] = 0
+        if self.policy.fit_margin_bytes != FIT_MARGIN and self.host.cards:
+            projector = max(item.candidate.shape.vision_bytes for item in chosen)
+            told["LLAMA_ARG_FIT_TARGET"] = units.pad(self.policy.fit_margin_bytes + projector, units.MIB) // units.MIB
+        if self.policy.reserve_bytes and self.version < versions.FIRST_FIT and self.host.cards:
+            told["OLLAMA_GPU_OVERHEAD"] = self.policy.reserve_bytes
+        known = versions.known_variables(self.version)
+        if "OLLAMA_CONTEXT_LENGTH" not in known:
+            self.warnings.append(
+                "this version has no OLLAMA_CONTEXT_LENGTH: its clients must send num_ctx, and the plan holds up to %d tokens"
+                % load.context
+            )
+        return {name: str(value) for name, value in sorted(told.items()) if name in known}
+
+
+def _memory(item):
+    shares = item.placed.shares
+    found = placement.memory(item.candidate.shape, item.placed.settings)
+    cards = [share for share in shares if share.card is not None] or list(shares)
+    recurrent = found.recurrent if len(shares) else 0
+    parts = {
+        "weights_bytes": sum(share.weights for share in cards),
+        "kv_cache_bytes": sum(share.kv for share in cards) - recurrent,
+        "recurrent_bytes": recurrent,
+        "compute_bytes": sum(share.compute for share in cards),
+        "projector_bytes": found.projector,
+        "overhead_bytes": sum(share.overhead for share in cards) - found.projector,
+        "margin_bytes": sum(share.margin for share in cards),
+    }
+    parts["total_bytes"] = sum(parts.values())
+    on_host = [share for share in shares if share.card is None]
+    if item.placed.kind == "cpu":
+        parts["host_bytes"] = parts["total_bytes"]
+    elif on_host:
+        parts["host_bytes"] = sum(placement.share_total(share) for share in on_host)
+    else:
+        parts["host_bytes"] = found.host + PROCESS_RAM
+    return parts
+
+
+def _device(share):
+    return {
+        "index": share.card.index,
+        "name": share.card.name,
+        "budget_bytes": share.card.budget,
+        "weights_bytes": share.weights,
+        "kv_cache_bytes": share.kv,
+        "compute_bytes": share.compute,
+        "overhead_bytes": share.overhead,
+        "margin_bytes": share.margin,
+        "total_bytes": placement.share_total(share),
+    }
+
+
+def _disk(vram, path):
+    """The file system of the model store, from the facts: the row for this path, else the longest mount point above it."""
+    best = None
+    for row in vram.get("filesystems") or []:
+        if path and row.get("path") == path:
+            return row
+        mount = (row.get("mount_point") or "").rstrip("/") + "/"
+        if (
+            path
+            and (path + "/").startswith(mount)
+            and (best is None or len(mount) > len((best.get("mount_point") or "").rstrip("/") + "/"))
+        ):
+            best = row
+    return best
+
+
+def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, filesystem=None):
+    """The model_plan of one host (design.md, 4). Always returns; `ok` is false and `errors` say why where nothing can be planned."""
+    try:
+        for source in sources:
+            if source not in SOURCES:
+                raise wants.BadInput("llm_metadata_sources names '%s': write some of %s" % (source, ", ".join(SOURCES)))
+        if not sources:
+            raise wants.BadInput("llm_metadata_sources is empty: write some of %s" % ", ".join(SOURCES))
+        planner = Planner(models, policy, vram or {}, ollama_version, sources, header, proofs)
+        chosen, load = planner.solve()
+        errors, warnings = planner.errors, planner.warnings
+    except (wants.BadInput, ValueError) as problem:
+        return _empty([str(problem)], [])
+    if errors or load is None:
+        return _empty(errors, warnings)
+    chosen.sort(key=lambda item: item.want.position)
+    entries = [planner.entry(item) for item in chosen]
+    environment = planner.environment(chosen, load)
+    downloads = {entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}
+    disk = _disk(vram, filesystem)
+    download = sum(downloads.values())
+    if disk and disk.get("total_bytes") and download > disk["total_bytes"]:
+        errors.append(
+            "llm_models need %s on disk, but %s has only %s: put ollama_models_dir on a larger file system or choose smaller models"
+            % (units.gib(download), disk.get("mount_point") or filesystem, units.gib(disk["total_bytes"]))
+        )
+    for item in chosen:
+        if item.candidate.source == "estimate":
+            warnings.append("%s: its size is estimated, 10 %% is added" % item.candidate.name)
+    return {
+        "models": entries,
+        "rejected": planner.rejected(chosen),
+        "environment": environment,
+        "download_bytes": download,
+        "disk_free_bytes": disk.get("free_bytes") if disk else None,
+        "ok": not errors,
+        "errors": errors,
+        "warnings": warnings,
+        "summary": "; ".join("%s: %s" % (entry["name"], entry["reason"]) for entry in entries) or "no model is wanted",
+    }
+
+
+def _empty(errors, warnings):
+    return {
+        "models": [],
+        "rejected": [],
+        "environment": {},
+        "download_bytes": 0,
+        "disk_free_bytes": None,
+        "ok": not errors,
+        "errors": errors,
+        "warnings": warnings,
+        "summary": "no plan: " + "; ".join(errors) if errors else "no model is wanted",
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def warm():
+    """Read the whole catalogue once, before Ansible forks a process for each host."""
+    from . import catalogue
+
+    return sum(len(catalogue.family_tags(family)) for family in data.families())

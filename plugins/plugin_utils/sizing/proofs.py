@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What earlier runs measured on this host: a model that spilled to the CPU with some settings is not planned so again."""
+
+from __future__ import annotations
+
+import collections
+
+from . import versions
+
+Spilled = collections.namedtuple("Spilled", "name digest context cache_type missing")
+
+
+def card_set(host):
+    """The cards as a proof names them: sorted names and usable bytes, no identity of a single card."""
+    return sorted("%s %d" % (card.name, card.usable // 2**20) for card in host.cards)
+
+
+class Proofs:
+    def __init__(self, given, version, host):
+        self.found = {}
+        for key, proof in sorted((given or {}).items()):
+            name, _at, digest = key.rpartition("@")
+            records = list(proof.get("spilled") or [])
+            if proof.get("ok") is False:
+                records.append(proof)
+            for record in records:
+                self._add(name or key, digest, record, version, host)
+
+    def _add(self, name, digest, record, version, host):
+        try:
+            measured = versions.parse(record.get("ollama_version"))
+        except ValueError:
+            return
+        missing = int(record.get("size_bytes") or 0) - int(record.get("size_vram_bytes") or 0)
+        if measured != version or missing <= 0:
+            return
+        cards = record.get("devices")
+        if cards and sorted(map(str, cards)) != card_set(host):
+            return
+        self.found.setdefault(name, []).append(
+            Spilled(name, digest, int(record.get("context_length") or 0), record.get("kv_cache_type") or "f16", missing)
+        )
+
+    def spilled(self, candidate):
+        records = self.found.get(candidate.name)
+        return records[0] if records else None
+
+    def limit(self, candidate, load, placed, need):
+        """The largest need that this host can hold by what it showed; None without a record. What was missing then has to be saved now."""
+        lowest = None
+        for record in self.found.get(candidate.name, ()):
+            then = load._replace(context=record.context or load.context, k_type=record.cache_type, v_type=record.cache_type)
+            held = need(candidate, then) - record.missing
+            lowest = held if lowest is None else min(lowest, held)
+        return lowest

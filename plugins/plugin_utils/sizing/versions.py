@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a given Ollama version does about memory: its era of llama.cpp, its placement rules, the variables that it knows."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import re
+
+from . import data
+
+FIRST_FIT = (0, 30, 0)  # from here llama-server's --fit decides the layers
+
+
+def parse(text):
+    """'v0.9.3', '0.33.0-rc2', '0.5.4-ipexllm-20250407' -> (0, 9, 3): a build or pre-release counts as its release."""
+    match = re.match(r"^v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-+.].*)?$", str(text).strip())
+    if not match:
+        raise ValueError("ollama_version is '%s': write a release such as 0.32.15" % text)
+    return tuple(int(part or 0) for part in match.groups())
+
+
+Era = collections.namedtuple(
+    "Era",
+    "name dense_ff dense_embd vocab_outputs mask_bytes off_embd moe_embd",
+)
+
+
+@functools.cache
+def era(name):
+    for row in data.load("eras")["eras"]:
+        if row["name"] == name:
+            return Era(name, **row["compute"])
+    raise ValueError("no era of the compute term is called '%s'" % name)
+
+
+@functools.cache
+def era_of_ollama(version):
+    chosen = None
+    for row in data.load("eras")["ollama"]:
+        if parse(row["since"]) <= version:
+            chosen = row["era"]
+    return era(chosen)
+
+
+@functools.cache
+def era_of_build(build):
+    chosen = None
+    for row in data.load("eras")["eras"]:
+        if row["first_build"] <= build:
+            chosen = row["name"]
+    return era(chosen)
+
+
+@functools.cache
+def known_variables(version):
+    """Names that this version's server reads; another name would be ignored in silence."""
+    return frozenset(
+        row["name"]
+        for row in data.load("environment")["variables"]
+        if (not row.get("since") or parse(row["since"]) <= version) and (not row.get("until") or version < parse(row["until"]))
+    )
+
+
+def unknown_variables(environment, version):
+    """Names among OLLAMA_* and LLAMA_ARG_FIT* that this version does not read, each with the reason."""
+    parsed = parse(version)
+    rows = {row["name"]: row for row in data.load("environment")["variables"]}
+    found = []
+    for name in sorted(environment):
+        if not name.startswith(("OLLAMA_", "LLAMA_ARG_FIT")) or name in known_variables(parsed):
+            continue
+        row = rows.get(name)
+        if row is None:
+            why = "no version of Ollama reads it"
+            if row is None and name in data.load("environment").get("myths", {}):
+                why = data.load("environment")["myths"][name]
+        elif row.get("until") and parse(row["until"]) <= parsed:
+            why = "it was removed in %s" % row["until"]
+        else:
+            why = "it came with %s" % row["since"]
+        found.append({"name": name, "why": why})
+    return found
