@@ -10,7 +10,7 @@ import functools
 from . import budget, candidates, data, placement, units, versions, wants
 from .memory import FIT_MARGIN, PROCESS_RAM
 from .placement import Load, Rules
-from .proofs import Proofs
+from .proofs import Proofs, card_set
 
 CPU_BANDWIDTH = 20 * 10**9  # bytes a second that two channels of DDR4 give to one token in practice
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
@@ -535,6 +535,8 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
         "environment": environment,
         "download_bytes": download,
         "disk_free_bytes": disk.get("free_bytes") if disk else None,
+        # As a proof must name them, so that the next plan knows it again.
+        "cards": card_set(planner.host),
         "ok": not errors,
         "errors": errors,
         "warnings": warnings,
@@ -549,6 +551,7 @@ def _empty(errors, warnings):
         "environment": {},
         "download_bytes": 0,
         "disk_free_bytes": None,
+        "cards": [],
         "ok": not errors,
         "errors": errors,
         "warnings": warnings,
