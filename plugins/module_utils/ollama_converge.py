@@ -471,6 +471,8 @@ class Converger:
             if strangers:
                 self._unload(want.name)
                 entry = self._load(want)
+        # The plan counts a misfit with the cache that it was measured with.
+        entry["kv_cache_type"] = self.options["settings"].get("OLLAMA_KV_CACHE_TYPE")
         return dict(entry, when=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), **self._conditions(want))
 
     def _load(self, want):
@@ -503,11 +505,17 @@ class Converger:
         entry["context_length"] = running.get("context_length")
         if want.require_gpu and entry["size_vram_bytes"] < entry["size_bytes"]:
             entry["why"] = "only %s of %s are on the GPU" % (gib(entry["size_vram_bytes"]), gib(entry["size_bytes"]))
-        elif want.context and entry["context_length"] and entry["context_length"] < want.context:
+        elif want.context and entry["context_length"] and entry["context_length"] < min(want.context, self._trained_context(want)):
             entry["why"] = "it serves %d tokens where %d are planned (OLLAMA_CONTEXT_LENGTH)" % (entry["context_length"], want.context)
         else:
             entry["ok"] = True
         return entry
+
+    def _trained_context(self, want):
+        """More than this Ollama serves of no model, whatever it is asked for: embedding models are short."""
+        facts = self.api.show(want.name.short).get("model_info") or {}
+        lengths = [value for key, value in facts.items() if key.endswith(".context_length") and isinstance(value, int)]
+        return lengths[0] if lengths else want.context
 
     def _running(self):
         found = {}

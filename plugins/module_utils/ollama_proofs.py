@@ -52,9 +52,23 @@ class Proofs:
         return entry
 
     def remember(self, name, digest, entry):
-        for key in [key for key in self.entries if key.rpartition("@")[0] == name]:
-            del self.entries[key]
-        self.entries["%s@%s" % (name, digest)] = entry
+        """Replaces what is known of a model. What did not fit on the same cards under the same version stays known beside a smaller
+        setting that fits; else the plan would go back and forth between the two."""
+        key = "%s@%s" % (name, digest)
+        old = self.entries.get(key)
+        for other in [other for other in self.entries if other.rpartition("@")[0] == name]:
+            del self.entries[other]
+        if isinstance(old, dict):
+            misfits = list(old.pop("spilled", [])) + ([old] if old.get("ok") is False else [])
+            known = [
+                misfit
+                for misfit in misfits
+                if all(misfit.get(field) == entry[field] for field in ("ollama_version", "devices"))
+                and (misfit.get("settings"), misfit.get("context")) != (entry["settings"], entry["context"])
+            ]
+            if known:
+                entry = dict(entry, spilled=known)
+        self.entries[key] = entry
 
     def save(self):
         # Not executable: Ansible would run an executable fact file.

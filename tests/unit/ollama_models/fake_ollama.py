@@ -124,6 +124,7 @@ class FakeOllama(_Server):
         self.vram_share = {}
         self.load_errors = {}
         self.context_length = 8192
+        self.trained_context = 131072
         self.pulled_bytes = 0
         os.makedirs(self.path + "/blobs")
         os.makedirs(self.path + "/manifests")
@@ -243,7 +244,7 @@ class FakeOllama(_Server):
                 "parameters": "\n".join(lines),
                 "template": "{{ .Prompt }}",
                 "details": {},
-                "model_info": {},
+                "model_info": {"x.context_length": self.trained_context},
             },
         )
 

@@ -486,6 +486,27 @@ def test_shorter_context_than_planned_is_no_proof(converge, ollama, small):
     assert result["spilled"] == [small] and "OLLAMA_CONTEXT_LENGTH" in result["proved"][0]["why"]
 
 
+def test_a_model_trained_on_less_than_planned_is_no_misfit(converge, ollama, small):
+    """An embedding model of 2048 tokens under a service with 8192 would fail on every run."""
+    ollama.trained_context = 8192
+    assert converge([{"name": small, "context": 16384}], prove=True)["spilled"] == []
+
+
+def test_a_misfit_stays_known_beside_the_smaller_setting_that_fits(converge, ollama, small):
+    """Without it the next plan would choose the bigger setting again, spill, step down, for ever."""
+    ollama.vram_share[small] = 0.5
+    big = {"OLLAMA_CONTEXT_LENGTH": "8192", "OLLAMA_KV_CACHE_TYPE": "q8_0"}
+    assert converge([small], prove=True, settings=big)["spilled"] == [small]
+    ollama.vram_share[small] = 1.0
+    proofs = converge([small], prove=True, settings={"OLLAMA_CONTEXT_LENGTH": "4096"})["ansible_facts"]["ollama_models"]["proofs"]
+    [proof] = proofs.values()
+    assert proof["ok"] and [(old["size_vram_bytes"], old["kv_cache_type"]) for old in proof["spilled"]] == [(5000, "q8_0")]
+    again = converge([small], prove=True, settings=big)
+    assert again["spilled"] == [], "it fits now, so the old misfit under the very same settings is forgotten"
+    [proof] = again["ansible_facts"]["ollama_models"]["proofs"].values()
+    assert "spilled" not in proof
+
+
 def test_embedding_model_is_proved_by_embedding(converge, ollama, registry):
     registry.put("library/embed/latest", model_blobs("embed"))
     result = converge(["embed"], prove=True)
