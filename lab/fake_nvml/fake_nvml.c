@@ -16,6 +16,7 @@
  *   driver=570.124.04      version of the driver            cuda=12080        highest CUDA, as NVML counts it
  *   init_rc=9              nvmlInit fails with this code    init_fault=hang | hang:SECONDS | segfault
  *   count=3                devices; default: highest gpuN mentioned, plus one
+ *   topology=40            nearest common ancestor of each two devices (0 internal, 10 single … 50 system); left out: not supported
  *
  *   gpu0.name=NVIDIA GeForce RTX 3060      gpu0.uuid=GPU-…       gpu0.pci=00000000:01:00.0
  *   gpu0.pci_id=0x250310DE                 device << 16 | vendor (default 0x220410DE)
@@ -28,7 +29,7 @@
  *   gpu0.memory_rc=3       both memory calls fail (3 not supported, 4 no permission, 15 lost)
  *   gpu0.fault=segfault | hang | hang:SECONDS        when the device is opened; hang without seconds never ends
  *   gpu0.fault_at=memory   the fault happens in the memory call instead
- *   gpu0.integrated=1      what libcuda says
+ *   gpu0.integrated=0|1    what libcuda says; left out: it refuses to answer
  *   gpu0.cuda_total=8128M  what cuDeviceTotalMem says (default: total)
  *
  *   gpu0.mig=0|1           MIG mode; left out: the card has no MIG       gpu0.mig_slots=7
@@ -60,7 +61,7 @@ struct gpu {
 };
 
 static struct gpu gpus[MAX_GPU];
-static int count, init_rc, cuda_version;
+static int count, init_rc, cuda_version, topology;
 static char driver[80], init_fault[32];
 
 static unsigned long long size_of(const char *text) {
@@ -133,7 +134,7 @@ static void read_configuration(void) {
   char line[512];
   int i, given = -1;
   memset(gpus, 0, sizeof gpus);
-  count = init_rc = 0; cuda_version = 12080; *init_fault = 0;
+  count = init_rc = 0; cuda_version = 12080; topology = -1; *init_fault = 0;
   put(driver, sizeof driver, "570.124.04");
   for (i = 0; i < MAX_GPU; i++) {
     struct gpu *g = &gpus[i];
@@ -155,6 +156,7 @@ static void read_configuration(void) {
     } else if (!strcmp(line, "driver")) put(driver, sizeof driver, value);
     else if (!strcmp(line, "cuda")) cuda_version = atoi(value);
     else if (!strcmp(line, "init_rc")) init_rc = atoi(value);
+    else if (!strcmp(line, "topology")) topology = atoi(value);
     else if (!strcmp(line, "init_fault")) put(init_fault, sizeof init_fault, value);
     else if (!strcmp(line, "count")) given = atoi(value);
   }
@@ -251,6 +253,13 @@ rc_t nvmlDeviceGetPersistenceMode(struct gpu *g, unsigned *to) { *to = g->persis
 rc_t nvmlDeviceGetEnforcedPowerLimit(struct gpu *g, unsigned *to) { *to = g->power_limit; return OK; }
 rc_t nvmlDeviceGetVirtualizationMode(struct gpu *g, unsigned *to) { *to = (unsigned)g->virtualization; return OK; }
 
+rc_t nvmlDeviceGetTopologyCommonAncestor(void *one, void *other, int *to) {
+  (void)one; (void)other;
+  if (topology < 0) return NOT_SUPPORTED;
+  *to = topology;
+  return OK;
+}
+
 struct process_info { unsigned pid; unsigned long long used; unsigned gi, ci; };
 static rc_t processes_of(void *h, unsigned *room, struct process_info *to) {
   struct gpu *g = h;
@@ -300,7 +309,7 @@ int cuDeviceGetByPCIBusId(int *to, const char *bus_id) {
   return INVALID;
 }
 int cuDeviceGetAttribute(int *to, int attribute, int device) {
-  if (attribute != 18 || device < 0 || device >= count) return INVALID;
+  if (attribute != 18 || device < 0 || device >= count || gpus[device].integrated < 0) return INVALID;
   *to = gpus[device].integrated == 1;
   return OK;
 }

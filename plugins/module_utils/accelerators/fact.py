@@ -5,12 +5,22 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import amd, apple, intel, nvidia, parse, system, totals, windows
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import (
+    amd,
+    apple,
+    intel,
+    nvidia,
+    parse,
+    system,
+    totals,
+    windows,
+    wsl,
+)
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import URGENT, warning
 
 SCHEMA_VERSION = 1
 STATUSES = ("ok", "absent", "error", "timeout", "crashed", "skipped")
-READERS = (nvidia.devices, amd.devices, intel.devices, apple.devices, windows.devices)
+READERS = (nvidia.devices, amd.devices, intel.devices, apple.devices, windows.devices, wsl.devices)
 
 
 def interpret(observation):

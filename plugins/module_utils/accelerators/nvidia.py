@@ -10,6 +10,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, used_by, warn, warning
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import SOC_NAME
 
 VENDOR_ID = "0x10de"
 CODES = {
@@ -23,7 +24,6 @@ CODES = {
     18: "driver_library_mismatch",
 }
 HOW = {"timeout": "timeout", "crashed": "probe_crashed"}
-SOC_NAME = re.compile(r"\bGB10\b|\(nvgpu\)|\bOrin\b|Xavier|Tegra|\bThor\b|N1X")
 VGPU_NAME = re.compile(r"^(?:GRID |NVIDIA )[A-Z0-9]+(?:-[A-Z0-9]+)?-\d+([ABCQ])$")
 VGPU_GUEST = 2
 ADDRESSING = {0: "none", 1: "hmm", 2: "ats"}

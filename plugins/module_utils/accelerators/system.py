@@ -6,16 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
-
-VISIBILITY = (
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_VISIBLE_DEVICES",
-    "ROCR_VISIBLE_DEVICES",
-    "HIP_VISIBLE_DEVICES",
-    "GPU_DEVICE_ORDINAL",
-    "GGML_VK_VISIBLE_DEVICES",
-    "HSA_OVERRIDE_GFX_VERSION",
-)
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import VISIBILITY
 
 
 def memory(observation):

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import nvml
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import SOC_NAME
 
-# Names of NVIDIA's systems on a chip: only for these (and where NVML has no figure) libcuda is asked, since cuInit is slow.
-SOC_NAME = re.compile(r"\bGB10\b|\(nvgpu\)|\bOrin\b|Xavier|Tegra|\bThor\b|N1X")
 CUDA_INTEGRATED = 18
 CUDA_PATHS = ("/usr/lib/wsl/lib/libcuda.so.1", "libcuda.so.1")
 
@@ -41,7 +39,7 @@ class Asker:
             return getattr(self.api, name)(*arguments), 0
         except self.api.NVMLError as error:
             return None, getattr(error, "value", 999)
-        except (AttributeError, TypeError):
+        except Exception:  # a missing name, a changed signature, or the package's NVMLLibraryMismatchError, which is no NVMLError
             return None, nvml.NVML_ERROR_FUNCTION_NOT_FOUND
 
     def value(self, name, *arguments):
@@ -110,6 +108,8 @@ def _device(ask, index):
     pci = ask.value("nvmlDeviceGetPciInfo", handle)
     bus_id = getattr(pci, "busId", None)
     processes, processes_code = ask("nvmlDeviceGetComputeRunningProcesses", handle)
+    if processes_code == nvml.NVML_ERROR_FUNCTION_NOT_FOUND:
+        processes, processes_code = ask("nvmlDeviceGetComputeRunningProcesses_v2", handle)
     capability = ask.value("nvmlDeviceGetCudaComputeCapability", handle)
     return {
         "index": index,
@@ -201,6 +201,7 @@ def walk(emit, settled, paths=nvml.LIBRARY_PATHS, topology=False):
         record = _device(ask, index)
         emit({"device": record})
         memory = record.get("memory") or {}
+        # libcuda is asked only where NVML leaves a doubt, since cuInit is slow.
         if record.get("pci_bus_id") and (memory.get("rc") == 3 or memory.get("total") == 0 or SOC_NAME.search(record.get("name") or "")):
             in_doubt.append(record["pci_bus_id"])
     if in_doubt and "cuda" not in settled:

@@ -233,7 +233,15 @@ def nvmlDeviceGetTopologyCommonAncestor(one, other):
 
 
 def nvmlDeviceGetComputeRunningProcesses(handle):
-    function = _function("nvmlDeviceGetComputeRunningProcesses_v3")
+    return _processes("nvmlDeviceGetComputeRunningProcesses_v3", handle)
+
+
+def nvmlDeviceGetComputeRunningProcesses_v2(handle):
+    return _processes("nvmlDeviceGetComputeRunningProcesses_v2", handle)
+
+
+def _processes(name, handle):
+    function = _function(name)
     count = ctypes.c_uint(0)
     code = function(handle, ctypes.byref(count), None)
     if code != NVML_ERROR_INSUFFICIENT_SIZE:

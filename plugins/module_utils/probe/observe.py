@@ -9,7 +9,7 @@ import functools
 import os
 import time
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, cli, nvidia, nvml, pci, system
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, cli, macos, nvidia, nvml, pci, system
 
 OBSERVATION_VERSION = 1
 GATHER = ("nvidia", "amd", "intel", "apple", "system")
@@ -136,6 +136,15 @@ def observe(options, root="", uname=None, paths=nvml.LIBRARY_PATHS):
     try:
         if observation["system"] == "Linux":
             _linux(observation, options, root, paths, deadline)
+        else:
+            observation["environment"] = system.environment()
+            if observation["system"] == "Darwin":
+                observation["macos"] = macos.observe(deadline, observation["probes"], "apple" in options["gather"])
+            if options["filesystems"]:
+                job = child.Job("filesystems", functools.partial(system.walk_filesystems, paths=options["filesystems"]))
+                child.run([job], max(deadline - time.monotonic(), 0.1))
+                observation["filesystems"] = _gathered(job, "filesystem")
+                _tell(observation, job)
     except Exception as error:  # never fail a play: what was found so far is still worth more than nothing
         observation["probes"].append(
             {"name": "probe", "status": "error", "detail": "%s: %s" % (type(error).__name__, error), "duration_ms": 0}

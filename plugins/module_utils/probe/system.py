@@ -8,15 +8,8 @@ from __future__ import annotations
 import glob
 import os
 
-VISIBILITY = (
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_VISIBLE_DEVICES",
-    "ROCR_VISIBLE_DEVICES",
-    "HIP_VISIBLE_DEVICES",
-    "GPU_DEVICE_ORDINAL",
-    "GGML_VK_VISIBLE_DEVICES",
-    "HSA_OVERRIDE_GFX_VERSION",
-)
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import VISIBILITY
+
 FILES = (
     "/proc/device-tree/model",
     "/proc/device-tree/compatible",
@@ -110,7 +103,9 @@ def filesystem(path, root=""):
     while at != "/" and not os.path.exists(root + at):
         at = os.path.dirname(at)
     at = os.path.realpath(root + at)[len(root) :] or "/"
-    mount_point, fstype = "/", None
+    mount_point, fstype = at, None
+    while not os.path.ismount(root + mount_point) and mount_point != "/":
+        mount_point = os.path.dirname(mount_point)
     for point, kind in _mounts(root):
         if (at == point or at.startswith(point.rstrip("/") + "/")) and len(point) >= len(mount_point):
             mount_point, fstype = point, kind
