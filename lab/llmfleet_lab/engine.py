@@ -63,17 +63,26 @@ def stop_if_ours() -> bool:
     """Stop the dockerd that start() began; one that was there before stays."""
     try:
         pid = int(PID_FILE.read_text())
-        if Path(f"/proc/{pid}/comm").read_text().strip() != "dockerd":
-            return False
     except (OSError, ValueError):
+        return False
+    if not _is_dockerd(pid):
         return False
     os.kill(pid, signal.SIGTERM)
     for _attempt in range(60):
-        if not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
-            break
+        if not _is_dockerd(pid):
+            PID_FILE.unlink()
+            return True
         time.sleep(0.5)
-    PID_FILE.unlink()
-    return True
+    raise LabError(f"dockerd (process {pid}) does not stop within 30 seconds; {LOG_FILE} may say why.")
+
+
+def _is_dockerd(pid: int) -> bool:
+    """Whether this process is a living dockerd: the number may be another process's by now, or a dead one's that nobody buried."""
+    try:
+        name, _bracket, state = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+    except OSError:
+        return False
+    return name == "dockerd" and state.split()[0] != "Z"
 
 
 def network(client: docker.DockerClient) -> None:
