@@ -1,12 +1,14 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One bar for each pool of memory: what the plan puts there, what others use, what is left. Its parts add up to the pool, always."""
+"""One bar for each pool of memory: what the plan puts there, what others use, what is left. Its parts add up to the pool, always.
+
+Budgets and others' use are those of the plan itself (sizing.budget), so that the bar shows the arithmetic that chose the model.
+"""
 
 from __future__ import annotations
 
-import re
-
+from ..sizing import budget
 from .text import number, short_card_name
 
 # Drawn in this order. The first four are the model itself.
@@ -23,69 +25,81 @@ LABELS = {
     "free": "Free",
 }
 
-# Memory that a loaded model of this fleet holds is the plan's own, not somebody else's.
-_OWN_PROCESS = re.compile(r"^(ollama|llama-server|llama_server)", re.IGNORECASE)
-
 
 def bars(machine: dict, plan: dict | None) -> list[dict]:
-    """The bars of one host, accelerators first, system memory where a model (or nothing else) uses it."""
-    pools = _pools(machine)
-    models = (plan or {}).get("models") or []
+    """The bars of one host, accelerators first; system memory where a model (or nothing else) uses it."""
+    models = _resident(plan or {})
+    spendable = budget.host(machine)
+    pools = _pools(machine, spendable, _kept_free(machine, spendable, models))
     shares = [share for model in models for share in _shares(model, pools)]
-    memory = _system_memory(machine)
     drawn = [_bar(pool, [parts for key, parts in shares if key == pool["key"]]) for pool in pools]
     in_memory = [parts for key, parts in shares if key == "ram"]
-    if memory and (in_memory or not pools):
-        drawn.append(_bar(memory, in_memory))
+    if spendable.ram_total and (in_memory or not pools):
+        drawn.append(_bar(_system_memory(spendable), in_memory))
     return drawn
 
 
-def _pools(machine: dict) -> list[dict]:
+def _resident(plan: dict) -> list[dict]:
+    """The models that are in memory at the same time; of those that are loaded in turns, the one that needs most."""
+    models = plan.get("models") or []
+    if len(models) > 1 and (plan.get("environment") or {}).get("OLLAMA_MAX_LOADED_MODELS") == "1":
+        return [max(models, key=lambda model: number((model.get("memory") or {}).get("total_bytes")) or 0)]
+    return models
+
+
+def _kept_free(machine: dict, spendable, models: list[dict]) -> int:
+    """llm_policy.reserve_bytes, read from the budgets of the plan: what they lack of the facts' own budget."""
+    whole = {card.index: card.budget for card in spendable.cards}
+    shares = [share for model in models for share in model.get("devices") or []]
+    lacking = [whole[share["index"]] - (number(share.get("budget_bytes")) or 0) for share in shares if share.get("index") in whole]
+    return max([0, *lacking])
+
+
+def _pools(machine: dict, spendable, kept_free: int) -> list[dict]:
+    cards = {card.index: card for card in spendable.cards}
     pools = []
     for position, device in enumerate(machine.get("devices") or []):
         index = device.get("index") if device.get("index") is not None else position
+        card = cards.get(index)
+        common = {
+            "kind": "accelerator",
+            "vendor": device.get("vendor") or "other",
+            "unified": bool(device.get("unified")),
+            "index": index,
+            "used_by_plan": card is not None,
+        }
         instances = (device.get("mig") or {}).get("instances") or []
-        common = {"kind": "accelerator", "vendor": device.get("vendor") or "other", "unified": bool(device.get("unified")), "index": index}
         if not instances:
-            pools.append({**common, "key": str(index), "name": device.get("name") or "unnamed", **_sizes(device)})
-        for order, instance in enumerate(instances):
+            total = number(device.get("memory_total_bytes"))
+            usable = card.usable if card else number(device.get("memory_usable_bytes"))
+            reserved = max(0, total - usable) if total is not None and usable is not None else 0
+            others = budget.held_by_others(device, [])
+            sizes = {"total": total, "reserved": reserved + (kept_free if card else 0), "others": others}
+            pools.append({**common, **sizes, "key": str(index), "name": device.get("name") or "unnamed"})
+            continue
+        # One process sees one instance: the plan counts with the largest.
+        ordered = sorted(enumerate(instances), key=lambda entry: -(number(entry[1].get("memory_total_bytes")) or 0))
+        for order, instance in ordered:
+            total, usable = number(instance.get("memory_total_bytes")), number(instance.get("memory_usable_bytes"))
+            reserved = max(0, total - usable) if total is not None and usable is not None else 0
+            key = str(index) if order == ordered[0][0] else f"{index}/{order}"
             name = instance.get("name") or f"{device.get('name')} MIG {order}"
-            pools.append({**common, "key": str(index) if order == 0 else f"{index}/{order}", "name": name, **_sizes(instance)})
+            pools.append({**common, "total": total, "reserved": reserved, "others": 0, "key": key, "name": name})
     return pools
 
 
-def _sizes(device: dict) -> dict:
-    total = number(device.get("memory_total_bytes"))
-    usable = number(device.get("memory_usable_bytes"))
-    reserved = number(device.get("memory_reserved_bytes")) or 0
-    if total is not None and usable is not None and usable < total:
-        reserved = max(reserved, total - usable)
-    used = number(device.get("memory_used_bytes"))
-    processes = device.get("memory_used_by") or []
-    own = sum(number(process.get("memory_bytes")) or 0 for process in processes if _OWN_PROCESS.match(str(process.get("name") or "")))
-    return {"total": total, "reserved": reserved, "used": used, "own": own, "others_known": bool(processes)}
-
-
-def _system_memory(machine: dict) -> dict | None:
-    memory = machine.get("system_memory") or {}
-    limits = [size for size in (number(memory.get("total_bytes")), number(machine.get("cgroup_memory_limit_bytes"))) if size]
-    if not limits:
-        return None
-    total = min(limits)
-    available = number(memory.get("available_bytes"))
-    used = None if available is None else max(0, (number(memory.get("total_bytes")) or total) - available)
+def _system_memory(spendable) -> dict:
     return {
         "kind": "memory",
         "key": "ram",
         "vendor": "system",
         "unified": False,
         "index": None,
+        "used_by_plan": True,
         "name": "System memory",
-        "total": total,
-        "reserved": 0,
-        "used": used,
-        "own": 0,
-        "others_known": False,
+        "total": spendable.ram_total,
+        "reserved": max(0, spendable.ram_total - spendable.ram_budget),
+        "others": 0,
     }
 
 
@@ -93,21 +107,11 @@ def _shares(model: dict, pools: list[dict]) -> list[tuple[str, dict]]:
     """What one model puts into which pool, as [(pool key, parts)]."""
     known = {pool["key"] for pool in pools}
     memory = model.get("memory") or {}
-    placement = model.get("placement")
-    shares = []
-    for device in model.get("devices") or []:
-        key = str(device.get("index")) if str(device.get("index")) in known else "ram"
-        shares.append((key, _parts(device)))
-    if not shares and memory:
-        if placement == "cpu" or not pools:
-            shares.append(("ram", _parts(memory)))
-        else:
-            shares.append((pools[0]["key"], _parts(memory)))
-    elif placement == "partial" and all(key != "ram" for key, parts in shares):
-        # A plan names what lands on cards; the rest of the weights stays in system memory.
-        on_cards = sum(parts["weights"] for key, parts in shares)
-        left = max(0, (number(memory.get("weights_bytes")) or 0) - on_cards) or (number(memory.get("host_bytes")) or 0)
-        shares.append(("ram", {**dict.fromkeys((*PLANNED, "margin"), 0), "weights": left}))
+    shares = [(str(device.get("index")), _parts(device)) for device in model.get("devices") or [] if str(device.get("index")) in known]
+    if not shares:
+        shares.append(("ram", _parts(memory)))
+    elif model.get("placement") == "partial":
+        shares.append(("ram", {**_parts({}), "weights": number(memory.get("host_bytes")) or 0}))
     return shares
 
 
@@ -130,6 +134,7 @@ def _bar(pool: dict, shares: list[dict]) -> dict:
         "index": pool["index"],
         "vendor": pool["vendor"],
         "unified": pool["unified"],
+        "used_by_plan": pool["used_by_plan"],
         "name": pool["name"],
         "short_name": short_card_name(pool["name"]),
         "total_bytes": total,
@@ -148,19 +153,9 @@ def _bar(pool: dict, shares: list[dict]) -> dict:
     bar["over_bytes"] = planned - sum(taken.values())
     taken["reserved"] = min(pool["reserved"], left)
     left -= taken["reserved"]
-    taken["other"] = min(_others(pool, planned), left)
+    taken["other"] = min(pool["others"], left)
     left -= taken["other"]
     taken["margin"] = min(wanted["margin"], left)
     taken["free"] = left - taken["margin"]
     bar["segments"] = [{"kind": kind, "bytes": taken[kind]} for kind in KINDS if taken[kind] > 0]
     return bar
-
-
-def _others(pool: dict, planned: int) -> int:
-    used = pool["used"] or 0
-    if pool["own"]:
-        return max(0, used - pool["own"])
-    if pool["kind"] == "accelerator" and not pool["others_known"] and used > planned > 0:
-        # Nobody says whose it is. A card that holds as much as the plan puts there most likely holds just that.
-        return used - planned
-    return used

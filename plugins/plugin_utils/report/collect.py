@@ -34,7 +34,10 @@ _DEVICE = (
     "memory_used_bytes",
     "memory_reserved_bytes",
     "memory_usable_bytes",
+    "memory_dedicated_bytes",
     "memory_used_by",
+    "compute_capability",
+    "gfx_target",
     "mig",
     "source",
 )
@@ -57,6 +60,8 @@ _MODEL = (
     "devices",
     "num_gpu",
     "requires",
+    "from",
+    "parallel",
 )
 
 
@@ -230,13 +235,22 @@ def store(result: dict) -> dict:
         ],
         "removed": [clean(name) for name in result.get("removed") or []],
         "to_remove": [clean(name) for name in result.get("to_remove") or []],
-        "unmanaged": [clean(name) for name in result.get("unmanaged") or []],
+        "others": _others(result),
         "proved": [
-            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "remembered"))
+            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered"))
             for proof in _dicts(result.get("proved"))
         ],
         "downloaded_bytes": number(result.get("downloaded_bytes")) or 0,
     }
+
+
+def _others(result: dict) -> list[str]:
+    """Models on the host that nobody named, from the listing of the module's diff (`name digest` a line)."""
+    diff = result.get("diff")
+    listing = diff.get("after") if isinstance(diff, dict) else None
+    named = {model.get("name") for model in _dicts(result.get("models"))}
+    lines = listing.splitlines() if isinstance(listing, str) else []
+    return [clean(line.split()[0]) for line in lines if line.split() and line.split()[0] not in named]
 
 
 def chat(result: dict) -> dict | None:
@@ -260,7 +274,7 @@ def _merged_store(before: dict | None, after: dict) -> dict:
     merged = dict(after)
     for part in ("models", "proved"):
         merged[part] = list({entry["name"]: entry for entry in before[part] + after[part]}.values())
-    for part in ("removed", "to_remove", "unmanaged"):
+    for part in ("removed", "to_remove"):
         merged[part] = list(dict.fromkeys(before[part] + after[part]))
     merged["downloaded_bytes"] = before["downloaded_bytes"] + after["downloaded_bytes"]
     return merged

@@ -130,13 +130,14 @@ def _measured(model: dict, proof: dict | None, installed: dict | None) -> dict |
         return None
     memory = model.get("memory") or {}
     predicted = sum(number(memory.get(f"{kind}_bytes")) or 0 for kind in (*PLANNED[:3], "recurrent", "projector"))
-    on_cpu = model.get("placement") == "cpu"
-    measured = number(proof.get("size_bytes" if on_cpu or model.get("placement") == "partial" else "size_vram_bytes"))
+    # A plan's memory is what lands on cards, or all of it where there is none.
+    measured = number(proof.get("size_bytes" if model.get("placement") == "cpu" else "size_vram_bytes"))
     file_bytes, expected = number((installed or {}).get("size_bytes")), number(model.get("download_bytes"))
     stand_in = bool(file_bytes is not None and expected and file_bytes < SAME_MODEL * expected)
     comparable = bool(measured and predicted and not stand_in)
     return {
         "ok": bool(proof.get("ok")),
+        "why": clean(proof.get("why")),
         "remembered": bool(proof.get("remembered")),
         "bytes": measured,
         "predicted_bytes": predicted or None,
@@ -162,13 +163,19 @@ def _drift(row: dict) -> list[dict]:
                 found.append({"kind": "missing", "text": f"{name} is planned and not installed"})
             elif model.get("digest") and has.get("digest") and _bare(model["digest"]) != _bare(has["digest"]):
                 found.append({"kind": "digest", "text": f"{name} is installed with another digest than planned"})
-        found += [{"kind": "unmanaged", "text": f"{name} is installed and not planned"} for name in store.get("unmanaged") or []]
+        bases = {model.get("from") for model in plan.get("models") or []}
+        if plan:
+            others = [name for name in store.get("others") or [] if name not in bases]
+            found += [{"kind": "unmanaged", "text": f"{name} is installed and not planned"} for name in others]
         found += [{"kind": "unmanaged", "text": f"{name} is not planned and would be removed"} for name in store.get("to_remove") or []]
     for model in _models(row):
         measured = model["measured"]
         if measured and not measured["ok"]:
             on_card, whole = measured["size_vram_bytes"], measured["size_bytes"]
-            share = f": {gib(on_card)} of {gib(whole)} are on an accelerator" if on_card is not None and whole else ""
+            why = (measured["why"] or "").rstrip(".")
+            share = (
+                f": {why}" if why else f": {gib(on_card)} of {gib(whole)} are on an accelerator" if on_card is not None and whole else ""
+            )
             found.append({"kind": "proof", "text": f"{model['name']} does not run as planned{share}"})
         elif measured and measured["context_length"] and model["context"] and measured["context_length"] != model["context"]:
             found.append(
@@ -218,11 +225,11 @@ def _reason(row: dict) -> str:
     plan = row.get("plan") or {}
     if plan and not plan.get("ok") and plan.get("errors"):
         return " ".join(plan["errors"])
+    models = plan.get("models") or []
+    if len(models) == 1 and models[0].get("reason"):
+        return clean(models[0]["reason"])
     if plan.get("summary"):
         return plan["summary"]
-    reasons = [clean(model.get("reason")) for model in plan.get("models") or [] if model.get("reason")]
-    if reasons:
-        return " ".join(reasons)
     told = []
     if row.get("mirror"):
         models = row["mirror"]["models"]

@@ -1,9 +1,57 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet document as one HTML page that needs nothing else, and as JSON.
+
+Everything that a host said is escaped by the template; the page's own policy then forbids any script and style but ours, and any request.
+"""
+
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import os
+import time
+
+import jinja2
+
+from . import bars
+from .text import clean, count, gib, seconds, short_digest
+
+_HERE = os.path.dirname(__file__)
+_COMPACT = 2  # from this many bars on, cards are drawn small, side by side
+_NUMBER_FITS, _WORDS_FIT = 0.18, 0.38  # share of a bar that has room for a number, for words
+
+STATES = {
+    "ok": "ok",
+    "changed": "changed",
+    "would_change": "would change",
+    "failed": "failed",
+    "unreachable": "unreachable",
+}
+_STATE_ORDER = ("unreachable", "failed", "would_change", "changed", "ok")
+_PLACEMENT = {
+    "gpu": "on one card",
+    "multi_gpu": "split over {cards} cards",
+    "partial": "partly on the card, rest on the CPU",
+    "cpu": "on the CPU",
+}
+_VENDORS = {
+    "nvidia": "NVIDIA",
+    "amd": "AMD",
+    "intel": "Intel",
+    "apple": "Apple",
+    "qualcomm": "Qualcomm",
+    "system": "CPU only",
+    "other": "Other",
+}
+_PRODUCTS = {"ollama": "Ollama", "open_webui": "Open WebUI", "model_mirror": "Model mirror"}
+_SOURCES = {
+    "header": "the model's own header",
+    "catalogue": "the shipped catalogue",
+    "estimate": "an estimate",
+}
 
 
 def as_json(document: dict) -> str:
@@ -11,4 +59,281 @@ def as_json(document: dict) -> str:
 
 
 def render(document: dict) -> str:
-    return ""
+    style, script = _read("page.css"), _read("page.js")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(_read("page.html.j2"))
+    policy = f"default-src 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+    return template.render(style=style, script=script, policy=policy, **_view(document))
+
+
+def _read(name: str) -> str:
+    with open(os.path.join(_HERE, name), encoding="utf-8") as handle:
+        return handle.read()
+
+
+def _allowed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _view(document: dict) -> dict:
+    hosts = [_host(row, order) for order, row in enumerate(document["hosts"])]
+    vendors = sorted({vendor for host in hosts for vendor in host["vendors"]}, key=lambda name: _VENDORS.get(name, name))
+    states = [(state, STATES[state], document["totals"]["states"][state]) for state in _STATE_ORDER if document["totals"]["states"][state]]
+    run = document["run"]
+    return {
+        "hosts": hosts,
+        "vendors": [(vendor, _VENDORS.get(vendor, vendor)) for vendor in vendors],
+        "states": states,
+        "legend": [(kind, bars.LABELS[kind]) for kind in bars.KINDS],
+        "tiles": _tiles(document, states),
+        "run": {
+            "playbook": clean(run["playbook"]),
+            "check_mode": run["check_mode"],
+            "when": _moment(run["finished"]),
+            "took": seconds(run["seconds"]),
+            "kept": count(document["totals"]["hosts"] - run["hosts"], "host") if document["totals"]["hosts"] > run["hosts"] else "",
+        },
+    }
+
+
+def _tiles(document: dict, states) -> list[dict]:
+    totals, rows = document["totals"], document["hosts"]
+    measured = [model["measured"] for row in rows for model in row["models"] if model["measured"]]
+    proved = sum(entry["ok"] for entry in measured)
+    changed = sum(bool(row["changes"]) for row in rows if row["current"])
+    share = totals["vram_planned_bytes"] / totals["vram_bytes"] if totals["vram_bytes"] else None
+    downloaded = totals["downloaded_bytes"]
+    return [
+        {
+            "title": "Hosts",
+            "value": str(totals["hosts"]),
+            "note": ", ".join(f"{amount} {word}" for state, word, amount in states),
+            "states": states,
+        },
+        {"title": "Card memory", "value": gib(totals["vram_bytes"]), "note": "on " + count(totals["accelerators"], "accelerator")},
+        {
+            "title": "Planned",
+            "value": gib(totals["vram_planned_bytes"]),
+            "note": f"{share:.0%} of the card memory" if share is not None else "no accelerator",
+            "share": share,
+        },
+        {"title": "Models", "value": str(totals["models"]), "note": f"{proved} of {totals['models']} proved where planned"},
+        {
+            "title": "Would change" if document["run"]["check_mode"] else "Changes",
+            "value": str(totals["changes"]),
+            "note": ("on " + count(changed, "host") if changed else "nothing to do")
+            + (f", {gib(downloaded)} downloaded" if downloaded else ""),
+        },
+        {
+            "title": "Drift",
+            "value": str(totals["drift"]),
+            "note": "differences from the plan" if totals["drift"] else "every host as planned",
+        },
+    ]
+
+
+def _host(row: dict, order: int) -> dict:
+    system = row.get("system") or {}
+    machine = row.get("machine") or {}
+    architecture = (machine.get("cpu") or {}).get("architecture") or system.get("architecture")
+    distribution = " ".join(part for part in (system.get("distribution"), system.get("distribution_version")) if part)
+    drawn = [_bar(bar) for bar in row["bars"]]
+    cards = [bar for bar in row["bars"] if bar["kind"] == "accelerator"]
+    vendors = sorted({bar["vendor"] for bar in cards}) or (["system"] if row["bars"] else [])
+    products = [
+        (_PRODUCTS.get(name, name), product["version"]) for name, product in (row.get("software") or {}).items() if product.get("version")
+    ]
+    total = sum(bar["total_bytes"] or 0 for bar in cards)
+    models = [
+        _model(model, plan, len(plan.get("devices") or []))
+        for model, plan in zip(row["models"], (row.get("plan") or {}).get("models") or [])
+    ]
+    shown = [
+        row["name"],
+        distribution,
+        architecture or "",
+        *row["groups"],
+        *(bar["name"] for bar in cards),
+        *(model["name"] for model in row["models"]),
+    ]
+    return {
+        "id": f"host-{order}",
+        "name": row["name"],
+        "state": row["state"],
+        "state_text": _state_text(row),
+        "current": row["current"],
+        "seen": _moment(row["seen"]),
+        "stale": _stale(row),
+        "meta": [part for part in (distribution, clean(architecture)) if part],
+        "products": products,
+        "roles": [name for group, name in (("model_mirror", "Model mirror"), ("open_webui", "Open WebUI")) if group in row["groups"]],
+        "bars": drawn,
+        "compact": len(drawn) > _COMPACT,
+        "sums": _sums(row["bars"]),
+        "models": models,
+        "problem": row["problem"] and {"task": row["problem"]["task"], "message": row["problem"]["message"]},
+        "reason": row["reason"] if not row["models"] and not row["problem"] else "",
+        "drift": [item["text"] for item in row["drift"]],
+        "warnings": (row.get("plan") or {}).get("warnings", []) + machine.get("warnings", []),
+        "rejected": _rejected(row.get("plan") or {}),
+        "changes": _changes(row["changes"]),
+        "change_title": count(len(row["changes"]), "change") + (" to make" if row["check_mode"] else ""),
+        "took": seconds(row["seconds"]),
+        "slowest": [(entry["task"], seconds(entry["seconds"])) for entry in row["slowest"] if entry["seconds"] >= 0.05],
+        "disk": _disk(row["disk"]),
+        "environment": sorted(((row.get("plan") or {}).get("environment") or {}).items()),
+        "files": [
+            (clean(model["name"]), short_digest(model["digest"]), gib(model["size_bytes"]))
+            for part in ("store", "mirror")
+            for model in (row.get(part) or {}).get("models") or []
+        ],
+        "backends": (row.get("web") or {}).get("backends") or [],
+        "vendors": vendors,
+        "sort": {
+            "order": order,
+            "trouble": _STATE_ORDER.index(row["state"]) * 2 + (not row["drift"]),
+            "memory": total,
+            "full": round(sum(bar["planned_bytes"] for bar in cards) / total, 4) if total else 0,
+            "seconds": row["seconds"] or 0,
+        },
+        "text": " ".join(shown).lower(),
+    }
+
+
+def _state_text(row: dict) -> str:
+    text = STATES[row["state"]]
+    return f"{text} {len(row['changes'])}" if row["state"] in ("changed", "would_change") else text
+
+
+def _stale(row: dict) -> str:
+    """When the cards and the plan that are shown are older than the row: the host could not be asked."""
+    dates = {row["dates"][part] for part in ("machine", "plan", "store") if part in row["dates"] and row["dates"][part] != row["seen"]}
+    return _moment(min(dates)) if dates else ""
+
+
+def _bar(bar: dict) -> dict:
+    total, start, segments = bar["total_bytes"], 0, []
+    for segment in bar["segments"]:
+        share = segment["bytes"] / total
+        label = bars.LABELS[segment["kind"]]
+        text = (
+            f"{label} {gib(segment['bytes'], unit=False)}"
+            if share >= _WORDS_FIT
+            else gib(segment["bytes"], unit=False)
+            if share >= _NUMBER_FITS
+            else ""
+        )
+        segments.append(
+            {
+                "kind": segment["kind"],
+                "bytes": segment["bytes"],
+                "x": f"{100 * start / total:.4f}%",
+                "width": f"{100 * share:.4f}%",
+                "text": text,
+                "title": f"{label} {gib(segment['bytes'])}",
+            }
+        )
+        start += segment["bytes"]
+    free = next((segment["bytes"] for segment in bar["segments"] if segment["kind"] == "free"), 0)
+    if not total:
+        told = "size unknown"
+    elif not bar["used_by_plan"]:
+        told = f"{gib(total)}, not used by Ollama"
+    elif bar["planned_bytes"]:
+        told = f"{gib(bar['planned_bytes'], unit=False)} of {gib(total)} planned, {gib(free)} free"
+    else:
+        told = f"{gib(total)}, nothing planned"
+    return {
+        "name": bar["name"],
+        "index": bar["index"],
+        "kind": "Unified memory" if bar["unified"] else "",
+        "total": total,
+        "told": told,
+        "segments": segments,
+        "over": gib(bar["over_bytes"]) if bar["over_bytes"] else "",
+        "label": f"{bar['name']}: " + (", ".join(segment["title"] for segment in segments) or told),
+    }
+
+
+def _sums(drawn: list[dict]) -> list[tuple[str, str, str]]:
+    totals = {}
+    for bar in drawn:
+        for segment in bar["segments"]:
+            totals[segment["kind"]] = totals.get(segment["kind"], 0) + segment["bytes"]
+    return [(kind, bars.LABELS[kind], gib(totals[kind])) for kind in bars.KINDS if totals.get(kind)]
+
+
+def _model(model: dict, plan: dict, cards: int) -> dict:
+    family, _colon, tag = model["name"].rpartition(":")
+    cache = f"{model['kv_cache_type']} cache" if model["kv_cache_type"] else ""
+    placement = _PLACEMENT.get(model["placement"], clean(model["placement"])).format(cards=cards)
+    facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization"))]
+    return {
+        "family": family,
+        "tag": tag,
+        "facts": [fact for fact in facts if fact],
+        "reason": model["reason"],
+        "need": gib(model["predicted_bytes"]),
+        "budget": gib(model["budget_bytes"]),
+        "headroom": gib(model["headroom_bytes"]) if model["headroom_bytes"] is not None else "",
+        "measured": _measured(model["measured"]),
+        "answered": model["answered"],
+        "source": _SOURCES.get(model["source"], ""),
+        "planned_digest": short_digest(model["planned_digest"]),
+        "installed_digest": short_digest(model["installed_digest"]),
+    }
+
+
+def _measured(measured: dict | None) -> dict | None:
+    if not measured:
+        return None
+    error = measured["error_percent"]
+    if measured["stand_in"]:
+        note = f"the installed file has {gib(measured['file_bytes'])} instead of {gib(measured['expected_file_bytes'])}: a stand-in, not compared"
+    else:
+        note = ""
+    return {
+        "ok": measured["ok"],
+        "predicted": gib(measured["predicted_bytes"]),
+        "bytes": gib(measured["bytes"]),
+        "error": f"{error:+.1f} %".replace("-", "−") if error is not None else "",
+        "note": note,
+        "remembered": measured["remembered"],
+    }
+
+
+def _rejected(plan: dict) -> list[dict]:
+    """Nearest miss first."""
+    rejected = sorted(plan.get("rejected") or [], key=lambda item: (item.get("short_by_bytes") is None, item.get("short_by_bytes") or 0))
+    return [
+        {"name": clean(item["name"]), "why": clean(item["why"]), "short": gib(item["short_by_bytes"]) if item.get("short_by_bytes") else ""}
+        for item in rejected
+    ]
+
+
+def _changes(changes: list[dict]) -> list[tuple[str, str]]:
+    amounts = {}
+    for change in changes:
+        key = (change["role"].rpartition(".")[2], change["task"])
+        amounts[key] = amounts.get(key, 0) + 1
+    return [(role, task + (f" ({amount} times)" if amount > 1 else "")) for (role, task), amount in amounts.items()]
+
+
+def _disk(disk: dict | None) -> dict | None:
+    if not disk:
+        return None
+    total, free = disk["total_bytes"], disk["free_bytes"]
+    told = f"{gib(free)} free" + (f" of {gib(total)}" if total else "") + (f" on {disk['mount_point']}" if disk["mount_point"] else "")
+    if disk["models_bytes"]:
+        told += f", models take {gib(disk['models_bytes'])}"
+    if disk["to_download_bytes"]:
+        told += f", {gib(disk['to_download_bytes'])} to download"
+    return {"told": told, "tight": bool(disk["to_download_bytes"] and disk["to_download_bytes"] > free)}
+
+
+def _moment(stamp: str) -> str:
+    try:
+        moment = time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")
+    except (TypeError, ValueError):
+        return clean(stamp)
+    return f"{moment.tm_mday} {time.strftime('%b %Y, %H:%M', moment)} UTC"
