@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan
 
 # Once, in the process that forks the workers, so that a fleet reads the catalogue one time.
 plan.warm()
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
             vram=vram,
             ollama_version=args["ollama_version"],
             sources=args["metadata_sources"],
-            header=None,
+            header=metadata.Headers(args["registry"]) if "header" in args["metadata_sources"] else None,
             proofs=args["proofs"],
             filesystem=args["filesystem"],
         )

@@ -80,31 +80,31 @@ def for_model(want, sources, header):
     """The one candidate of a fixed name: from its header where that is asked for and there, else from the catalogue, else estimated."""
     where = want.where + (".from" if want.managed else ".model")
     name = names.parse(want.target, where)
-    row = catalogue.find(name.model, name.tag) if name.is_library else None
+    row = catalogue.find(name.model, name.tag) if names.is_library(name) else None
     problems = []
     for source in sources:
         if source == "header":
-            metadata, why = header(name.display)
+            metadata, why = header(name.short)
             if metadata:
                 try:
-                    return Candidate(name.display, name.model if row else None, name.tag, metadata, Shape(metadata), row)
+                    return Candidate(name.short, name.model if row else None, name.tag, metadata, Shape(metadata), row)
                 except MetadataError as problem:
                     why = str(problem)
             if why:
                 problems.append(why)
         elif source == "catalogue" and row:
-            return _of_row(row, name.display)
+            return _of_row(row, name.short)
         elif source == "estimate":
             metadata = catalogue.estimate(name.model, name.tag)
             if metadata:
-                return Candidate(name.display, None, name.tag, metadata, Shape(metadata), None)
+                return Candidate(name.short, None, name.tag, metadata, Shape(metadata), None)
     raise BadInput(_why_not(where, want, name, sources, problems))
 
 
 def _why_not(where, want, name, sources, problems):
     if problems:
         return "%s is '%s': %s" % (where, want.target, "; ".join(problems))
-    if name.is_library and catalogue.family_tags(name.model):
+    if names.is_library(name) and catalogue.family_tags(name.model):
         tags = catalogue.tag_names(name.model)
         close = catalogue.near(name.tag, tags)
         hint = "did you mean %s?" % " or ".join(close) if close else "it has %s" % ", ".join(tags)

@@ -33,9 +33,10 @@ class Proofs:
             measured = versions.parse(record.get("ollama_version"))
         except ValueError:
             return
-        missing = int(record.get("size_bytes") or 0) - int(record.get("size_vram_bytes") or 0)
-        if measured != version or missing <= 0:
-            return
+        on_gpu = int(record.get("size_vram_bytes") or 0)
+        missing = int(record.get("size_bytes") or 0) - on_gpu
+        if measured != version or missing <= 0 or not on_gpu:
+            return  # nothing at all on the GPU is a fault of the driver, which a smaller model would not mend
         cards = record.get("devices")
         if cards and sorted(map(str, cards)) != card_set(host):
             return

@@ -64,19 +64,18 @@ def known_variables(version):
     )
 
 
-def unknown_variables(environment, version):
-    """Names among OLLAMA_* and LLAMA_ARG_FIT* that this version does not read, each with the reason."""
+def unknown_variables(names, version):
+    """Those of OLLAMA_* and LLAMA_ARG_FIT* that this version does not read, each with the reason."""
     parsed = parse(version)
-    rows = {row["name"]: row for row in data.load("environment")["variables"]}
+    content = data.load("environment")
+    rows = {row["name"]: row for row in content["variables"]}
     found = []
-    for name in sorted(environment):
+    for name in sorted(names):
         if not name.startswith(("OLLAMA_", "LLAMA_ARG_FIT")) or name in known_variables(parsed):
             continue
         row = rows.get(name)
         if row is None:
-            why = "no version of Ollama reads it"
-            if row is None and name in data.load("environment").get("myths", {}):
-                why = data.load("environment")["myths"][name]
+            why = content["myths"].get(name, "no version of Ollama reads it")
         elif row.get("until") and parse(row["until"]) <= parsed:
             why = "it was removed in %s" % row["until"]
         else:
