@@ -39,6 +39,13 @@ if ($left) {
     throw "These programs of $InstallDir don't stop: $(($left | ForEach-Object { $_.Name } | Sort-Object -Unique) -join ', ')."
 }
 
+# For the message, should this be the end of a server that did not pass. The line with its environment may hold a password.
+$log = Join-Path -Path $InstallDir -ChildPath 'logs\server.log'
+$words = @()
+if (Test-Path -LiteralPath $log) {
+    $words = @(Get-Content -LiteralPath $log -Tail 15 | Where-Object { $_ -notmatch 'env=' } | Select-Object -Last 6 | ForEach-Object { [string]$_ })
+}
+
 $link = Join-Path -Path $InstallDir -ChildPath 'current'
 if (Get-Item -LiteralPath $link -Force -ErrorAction SilentlyContinue) {
     # Deletes the junction itself; Remove-Item of Windows PowerShell 5.1 may go through it.
@@ -49,4 +56,4 @@ if ($Release) {
     $task | Enable-ScheduledTask | Out-Null
     $task | Start-ScheduledTask
 }
-$Ansible.Result = @{ release = $Release }
+$Ansible.Result = @{ last_words = $words }
