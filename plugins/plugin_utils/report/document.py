@@ -134,7 +134,9 @@ def _measured(model: dict, proof: dict | None, installed: dict | None) -> dict |
     measured = number(proof.get("size_bytes" if model.get("placement") == "cpu" else "size_vram_bytes"))
     file_bytes, expected = number((installed or {}).get("size_bytes")), number(model.get("download_bytes"))
     stand_in = bool(file_bytes is not None and expected and file_bytes < SAME_MODEL * expected)
-    comparable = bool(measured and predicted and not stand_in)
+    size, in_vram = number(proof.get("size_bytes")), number(proof.get("size_vram_bytes"))
+    off_card = bool(model.get("placement") in ("gpu", "multi_gpu") and size and in_vram is not None and in_vram < size)
+    comparable = bool(measured and predicted and not stand_in and not (off_card and proof.get("ok")))
     return {
         "ok": bool(proof.get("ok")),
         "why": clean(proof.get("why")),
@@ -143,8 +145,9 @@ def _measured(model: dict, proof: dict | None, installed: dict | None) -> dict |
         "predicted_bytes": predicted or None,
         "error_percent": round(100 * (measured - predicted) / predicted, 1) if comparable else None,
         "context_length": proof.get("context_length"),
-        "size_bytes": number(proof.get("size_bytes")),
-        "size_vram_bytes": number(proof.get("size_vram_bytes")),
+        "size_bytes": size,
+        "size_vram_bytes": in_vram,
+        "off_card": off_card,
         "stand_in": stand_in,
         "file_bytes": file_bytes,
         "expected_file_bytes": expected,
@@ -251,6 +254,7 @@ def _totals(rows: list[dict]) -> dict:
     return {
         "hosts": len(rows),
         "states": {state: sum(row["state"] == state for row in rows) for state in STATES},
+        "states_of_run": {state: sum(row["state"] == state and row["current"] for row in rows) for state in STATES},
         "accelerators": len(accelerators),
         "vram_bytes": sum(bar["total_bytes"] or 0 for bar in accelerators),
         "vram_planned_bytes": sum(bar["planned_bytes"] - bar["over_bytes"] for bar in accelerators),

@@ -34,6 +34,7 @@ _STATE_ORDER = ("unreachable", "failed", "would_change", "changed", "ok")
 _PLACEMENT = {
     "gpu": "on one card",
     "multi_gpu": "split over {cards} cards",
+    "unified": "in unified memory",
     "partial": "partly on the card, rest on the CPU",
     "cpu": "on the CPU",
 }
@@ -62,7 +63,8 @@ def render(document: dict) -> str:
     style, script = _read("page.css"), _read("page.js")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(_read("page.html.j2"))
-    policy = f"default-src 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+    ours = f"style-src {_allowed(style)}; script-src {_allowed(script)}; img-src data:"
+    policy = f"default-src 'none'; {ours}; base-uri 'none'; form-action 'none'"
     return template.render(style=style, script=script, policy=policy, **_view(document))
 
 
@@ -99,7 +101,8 @@ def _view(document: dict) -> dict:
 def _tiles(document: dict, states) -> list[dict]:
     totals, rows = document["totals"], document["hosts"]
     measured = [model["measured"] for row in rows for model in row["models"] if model["measured"]]
-    proved = sum(entry["ok"] for entry in measured)
+    proved = sum(entry["ok"] and not entry["stand_in"] and not entry["off_card"] for entry in measured)
+    stand_ins = sum(entry["stand_in"] for entry in measured)
     changed = sum(bool(row["changes"]) for row in rows if row["current"])
     share = totals["vram_planned_bytes"] / totals["vram_bytes"] if totals["vram_bytes"] else None
     downloaded = totals["downloaded_bytes"]
@@ -117,7 +120,11 @@ def _tiles(document: dict, states) -> list[dict]:
             "note": f"{share:.0%} of the card memory" if share is not None else "no accelerator",
             "share": share,
         },
-        {"title": "Models", "value": str(totals["models"]), "note": f"{proved} of {totals['models']} proved where planned"},
+        {
+            "title": "Models",
+            "value": str(totals["models"]),
+            "note": f"{proved} proved where planned" + (f", {count(stand_ins, 'stand-in')}" if stand_ins else ""),
+        },
         {
             "title": "Would change" if document["run"]["check_mode"] else "Changes",
             "value": str(totals["changes"]),
@@ -144,10 +151,9 @@ def _host(row: dict, order: int) -> dict:
         (_PRODUCTS.get(name, name), product["version"]) for name, product in (row.get("software") or {}).items() if product.get("version")
     ]
     total = sum(bar["total_bytes"] or 0 for bar in cards)
-    models = [
-        _model(model, plan, len(plan.get("devices") or []))
-        for model, plan in zip(row["models"], (row.get("plan") or {}).get("models") or [])
-    ]
+    unified = bool(cards) and all(bar["unified"] for bar in cards)
+    plans = (row.get("plan") or {}).get("models") or []
+    models = [_model(model, plan, len(plan.get("devices") or []), unified) for model, plan in zip(row["models"], plans)]
     shown = [
         row["name"],
         distribution,
@@ -263,10 +269,11 @@ def _sums(drawn: list[dict]) -> list[tuple[str, str, str]]:
     return [(kind, bars.LABELS[kind], gib(totals[kind])) for kind in bars.KINDS if totals.get(kind)]
 
 
-def _model(model: dict, plan: dict, cards: int) -> dict:
+def _model(model: dict, plan: dict, cards: int, unified: bool) -> dict:
     family, _colon, tag = model["name"].rpartition(":")
     cache = f"{model['kv_cache_type']} cache" if model["kv_cache_type"] else ""
-    placement = _PLACEMENT.get(model["placement"], clean(model["placement"])).format(cards=cards)
+    where = "unified" if unified and model["placement"] == "gpu" else model["placement"]
+    placement = _PLACEMENT.get(where, clean(where)).format(cards=cards)
     facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization"))]
     return {
         "family": family,
@@ -288,18 +295,18 @@ def _measured(measured: dict | None) -> dict | None:
     if not measured:
         return None
     error = measured["error_percent"]
+    told = f"{gib(measured['predicted_bytes'])} predicted, {gib(measured['bytes'])} measured"
+    title, tone = ("Proved", "good") if measured["ok"] else ("Not as planned", "poor")
     if measured["stand_in"]:
-        note = f"the installed file has {gib(measured['file_bytes'])} instead of {gib(measured['expected_file_bytes'])}: a stand-in, not compared"
-    else:
-        note = ""
-    return {
-        "ok": measured["ok"],
-        "predicted": gib(measured["predicted_bytes"]),
-        "bytes": gib(measured["bytes"]),
-        "error": f"{error:+.1f} %".replace("-", "−") if error is not None else "",
-        "note": note,
-        "remembered": measured["remembered"],
-    }
+        title = "Loaded" if measured["ok"] else title
+        sizes = f"{gib(measured['file_bytes'])} (the model has {gib(measured['expected_file_bytes'])})"
+        told = f"a stand-in of {sizes}, so its memory says nothing"
+    elif measured["ok"] and measured["off_card"]:
+        title, told = (
+            "Loaded",
+            f"{gib(measured['size_vram_bytes'])} of {gib(measured['size_bytes'])} are on an accelerator, which was not required",
+        )
+    return {"title": title, "tone": tone, "told": told, "error": f"{error:+.1f} %".replace("-", "−") if error is not None else ""}
 
 
 def _rejected(plan: dict) -> list[dict]:

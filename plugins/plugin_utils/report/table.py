@@ -44,7 +44,7 @@ def render(document: dict, width: int, paths=(), colour=None) -> str:
         out.append(text)
     out.append("")
     label = min(max((_width(row["name"]) for row in hosts), default=0), max(12, width // 4))
-    for row in hosts:
+    for row in (row for row in hosts if row["current"]):
         out += _why(row, label, width)
     for path in paths:
         out.append(f"report: {path}")
@@ -54,9 +54,9 @@ def render(document: dict, width: int, paths=(), colour=None) -> str:
 def _headline(document: dict) -> str:
     run, totals = document["run"], document["totals"]
     words = [
-        f"{totals['states'][state]} {state.replace('_', ' ')}"
+        f"{totals['states_of_run'][state]} {state.replace('_', ' ')}"
         for state in ("ok", "changed", "would_change", "failed", "unreachable")
-        if totals["states"][state]
+        if totals["states_of_run"][state]
     ]
     kept = totals["hosts"] - run["hosts"]
     told = ["FLEET", clean(run.get("playbook")) + (" (check mode)" if run["check_mode"] else ""), count(totals["hosts"], "host")]
@@ -113,14 +113,11 @@ def _models(row: dict) -> list[list[str]]:
 
 
 def _state(row: dict) -> str:
+    """In a kept row, the state of its last run with the month and day of it."""
     changes = len(row["changes"])
     words = {"changed": f"changed {changes}", "would_change": f"would change {changes}"}
     text = words.get(row["state"], row["state"])
-    return text if row["current"] else f"{text} ({_day(row['seen'])})"
-
-
-def _day(stamp: str) -> str:
-    return stamp[:10]
+    return text if row["current"] else f"{row['state'].replace('_', ' ')} {row['seen'][5:10]}"
 
 
 def _why(row: dict, label: int, width: int) -> list[str]:

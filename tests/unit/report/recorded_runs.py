@@ -55,8 +55,8 @@ def vram(
         "devices": list(devices),
         "totals": {
             "count": len(devices),
-            "memory_total_bytes": sum(card["memory_total_bytes"] for card in devices),
-            "memory_usable_bytes": sum(card["memory_usable_bytes"] for card in devices),
+            "memory_total_bytes": sum(card["memory_total_bytes"] or 0 for card in devices),
+            "memory_usable_bytes": sum(card["memory_usable_bytes"] or 0 for card in devices),
             "memory_free_bytes": 0,
             "incomplete": False,
         },

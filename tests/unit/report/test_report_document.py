@@ -1,0 +1,338 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From task results to the fleet document, with plans of the real planner.
+
+Without these tests a bar could show more or less than the card has, a run over one host could wipe out the others, a secret of a result
+could end up in a file that people pass around, and the report could tell a stand-in's memory as a proof.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+import recorded_runs as runs
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import bars, collect, document
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import budget
+
+MIB, GIB = runs.MIB, runs.GIB
+EVERY_HOST = {**runs.lab_hosts(), **runs.other_hosts()}
+
+
+def row_of(host, name="host", **more):
+    fleet = runs.document_of({name: host}, **more)
+    return fleet["hosts"][0]
+
+
+def parts(bar):
+    return {segment["kind"]: segment["bytes"] for segment in bar["segments"]}
+
+
+# -- bars ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name, host in EVERY_HOST.items() if "vram" in host])
+def test_every_bar_adds_up_to_its_card_and_shows_the_plans_own_free_memory(name):
+    host = EVERY_HOST[name]
+    row = row_of(host)
+    assert row["bars"]
+    for bar in row["bars"]:
+        assert sum(parts(bar).values()) == bar["total_bytes"] and bar["over_bytes"] == 0
+        assert min(parts(bar).values()) > 0
+    free = sum(parts(bar).get("free", 0) for bar in row["bars"])
+    room = budget.host(host["vram"])
+    whole = sum(card.budget for card in room.cards) or room.ram_budget
+    planned = sum(bar["planned_bytes"] for bar in row["bars"])
+    margin = sum(parts(bar).get("margin", 0) for bar in row["bars"])
+    assert free == whole - planned - margin
+
+
+def test_the_parts_are_the_plans():
+    host = EVERY_HOST["lab-3060"]
+    share = host["plan"]["models"][0]["devices"][0]
+    shown = parts(row_of(host)["bars"][0])
+    assert {kind: shown[kind] for kind in ("weights", "kv_cache", "compute", "overhead", "margin")} == {
+        kind: share[f"{kind}_bytes"] for kind in ("weights", "kv_cache", "compute", "overhead", "margin")
+    }
+    assert shown["reserved"] == 378 * MIB
+
+
+def test_a_reserve_of_the_policy_shows_as_reserved():
+    machine = EVERY_HOST["lab-3090x2"]["vram"]
+    plan = runs.planned([runs.R1], machine, {"reserve_bytes": 2 * GIB})
+    drawn = bars.bars(collect.machine(machine), collect.plan(plan))
+    assert parts(drawn[1])["reserved"] == 316 * MIB + 2 * GIB
+    assert all(sum(parts(bar).values()) == bar["total_bytes"] for bar in drawn)
+
+
+def test_models_loaded_in_turns_are_not_stacked():
+    """Two models that share a card one after the other never need its sum."""
+    machine = runs.vram(runs.device(0, "nvidia", "NVIDIA GeForce RTX 3060", 12288, 378))
+    wants = [{"model": "deepseek-r1:14b", "context": 4096}, {"model": "deepseek-r1:8b", "context": 4096}]
+    plan = runs.planned(wants, machine, {"resident": "one"})
+    assert plan["ok"] and len(plan["models"]) == 2
+    (bar,) = bars.bars(collect.machine(machine), collect.plan(plan))
+    assert bar["over_bytes"] == 0
+    assert parts(bar)["weights"] == plan["models"][0]["devices"][0]["weights_bytes"]
+
+
+def test_more_planned_than_the_card_has_is_told_and_the_bar_still_adds_up():
+    machine = collect.machine(EVERY_HOST["lab-3060"]["vram"])
+    plan = collect.plan(copy.deepcopy(EVERY_HOST["lab-3060"]["plan"]))
+    plan["models"][0]["devices"][0]["weights_bytes"] = 20 * GIB
+    (bar,) = bars.bars(machine, plan)
+    assert bar["over_bytes"] > 8 * GIB and sum(parts(bar).values()) == bar["total_bytes"] == 12288 * MIB
+
+
+def test_a_model_partly_on_the_card_draws_system_memory_too():
+    machine = runs.vram(runs.device(0, "nvidia", "NVIDIA GeForce RTX 3060", 12288, 378))
+    plan = runs.planned([{"model": "deepseek-r1:32b", "context": 4096}], machine, {"allow_partial_offload": True})
+    assert plan["models"][0]["placement"] == "partial"
+    card, memory = bars.bars(collect.machine(machine), collect.plan(plan))
+    assert (card["kind"], memory["kind"]) == ("accelerator", "memory")
+    assert parts(memory)["weights"] == plan["models"][0]["memory"]["host_bytes"]
+    assert sum(parts(memory).values()) == 64 * GIB
+
+
+def test_mig_instances_are_bars_and_unknown_sizes_are_no_bar():
+    instance = {"memory_total_bytes": 20 * GIB, "memory_usable_bytes": 19 * GIB}
+    card = runs.device(0, "nvidia", "NVIDIA H100 80GB HBM3", 81559)
+    card["mig"] = {
+        "enabled": True,
+        "instances": [{"name": "1g", **instance}, {"name": "3g", "memory_total_bytes": 40 * GIB, "memory_usable_bytes": 39 * GIB}],
+    }
+    blind = {**runs.device(1, "intel", "Intel Arc A770", 16384), "memory_total_bytes": None, "memory_usable_bytes": None}
+    drawn = bars.bars(collect.machine(runs.vram(card, blind)), None)
+    assert [(bar["name"], bar["total_bytes"], len(bar["segments"])) for bar in drawn] == [
+        ("3g", 40 * GIB, 2),
+        ("1g", 20 * GIB, 2),
+        ("Intel Arc A770", None, 0),
+    ]
+
+
+def test_a_card_that_ollama_leaves_out_says_so():
+    old = {**runs.device(0, "nvidia", "Tesla K80", 11441), "compute_capability": "3.7"}
+    drawn = bars.bars(collect.machine(runs.vram(old)), None)
+    assert drawn[0]["used_by_plan"] is False
+
+
+# -- states and reasons ----------------------------------------------------------------------------------------------------
+
+
+def test_one_dead_host_has_its_sentence_and_leaves_the_others_alone():
+    fleet = runs.document_of(EVERY_HOST)
+    rows = {row["name"]: row for row in fleet["hosts"]}
+    assert rows["attic"]["state"] == "unreachable" and rows["attic"]["reason"] == "ssh: connect to host 10.20.0.9 port 22: No route to host"
+    assert (
+        rows["win-4090"]["state"] == "failed" and rows["win-4090"]["problem"]["task"] == "Prove that each model runs where the plan put it"
+    )
+    assert rows["lab-3060"]["state"] == "changed" and rows["lab-3090x2"]["state"] == "ok"
+    assert fleet["totals"]["states"] == {"unreachable": 1, "failed": 1, "changed": 3, "would_change": 0, "ok": 3}
+    assert [row["name"] for row in fleet["hosts"]] == list(EVERY_HOST)
+
+
+def test_a_plan_that_fails_is_shown_with_what_it_knows():
+    """The planner fails its task, but says in the same result what was too big by how much."""
+    machine = runs.vram(runs.device(0, "nvidia", "NVIDIA GeForce GT 1030", 2048, 100), ram_gib=4, available_gib=1)
+    plan = runs.planned([{"model": "deepseek-r1:70b", "context": 8192}], machine, {"allow_cpu": False})
+    assert not plan["ok"]
+    recorder = collect.Recorder()
+    say = {"role": "", "changed": False, "groups": ["ollama"]}
+    recorder.record(
+        "tiny", action="llmfleet.ollama.vram_facts", task="Look", outcome="ok", result={"ansible_facts": {"vram": machine}}, **say
+    )
+    failed = {"failed": True, "msg": "; ".join(plan["errors"]), "ansible_facts": {"model_plan": plan}}
+    recorder.record("tiny", action="llmfleet.ollama.plan_models", task="Plan", outcome="failed", result=failed, **say)
+    (row,) = document.build(recorder.hosts, stats={"tiny": {"failures": 1}}, run=runs.run())["hosts"]
+    assert row["state"] == "failed" and "deepseek-r1:70b" in row["reason"] and row["bars"][0]["total_bytes"] == 2048 * MIB
+
+
+def test_a_failure_that_was_ignored_or_rescued_is_no_failure():
+    recorder = collect.Recorder()
+    result = {"failed": True, "msg": "no such file"}
+    recorder.record(
+        "a", action="x.y.z", task="Try", role="", outcome="failed", changed=False, result=result, groups=["ollama"], ignored=True
+    )
+    recorder.record("b", action="x.y.z", task="Try", role="", outcome="failed", changed=False, result=result, groups=["ollama"])
+    rows = document.build(recorder.hosts, stats={"b": {"failures": 0, "rescued": 1}}, run=runs.run())["hosts"]
+    assert [(row["state"], row["problem"]) for row in rows] == [("ok", None)] * 2
+
+
+def test_check_mode_says_would():
+    row = row_of(EVERY_HOST["lab-cpu"], run=runs.run(check_mode=True))
+    assert row["state"] == "would_change" and row["check_mode"] is True
+
+
+def test_helpers_without_anything_to_tell_stay_out():
+    """localhost takes part in many plays (delegation, checks); it's no machine of the fleet."""
+    recorder = collect.Recorder()
+    recorder.record(
+        "localhost", action="ansible.builtin.assert", task="Check", role="", outcome="ok", changed=False, result={}, groups=["all"]
+    )
+    assert document.build(recorder.hosts, stats={}, run=runs.run())["hosts"] == []
+
+
+def test_the_reason_of_a_loop_is_that_of_the_item_that_failed():
+    result = {"failed": True, "msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "disk full"}]}
+    assert collect.message(result) == "disk full"
+
+
+# -- measured, drift, mirror -----------------------------------------------------------------------------------------------
+
+
+def test_prediction_and_measurement_are_compared_term_for_term():
+    """Ollama's figures leave out the driver's context and the margin; comparing them with the total would always look 15 % off."""
+    host = EVERY_HOST["lab-3060"]
+    measured = row_of(host)["models"][0]["measured"]
+    memory = host["plan"]["models"][0]["memory"]
+    assert measured["predicted_bytes"] == memory["weights_bytes"] + memory["kv_cache_bytes"] + memory["compute_bytes"]
+    assert abs(measured["error_percent"]) < 1
+
+
+def test_a_stand_in_is_not_compared():
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    host["store"]["models"][0]["size_bytes"] = 430_000
+    measured = row_of(host)["models"][0]["measured"]
+    assert measured["stand_in"] is True and measured["error_percent"] is None
+
+
+def test_drift_missing_other_digest_unmanaged_spilled():
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    host["plan"]["models"][0]["digest"] = "sha256:" + "1" * 64
+    host["store"]["proved"][0].update(ok=False, why="2.0 GiB of it lie on the CPU")
+    host["store"]["diff"]["after"] += "mistral:7b sha256:9\n"
+    kinds = {item["kind"]: item["text"] for item in row_of(host)["drift"]}
+    assert set(kinds) == {"digest", "unmanaged", "proof"}
+    assert "mistral:7b" in kinds["unmanaged"] and kinds["proof"].endswith("2.0 GiB of it lie on the CPU")
+    host["store"] = runs.store_of({"models": []})
+    assert [item["kind"] for item in row_of(host)["drift"]] == ["missing"]
+
+
+def test_a_digest_with_or_without_its_prefix_is_the_same():
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    host["plan"]["models"][0]["digest"] = host["store"]["models"][0]["digest"].removeprefix("sha256:")
+    assert row_of(host)["drift"] == []
+
+
+def test_the_base_of_a_managed_model_is_no_drift():
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    host["plan"]["models"][0]["from"] = "qwen2.5:14b"
+    host["store"]["diff"]["after"] += "qwen2.5:14b sha256:9\n"
+    assert row_of(host)["drift"] == []
+
+
+def test_the_mirrors_models_are_not_the_hosts_own():
+    row = row_of(EVERY_HOST["lab-hub"])
+    assert row["store"] is None and len(row["mirror"]["models"]) == 3 and row["drift"] == []
+    assert row["reason"] == "Mirrors 3 models (49.0 GiB) and serves Open WebUI 0.12.4 over 3 Ollama hosts"
+
+
+def test_a_chat_of_verify_counts_as_a_measurement():
+    """verify.yml asks chat_check in a loop over the plan's models; its rows have no name of their own."""
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    host["store"]["proved"] = []
+    recorder = collect.Recorder()
+    runs.recorded({"host": host}, recorder)
+    model = host["plan"]["models"][0]
+    answer = {
+        "ansible_loop_var": "verify_model",
+        "verify_model": model,
+        "size_bytes": 9 * GIB,
+        "size_vram_bytes": 9 * GIB,
+        "context_length": 8192,
+        "answer": "Hello",
+    }
+    recorder.record(
+        "host",
+        action="llmfleet.ollama.chat_check",
+        task="Chat",
+        role="",
+        outcome="ok",
+        changed=False,
+        result={"results": [answer]},
+        groups=["ollama"],
+    )
+    (row,) = document.build(recorder.hosts, stats={}, run=runs.run())["hosts"]
+    assert row["models"][0]["answered"] is True and row["models"][0]["measured"]["bytes"] == 9 * GIB
+
+
+# -- merging with the run before -------------------------------------------------------------------------------------------
+
+EARLIER = "2026-11-23T09:01:00Z"
+
+
+def test_a_limited_run_keeps_the_rows_of_the_others_with_their_date():
+    before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
+    after = runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=before, inventory=list(EVERY_HOST))
+    rows = {row["name"]: row for row in after["hosts"]}
+    assert list(rows) == list(EVERY_HOST)
+    assert rows["lab-cpu"]["current"] and rows["lab-cpu"]["seen"] == runs.NOW
+    assert not rows["lab-3060"]["current"] and rows["lab-3060"]["seen"] == EARLIER and rows["lab-3060"]["bars"]
+    assert after["run"]["hosts"] == 1 and after["totals"]["hosts"] == len(EVERY_HOST)
+    assert after["totals"]["changes"] == 2, "changes of earlier runs are not of this run"
+
+
+def test_hosts_that_left_the_inventory_leave_the_report():
+    before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
+    after = runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=before, inventory=["lab-cpu", "lab-hub"])
+    assert [row["name"] for row in after["hosts"]] == ["lab-cpu", "lab-hub"]
+
+
+def test_a_host_that_died_keeps_its_last_known_cards_and_says_from_when():
+    before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
+    dead = {"lab-3060": {**runs.other_hosts()["attic"]}}
+    after = runs.document_of(dead, previous=before, inventory=["lab-3060"])
+    (row,) = after["hosts"]
+    assert row["state"] == "unreachable" and row["current"] and row["seen"] == runs.NOW
+    assert row["bars"][0]["total_bytes"] == 12288 * MIB and row["dates"]["machine"] == EARLIER
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, [], "x", {"schema_version": 0, "hosts": [{"name": "old"}]}, {"schema_version": 1, "hosts": [{"name": "x"}, 7]}]
+)
+def test_a_previous_document_that_is_none_costs_its_history_only(damaged):
+    assert len(runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=damaged, inventory=None)["hosts"]) == 1
+
+
+def test_merging_twice_changes_nothing():
+    first = runs.document_of(EVERY_HOST)
+    again = runs.document_of(EVERY_HOST, previous=json.loads(json.dumps(first)))
+    assert again == first
+
+
+# -- what gets in ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_named_fields_get_in():
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    host["plan"]["environment"]["HTTPS_PROXY"] = "http://me:hunter2@proxy"
+    host["store"]["invocation"] = {"module_args": {"password": "hunter2"}}
+    host["failed"] = ("Pull", "GET https://me:hunter2@mirror.example.net/v2/ failed\x1b[2J")
+    text = json.dumps(runs.document_of({"host": host}))
+    assert "hunter2" not in text and "GPU-secret" not in text and "\\u001b" not in text
+    assert "https://…@mirror.example.net/v2/ failed" in runs.document_of({"host": host})["hosts"][0]["reason"]
+
+
+def test_tagged_values_become_plain():
+    from ansible.template import trust_as_template
+    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report.text import plain
+
+    tagged = trust_as_template("hello")
+    assert type(tagged) is not str
+    assert type(plain({"a": [tagged]})["a"][0]) is str
+    assert plain({"n": (1, 2.5, True, None)}) == {"n": [1, 2.5, True, None]}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{}, {"ansible_facts": None}, {"ansible_facts": {"vram": {}}}, {"ansible_facts": {"vram": {"devices": [None, 3]}}}, {"results": []}],
+)
+@pytest.mark.parametrize("action", collect.ACTIONS)
+def test_odd_results_never_break_the_report(action, result):
+    recorder = collect.Recorder()
+    recorder.record(
+        "a", action=f"llmfleet.ollama.{action}", task="T", role="", outcome="ok", changed=False, result=result, groups=["ollama"]
+    )
+    assert len(document.build(recorder.hosts, stats={}, run=runs.run())["hosts"]) == 1
