@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions to Docker's API over its Unix socket (Podman serves the same), with nothing but the standard library."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
+
+
+class EngineError(Exception):
+    """The engine did not answer, or not in a way that the API knows."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Engine:
+    """A container engine behind `unix:///path/of.sock`."""
+
+    def __init__(self, docker_host: str, timeout: float = 20) -> None:
+        if not docker_host.startswith("unix://"):
+            raise EngineError(f"{docker_host} is not a Unix socket (unix:///path)")
+        self._path = docker_host[len("unix://") :]
+        self._timeout = timeout
+
+    def get(self, path: str):
+        """Return the decoded answer, or None where the engine says that there is no such thing."""
+        connection = _UnixConnection(self._path, self._timeout)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(f"{self._path}: {error}") from error
+        finally:
+            connection.close()
+        if response.status == 404:
+            return None
+        try:
+            answer = json.loads(body)
+        except ValueError as error:
+            raise EngineError(f"{self._path} answered {path} with something that is not JSON") from error
+        if response.status != 200:
+            raise EngineError(f"{self._path} answered {path} with {response.status}: {answer.get('message', '')}")
+        return answer
+
+    def container(self, name: str):
+        return self.get(f"/containers/{quote(name, safe='')}/json")
+
+    def image(self, reference: str):
+        return self.get(f"/images/{quote(reference, safe='/:@')}/json")
+
+    def volume(self, name: str):
+        return self.get(f"/volumes/{quote(name, safe='')}")
+
+
+def describe_container(inspected) -> dict:
+    """What a role needs to know of a container; no environment, it may hold secrets."""
+    if not inspected:
+        return {"exists": False, "running": False, "image_id": None, "version": None, "started_at": None, "ports": []}
+    config = inspected.get("Config") or {}
+    state = inspected.get("State") or {}
+    host = inspected.get("HostConfig") or {}
+    ports = {binding.get("HostPort") for bindings in (host.get("PortBindings") or {}).values() for binding in bindings or []}
+    if host.get("NetworkMode") == "host":
+        ports |= {item[len("PORT=") :] for item in config.get("Env") or [] if item.startswith("PORT=")}
+    return {
+        "exists": True,
+        "running": bool(state.get("Running")),
+        "image_id": inspected.get("Image"),
+        "version": version_label(config.get("Labels")),
+        "started_at": parse_time(state.get("StartedAt")),
+        "ports": sorted(int(port) for port in ports if port and port.isdigit()),
+    }
+
+
+def describe_image(inspected) -> dict:
+    """The image's identity, and the command that a wrapper has to run in its place."""
+    if not inspected:
+        return {"present": False, "id": None, "command": [], "version": None}
+    config = inspected.get("Config") or {}
+    return {
+        "present": True,
+        "id": inspected.get("Id"),
+        "command": _words(config.get("Entrypoint")) + _words(config.get("Cmd")),
+        "version": version_label(config.get("Labels")),
+    }
+
+
+def version_label(labels) -> str | None:
+    """The release that the role noted on the container, else the one that the image names, without a leading v."""
+    labels = labels or {}
+    return (labels.get("llmfleet.open_webui.version") or labels.get("org.opencontainers.image.version") or "").lstrip("v") or None
+
+
+def parse_time(text) -> float | None:
+    """Seconds since the epoch of the engine's RFC 3339 time with nanoseconds; None for `never`."""
+    match = re.match(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|([+-])(\d\d):(\d\d))$", text or "")
+    if not match or match.group(1).startswith("0001"):
+        return None
+    moment = datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    if match.group(4):
+        offset = timedelta(hours=int(match.group(5)), minutes=int(match.group(6)))
+        moment -= offset if match.group(4) == "+" else -offset
+    return moment.timestamp() + float(match.group(2) or 0)
+
+
+def _words(value) -> list:
+    if isinstance(value, str):
+        return [value]
+    return list(value or [])

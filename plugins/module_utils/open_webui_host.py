@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the web UI's host sees around itself: who listens on a port, which Ollama servers answer."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import threading
+import urllib.request
+from urllib.parse import urlsplit, urlunsplit
+
+# What the host is called inside a container that is not on the host's network.
+GATEWAY_NAMES = ("host.docker.internal", "host.containers.internal")
+_LISTEN = "0A"
+
+
+def listener(port: int, proc: str = "/proc") -> str | None:
+    """The name of the process that listens on a TCP port, "another process" when it cannot be named, None when nobody does."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            with open(os.path.join(proc, "net", table), encoding="ascii") as source:
+                rows = source.read().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (row.split() for row in rows):
+            if fields[3] == _LISTEN and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return None
+    for descriptor in glob.iglob(os.path.join(proc, "[0-9]*", "fd", "*")):
+        try:
+            if os.readlink(descriptor) in inodes:
+                with open(os.path.join(os.path.dirname(os.path.dirname(descriptor)), "comm"), encoding="utf-8") as source:
+                    return source.read().strip()
+        except OSError:
+            # A process that has ended meanwhile, or one that is not ours to read.
+            continue
+    return "another process"
+
+
+def ask_versions(urls: list, timeout: float) -> list:
+    """Ask all Ollama servers at once, so that dead ones cost one timeout in all."""
+    answers: list = [None] * len(urls)
+
+    def ask(index: int, url: str) -> None:
+        answers[index] = ask_version(url, timeout)
+
+    threads = [threading.Thread(target=ask, args=pair, daemon=True) for pair in enumerate(urls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout * 2)
+    return [answer or {"url": url, "version": None, "error": "no answer in time"} for url, answer in zip(urls, answers)]
+
+
+def ask_version(url: str, timeout: float) -> dict:
+    try:
+        with _opener().open(from_host(url).rstrip("/") + "/api/version", timeout=timeout) as response:
+            version = json.load(response)["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "reason", error)
+        return {"url": url, "version": None, "error": str(reason) or type(error).__name__}
+    return {"url": url, "version": str(version), "error": None}
+
+
+def from_host(url: str) -> str:
+    """The same server as the host itself would call it."""
+    parts = urlsplit(url)
+    if parts.hostname in GATEWAY_NAMES:
+        parts = parts._replace(netloc=f"127.0.0.1:{parts.port}" if parts.port else "127.0.0.1")
+    return urlunsplit(parts)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Ollama servers are neighbours: a proxy in the environment is for the way out."""
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,0 +1,252 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: open_webui_probe
+short_description: Look at everything that role open_webui decides on, in one run
+version_added: 0.1.0
+author: [llmfleet authors (@llmfleet)]
+description:
+  - Reads the container engine, the container, the image, the data, the secrets, the port and the Ollama servers, and changes nothing.
+  - Needs Python's standard library only, so it can say what else a target lacks.
+options:
+  docker_host:
+    description: The engine's Unix socket, Docker's or Podman's.
+    type: str
+    default: unix:///var/run/docker.sock
+  name:
+    description: Name of the container. The container that an upgrade has put aside is looked for as V(NAME-previous).
+    type: str
+    default: open-webui
+  image:
+    description: The image that is wanted, with tag or digest.
+    type: str
+    required: true
+  data:
+    description: Name of the volume or absolute path of the folder that holds Open WebUI's data.
+    type: str
+    default: open-webui
+  port:
+    description: The port that the web UI is wanted on.
+    type: int
+    default: 3000
+  secrets_dir:
+    description: Folder of the files C(secret_key) and C(environment).
+    type: path
+    default: /etc/open-webui/secrets
+  secret_key:
+    description: The secret key that is wanted; without it any key of 32 characters or more is right.
+    type: str
+  environment:
+    description: The content that the file C(environment) should have.
+    type: str
+  backends:
+    description: Base URLs of Ollama servers to ask for their version.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds that a server may take to answer.
+    type: int
+    default: 5
+attributes:
+  check_mode:
+    description: Reads only, so check mode makes no difference.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+  platform:
+    description: Linux.
+    support: full
+    platforms: linux
+"""
+
+EXAMPLES = r"""
+- name: Look at Open WebUI
+  llmfleet.ollama.open_webui_probe:
+    image: ghcr.io/open-webui/open-webui:0.12.4
+    backends: [http://10.0.0.5:11434]
+  register: open_webui
+"""
+
+RETURN = r"""
+engine:
+  description: V(error) is null when the engine answers.
+  type: dict
+  returned: always
+  sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker}
+requests:
+  description: Whether this Python has the library that community.docker needs.
+  type: bool
+  returned: always
+apt:
+  description: Whether packages come by apt, whose lists must be fetched before anything can be installed.
+  type: bool
+  returned: always
+container:
+  description: The container, with its image, its release and the ports that it publishes.
+  type: dict
+  returned: always
+previous:
+  description: The container that an interrupted upgrade has put aside.
+  type: dict
+  returned: always
+image:
+  description: The wanted image, and the command that it would run.
+  type: dict
+  returned: always
+data:
+  description: Path, file system and content of the data.
+  type: dict
+  returned: always
+  sample: {path: /var/lib/docker/volumes/open-webui/_data, filesystem: ext4, network: false, exists: true, owner: 10300, group: 10300,
+    database: true, revision: c92da83b017f, chats: 12, users: 3, error: null}
+port:
+  description: Who listens on the port already; null when nobody or our own container does.
+  type: dict
+  returned: always
+  sample: {used_by: nginx}
+secrets:
+  description: Whether the files are as wanted, and whether the running container is older than they are.
+  type: dict
+  returned: always
+  sample: {key: true, key_weak: false, environment: true, stale: false}
+backends:
+  description: Each server with its version, or with the reason why there is none.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{url: "http://10.0.0.5:11434", version: 0.32.15, error: null}]
+"""
+
+import os
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_data import (
+    NETWORK_FILESYSTEMS,
+    SECRET,
+    DataError,
+    filesystem_of,
+    look_into,
+    volume_filesystem,
+)
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine import (
+    Engine,
+    EngineError,
+    describe_container,
+    describe_image,
+)
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host import ask_versions, listener
+
+SHORTEST_KEY = 32
+
+
+def probe_data(engine: Engine, data: str, root: str) -> dict:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as source:
+        mountinfo = source.read()
+    if data.startswith("/"):
+        path, exists, kind = data, os.path.isdir(data), filesystem_of(data, mountinfo)
+    else:
+        volume = engine.volume(data)
+        exists = volume is not None
+        path = volume["Mountpoint"] if volume else None
+        kind = volume_filesystem(volume, mountinfo) if volume else filesystem_of(root, mountinfo)
+    found = {"path": path, "exists": exists, "filesystem": kind, "network": kind in NETWORK_FILESYSTEMS, "error": None}
+    found.update({"database": False, "revision": None, "chats": None, "users": None, "owner": None, "group": None})
+    # Looking into a dead network mount would hang.
+    if exists and not found["network"]:
+        try:
+            found.update(look_into(path))
+        except DataError as error:
+            found.update(database=True, error=str(error))
+    return found
+
+
+def probe_secrets(folder: str, secret_key, environment, started_at) -> dict:
+    found = {"key": False, "key_weak": False, "environment": False, "stale": False}
+    newest = 0.0
+    for name, wanted, verdict in ((SECRET, secret_key, "key"), ("environment", environment, "environment")):
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            continue
+        newest = max(newest, os.stat(path).st_mtime)
+        with open(path, encoding="utf-8") as source:
+            content = source.read()
+        if name == SECRET and not wanted:
+            found["key"] = True
+            found["key_weak"] = len(content.strip()) < SHORTEST_KEY
+        else:
+            found[verdict] = content.rstrip("\n") == (wanted or "").rstrip("\n")
+    found["stale"] = started_at is not None and newest > started_at
+    return found
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+            "name": {"type": "str", "default": "open-webui"},
+            "image": {"type": "str", "required": True},
+            "data": {"type": "str", "default": "open-webui"},
+            "port": {"type": "int", "default": 3000},
+            "secrets_dir": {"type": "path", "default": "/etc/open-webui/secrets"},
+            "secret_key": {"type": "str", "no_log": True},
+            "environment": {"type": "str", "no_log": True},
+            "backends": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 5},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    try:
+        import requests  # noqa: F401
+
+        has_requests = True
+    except ImportError:
+        has_requests = False
+    result = {
+        "changed": False,
+        "requests": has_requests,
+        "apt": shutil.which("apt-get") is not None,
+        "engine": {
+            "error": None,
+            "installed": os.path.exists(wanted["docker_host"].replace("unix://", "", 1)),
+            "version": None,
+            "root": None,
+        },
+        "container": describe_container(None),
+        "previous": describe_container(None),
+        "image": describe_image(None),
+        "data": {"path": None, "exists": False, "filesystem": None, "network": False, "database": False, "error": None, "revision": None},
+        "backends": ask_versions(wanted["backends"], wanted["timeout"]),
+    }
+    try:
+        engine = Engine(wanted["docker_host"])
+        info = engine.get("/info") or {}
+        result["engine"].update(version=info.get("ServerVersion"), root=info.get("DockerRootDir") or "/")
+        result["container"] = describe_container(engine.container(wanted["name"]))
+        result["previous"] = describe_container(engine.container(wanted["name"] + "-previous"))
+        result["image"] = describe_image(engine.image(wanted["image"]))
+        result["data"] = probe_data(engine, wanted["data"], result["engine"]["root"])
+    except EngineError as error:
+        result["engine"]["error"] = str(error)
+    container = result["container"]
+    ours = container["running"] and wanted["port"] in container["ports"]
+    result["port"] = {"used_by": None if ours else listener(wanted["port"])}
+    result["secrets"] = probe_secrets(
+        wanted["secrets_dir"], wanted["secret_key"], wanted["environment"], container["started_at"] if container["running"] else None
+    )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
