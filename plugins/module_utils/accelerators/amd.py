@@ -111,7 +111,7 @@ def step_failure(observation, address):
         if probe.get("name") == "sysfs":
             for step in parse.rows(probe.get("failed_steps")):
                 if step.get("step") == address:
-                    return HOW.get(step.get("how"))
+                    return HOW.get(parse.text(step.get("how")))
     return None
 
 
@@ -231,7 +231,7 @@ def _amd_smi(document):
     for row in parse.rows(document):
         asic, vram = parse.table(row.get("asic")), parse.table(row.get("vram"))
         size = parse.table(vram.get("size"))
-        unit = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}.get(size.get("unit"))
+        unit = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}.get(parse.text(size.get("unit")))
         value = parse.number(size.get("value"))
         total = None if unit is None or not value else parse.positive(round(value * unit))
         version = parse.text(parse.table(row.get("driver")).get("version"))

@@ -15,7 +15,7 @@ GIB = 1 << 30
 
 def devices(observation, memory, warnings):
     macos = parse.table(observation.get("macos"))
-    if "sysctl" not in macos or "apple" not in (parse.table(observation.get("options")).get("gather") or ["apple"]):
+    if "sysctl" not in macos or "apple" not in (parse.texts(parse.table(observation.get("options")).get("gather")) or ["apple"]):
         return []
     sysctl = parse.table(macos.get("sysctl"))
     metal = parse.rows(macos.get("metal"))

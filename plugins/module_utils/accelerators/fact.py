@@ -63,7 +63,8 @@ def _probes(observation):
     found = []
     for row in parse.rows(observation.get("probes")):
         name = parse.text(row.get("name")) or "unknown"
-        status = row.get("status") if row.get("status") in STATUSES else "error"
+        status = parse.text(row.get("status"))
+        status = status if status in STATUSES else "error"
         detail = parse.text(row.get("detail"))
         if name == "nvml" and status == "ok":
             status, detail = nvidia.probe_status(observation, detail)

@@ -37,7 +37,7 @@ OTHER_DRIVERS = (None, "nouveau", "nova", "nova_core")
 
 
 def code_of(return_code):
-    return CODES.get(return_code, "nvml_error")
+    return CODES.get(parse.whole(return_code), "nvml_error")
 
 
 def devices(observation, memory, warnings):
@@ -78,8 +78,9 @@ def _failed_steps(observation):
     for probe in parse.rows(observation.get("probes")):
         if probe.get("name") == "nvml":
             for row in parse.rows(probe.get("failed_steps")):
-                if parse.whole(row.get("step")) is not None and row.get("how") in HOW:
-                    failed[parse.whole(row["step"])] = HOW[row["how"]]
+                step, how = parse.whole(row.get("step")), HOW.get(parse.text(row.get("how")))
+                if step is not None and how is not None:
+                    failed[step] = how
     return failed
 
 
@@ -282,7 +283,7 @@ def _smi_row(row, observation, memory):
 def _kernel_cards(observation):
     """PCI address -> (name, uuid) as the kernel module lists its cards; there is no memory size in it."""
     cards = {}
-    for text in observation.get("nvidia_kernel_files") or []:
+    for text in parse.texts(observation.get("nvidia_kernel_files")):
         fields = dict(line.split(":", 1) for line in parse.lines(text) if ":" in line)
         fields = {key.strip(): value.strip() for key, value in fields.items()}
         address = parse.address(fields.get("Bus Location"))
@@ -362,8 +363,9 @@ def _trouble(observation, driver):
     if code:
         return code_of(code), parse.text(driver.get("detail")) or "NVML error %s" % code
     for probe in parse.rows(observation.get("probes")):
-        if probe.get("name") == "nvml" and probe.get("status") in HOW:
-            return HOW[probe["status"]], parse.text(probe.get("detail"))
+        how = HOW.get(parse.text(probe.get("status")))
+        if probe.get("name") == "nvml" and how is not None:
+            return how, parse.text(probe.get("detail"))
     return None
 
 
@@ -382,7 +384,7 @@ def _jetson(observation, memory):
     files = parse.table(observation.get("files"))
     compatible = files.get("/proc/device-tree/compatible")
     match = re.search(r"nvidia,tegra(\d{3})", compatible if isinstance(compatible, str) else "")
-    if match is None or "nvidia" not in parse.table(observation.get("options")).get("gather", []):
+    if match is None or "nvidia" not in parse.texts(parse.table(observation.get("options")).get("gather")):
         return []
     capability = {"264": "11.0", "234": "8.7", "194": "7.2", "186": "6.2", "210": "5.3"}.get(match.group(1))
     found = device("nvidia", parse.text(files.get("/proc/device-tree/model")) or "NVIDIA Tegra", "proc", compute_capability=capability)

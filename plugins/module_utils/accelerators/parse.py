@@ -62,6 +62,10 @@ def table(value):
     return value if isinstance(value, dict) else {}
 
 
+def texts(value):
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+
+
 def lines(value):
     return value.splitlines() if isinstance(value, str) else []
 

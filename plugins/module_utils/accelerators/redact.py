@@ -10,7 +10,7 @@ import re
 HEX = r"[0-9a-fA-F]"
 UUID = re.compile(r"\b(?:(?:GPU|MIG)-)*%s{8}-%s{4}-%s{4}-%s{4}-%s{12}\b|\bGPU-%s{16}\b" % ((HEX,) * 6))
 # "serial": "123", "_spdisplays_display-serial-number": "…", "unique_id": "0x…" inside a tool's JSON.
-TELLTALE = r"serial|unique_id|uuid|host_?name|hwid"
+TELLTALE = r"serial|unique.?id|uuid|host_?name|hwid"
 IN_JSON = re.compile(r'("[^"]*(?:%s)[^"]*"\s*:\s*)("(?:[^"\\]|\\.)*"|\d+)' % TELLTALE, re.IGNORECASE)
 IN_LINES = re.compile(r"^(\s*(?:[\w ]*(?:serial|uuid)[\w ]*:|unique_id )\s*).*$", re.IGNORECASE | re.MULTILINE)
 TELLTALE_KEY = re.compile(TELLTALE, re.IGNORECASE)

@@ -29,7 +29,7 @@ INTEGRATED_NAME = {
 
 def devices(observation, memory, warnings):
     windows = parse.table(observation.get("windows"))
-    gather = parse.table(observation.get("options")).get("gather") or ["nvidia", "amd", "intel"]
+    gather = parse.texts(parse.table(observation.get("options")).get("gather")) or ["nvidia", "amd", "intel"]
     controllers = [row for row in map(_controller, parse.rows(windows.get("controllers"))) if row]
     told = any(answer.get("tool") == "nvidia-smi" and answer.get("rc") == 0 for answer in parse.rows(observation.get("cli")))
     found = []

@@ -89,9 +89,10 @@ class Job:
         for line in lines:
             try:
                 record = json.loads(line.decode("utf-8", "replace"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            self._take(record)
+            if isinstance(record, dict):
+                self._take(record)
 
     def _take(self, record):
         if "start" in record:

@@ -260,7 +260,8 @@ def test_ats_is_not_unified(machine):
         "sys/devices/system/node/node1/cpulist": "\n",
         "sys/devices/system/node/node1/meminfo": "Node 1 MemTotal:       100219904 kB\nNode 1 MemFree:        100219904 kB\n",
     }
-    _observation, fact = machine("gpu0.name=NVIDIA GH200 480GB\ngpu0.total=97871M\ngpu0.reserved=1M\ngpu0.addressing=ats\ngpu0.numa=1\n", files=files)
+    card = "gpu0.name=NVIDIA GH200 480GB\ngpu0.total=97871M\ngpu0.reserved=1M\ngpu0.addressing=ats\ngpu0.numa=1\n"
+    _observation, fact = machine(card, files=files)
     device = fact["devices"][0]
     assert device["unified"] is False and device["coherent"] is True and device["memory_total_bytes"] == 97871 * MIB
     assert fact["system_memory"] == {"total_bytes": 500000000 * 1024, "available_bytes": 490000000 * 1024}
@@ -347,6 +348,6 @@ print("done")
     environment = dict(os.environ, FAKE_NVML=str(tmp_path / "fake.conf"), PYTHONPATH=os.pathsep.join(sys.path))
     began = time.monotonic()
     arguments = [sys.executable, "-c", script, str(tmp_path), str(fake_nvml["new"] / "libnvidia-ml.so.1")]
-    ended = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, check=False)
+    ended = subprocess.run(arguments, capture_output=True, env=environment, text=True, check=False)
     assert ended.stdout == "done\n", ended.stderr
     assert time.monotonic() - began < 3
