@@ -23,7 +23,7 @@ options:
     type: str
     default: reports
     env:
-      - name: LLMFLEET_REPORT_FOLDER
+      - name: LLMFLEET_REPORT_DIR
     ini:
       - section: fleet_report
         key: folder

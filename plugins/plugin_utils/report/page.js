@@ -38,6 +38,7 @@
   }
 
   form.addEventListener("input", apply);
+  form.addEventListener("change", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
   // What is folded on the screen is wanted on paper.
   let folded = [];
