@@ -103,6 +103,10 @@ def _tiles(document: dict, states) -> list[dict]:
     measured = [model["measured"] for row in rows for model in row["models"] if model["measured"]]
     proved = sum(entry["ok"] and not entry["stand_in"] and not entry["off_card"] for entry in measured)
     stand_ins = sum(entry["stand_in"] for entry in measured)
+    answered = sum(model["answered"] for row in rows for model in row["models"])
+    told = [f"{proved} proved where planned"] if proved or not stand_ins else []
+    told += [f"{answered} answered a chat"] if answered else []
+    told += [count(stand_ins, "stand-in")] if stand_ins else []
     changed = sum(bool(row["changes"]) for row in rows if row["current"])
     share = totals["vram_planned_bytes"] / totals["vram_bytes"] if totals["vram_bytes"] else None
     downloaded = totals["downloaded_bytes"]
@@ -123,7 +127,7 @@ def _tiles(document: dict, states) -> list[dict]:
         {
             "title": "Models",
             "value": str(totals["models"]),
-            "note": f"{proved} proved where planned" + (f", {count(stand_ins, 'stand-in')}" if stand_ins else ""),
+            "note": ", ".join(told),
         },
         {
             "title": "Would change" if document["run"]["check_mode"] else "Changes",
@@ -212,8 +216,8 @@ def _state_text(row: dict) -> str:
 
 
 def _stale(row: dict) -> str:
-    """When the cards and the plan that are shown are older than the row: the host could not be asked."""
-    dates = {row["dates"][part] for part in ("machine", "plan", "store") if part in row["dates"] and row["dates"][part] != row["seen"]}
+    """When the cards or the plan that are shown are older than the row: the run did not ask, or the host could not answer."""
+    dates = {row["dates"][part] for part in ("machine", "plan") if part in row["dates"] and row["dates"][part] != row["seen"]}
     return _moment(min(dates)) if dates else ""
 
 
@@ -283,15 +287,14 @@ def _model(model: dict, plan: dict, cards: int, unified: bool) -> dict:
         "need": gib(model["predicted_bytes"]),
         "budget": gib(model["budget_bytes"]),
         "headroom": gib(model["headroom_bytes"]) if model["headroom_bytes"] is not None else "",
-        "measured": _measured(model["measured"]),
-        "answered": model["answered"],
+        "measured": _measured(model["measured"], model["answered"]),
         "source": _SOURCES.get(model["source"], ""),
         "planned_digest": short_digest(model["planned_digest"]),
         "installed_digest": short_digest(model["installed_digest"]),
     }
 
 
-def _measured(measured: dict | None) -> dict | None:
+def _measured(measured: dict | None, answered: bool) -> dict | None:
     if not measured:
         return None
     error = measured["error_percent"]
@@ -306,6 +309,8 @@ def _measured(measured: dict | None) -> dict | None:
             "Loaded",
             f"{gib(measured['size_vram_bytes'])} of {gib(measured['size_bytes'])} are on an accelerator, which was not required",
         )
+    if answered:
+        title += ", chat answered"
     return {"title": title, "tone": tone, "told": told, "error": f"{error:+.1f} %".replace("-", "−") if error is not None else ""}
 
 
