@@ -496,7 +496,7 @@ class Converger:
             else:
                 entry["error"] = exc.message
             return entry
-        running = self._running().get(want.name)
+        running = self._find_running(want)
         if running is None:
             entry["error"] = "it was loaded, but /api/ps does not list it"
             return entry
@@ -510,6 +510,17 @@ class Converger:
         else:
             entry["ok"] = True
         return entry
+
+    def _find_running(self, want):
+        """The entry of /api/ps for a model. Ollama loads weights once: a model that shares them is listed under the other's name."""
+        running = self._running()
+        if want.name in running:
+            return running[want.name]
+        weights = self._weights(self.api.show(want.name.short))
+        for name, entry in running.items():
+            if weights and self._weights(self.api.show(name.short)) == weights:
+                return entry
+        return None
 
     def _trained_context(self, want):
         """More than this Ollama serves of no model, whatever it is asked for: embedding models are short."""

@@ -144,9 +144,8 @@ def version_tuple(text):
 
 
 def gib(count):
-    """Bytes for people: GiB with one decimal, MiB below one."""
-    if count >= 1 << 30:
-        return "%.1f GiB" % (count / float(1 << 30))
-    if count >= 1 << 20:
-        return "%.1f MiB" % (count / float(1 << 20))
+    """Bytes for people: GiB with one decimal, or the smaller unit that fits."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size:
+            return "%.1f %s" % (count / float(size), unit)
     return "%d bytes" % count

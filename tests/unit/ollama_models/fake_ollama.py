@@ -294,6 +294,9 @@ class FakeOllama(_Server):
             self.send(request, status, {"error": words})
         elif "embed" in name and route == "/api/generate":
             self.send(request, 400, {"error": '"%s" does not support generate' % name})
+        elif any(other in self.names() and self.weights(other) == self.weights(name) for other in self.loaded if other != name):
+            # The runner of the other name serves this one too, and /api/ps goes on to show the other name.
+            self.send(request, 200, {"model": name, "done": True, "done_reason": "load"})
         else:
             share = self.vram_share.get(name, 1.0)
             if callable(share):

@@ -457,7 +457,7 @@ def test_spill_is_told_remembered_and_left_to_the_playbook(converge, ollama, sma
     ollama.vram_share[small] = 0.8
     result = converge([small], prove=True)
     assert not result.get("failed") and result["spilled"] == [small]
-    assert result["proved"][0]["size_vram_bytes"] == 8000 and "8000 bytes of 10000 bytes" in result["proved"][0]["why"]
+    assert result["proved"][0]["size_vram_bytes"] == 8000 and "7.8 KiB of 9.8 KiB" in result["proved"][0]["why"]
     ollama.requests.clear()
     assert converge([small], prove=True)["spilled"] == [small] and changes(ollama) == []
     assert converge([small], prove=True, prove_gpu=False)["spilled"] == []
@@ -484,6 +484,13 @@ def test_out_of_memory_is_a_spill_and_another_error_a_failure(converge, ollama, 
 def test_shorter_context_than_planned_is_no_proof(converge, ollama, small):
     result = converge([{"name": small, "context": 16384}], prove=True)
     assert result["spilled"] == [small] and "OLLAMA_CONTEXT_LENGTH" in result["proved"][0]["why"]
+
+
+def test_two_names_of_one_set_of_weights_are_both_proved(converge, ollama, small):
+    """Seen with Ollama 0.9.3: a model made from another one is listed by /api/ps under the other's name."""
+    result = converge([small, {"name": "short", "from": small, "parameters": {"num_predict": 3}}], prove=True)
+    assert not result.get("failed"), result
+    assert [proof["ok"] for proof in result["proved"]] == [True, True]
 
 
 def test_a_model_trained_on_less_than_planned_is_no_misfit(converge, ollama, small):
