@@ -13,7 +13,7 @@ import re
 from .text import clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
-ACTIONS = ("vram_facts", "plan_models", "ollama_models", "open_webui_config", "chat_check")
+ACTIONS = ("vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
 GROUPS = ("ollama", "open_webui", "model_mirror")
 # Facts that roles set about what they run: {version, previous_version, url, rolled_back}.
 PRODUCTS = ("ollama", "open_webui", "model_mirror")
@@ -118,7 +118,11 @@ class Recorder:
             part = "mirror" if role.endswith("model_mirror") else "store"
             entry[part] = _merged_store(entry[part], store(result))
         elif ours == "open_webui_config":
-            entry["web"] = {"backends": [clean(url) for url in _addresses(result)], "changed": bool(result.get("changed"))}
+            entry["web"] = web(result)
+            if result.get("version"):
+                entry["software"].setdefault("open_webui", software(result))
+        elif ours == "model_mirror_store":
+            entry["mirror"] = mirror(entry["mirror"], result)
         elif ours == "chat_check":
             answer = chat(result)
             if answer:
@@ -296,9 +300,17 @@ def system_of(facts: dict) -> dict | None:
     return {name: clean(names.get(name)) for name in ("system", "distribution", "distribution_version", "architecture")}
 
 
-def _addresses(result: dict) -> list:
-    for name in ("backends", "urls", "ollama_base_urls"):
-        value = result.get(name)
-        if isinstance(value, list):
-            return [item.get("url") if isinstance(item, dict) else item for item in value]
-    return []
+def web(result: dict) -> dict | None:
+    """What Open WebUI was told. Names of users and values of settings stay out."""
+    if not isinstance(result.get("backends"), list):
+        return None
+    left_out = [{"url": clean(item.get("url")), "error": clean(item.get("error"))} for item in _dicts(result.get("left_out"))]
+    return {"backends": [clean(item.get("url")) for item in _dicts(result["backends"])], "left_out": left_out}
+
+
+def mirror(before: dict | None, result: dict) -> dict:
+    """What the mirror serves, with the sizes that the module which filled it has told before."""
+    filled = {model["name"]: model for model in (before or {}).get("models") or []}
+    served = [clean(name) for name in result.get("served") or []]
+    nothing = {"digest": None, "size_bytes": None}
+    return {**store({}), **(before or {}), "models": [filled.get(name) or {"name": name, **nothing} for name in served]}

@@ -187,6 +187,8 @@ def _drift(row: dict) -> list[dict]:
                     "text": f"{model['name']} runs with {measured['context_length']} tokens, {model['context']} are planned",
                 }
             )
+    for backend in (row.get("web") or {}).get("left_out") or []:
+        found.append({"kind": "backend", "text": f"Open WebUI cannot reach {backend['url']}: {backend['error']}"})
     for name, product in (row.get("software") or {}).items():
         if product.get("rolled_back"):
             found.append({"kind": "rollback", "text": f"{name} went back to {product.get('version') or 'its old release'}"})
@@ -236,7 +238,8 @@ def _reason(row: dict) -> str:
     told = []
     if row.get("mirror"):
         models = row["mirror"]["models"]
-        told.append(f"mirrors {count(len(models), 'model')} ({gib(sum(number(model.get('size_bytes')) or 0 for model in models))})")
+        size = sum(number(model.get("size_bytes")) or 0 for model in models)
+        told.append(f"mirrors {count(len(models), 'model')}" + (f" ({gib(size)})" if size else ""))
     web = (row.get("software") or {}).get("open_webui")
     if web or row.get("web"):
         backends = (row.get("web") or {}).get("backends") or []

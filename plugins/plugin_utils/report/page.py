@@ -193,7 +193,7 @@ def _host(row: dict, order: int) -> dict:
         "disk": _disk(row["disk"]),
         "environment": sorted(((row.get("plan") or {}).get("environment") or {}).items()),
         "files": [
-            (clean(model["name"]), short_digest(model["digest"]), gib(model["size_bytes"]))
+            (clean(model["name"]), short_digest(model["digest"]), gib(model["size_bytes"]) if model["size_bytes"] is not None else "")
             for part in ("store", "mirror")
             for model in (row.get(part) or {}).get("models") or []
         ],

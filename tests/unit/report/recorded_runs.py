@@ -195,8 +195,14 @@ def lab_hosts():
                 "models": [{"name": name, "digest": digest_of(name), "size_bytes": size} for name, size in zip(names, sizes)],
                 "downloaded_bytes": sizes[0],
             },
-            "web": {"backends": ["http://lab-3060:11434", "http://lab-3090x2:11434", "http://lab-cpu:11434"], "changed": True},
-            "webui_version": "0.12.4",
+            "served": list(names),
+            "web": {
+                "changed": True,
+                "version": "0.12.4",
+                "backends": [{"url": f"http://{name}:11434", "prefix_id": name} for name in ("lab-3060", "lab-3090x2", "lab-cpu")],
+                "left_out": [],
+                "users_created": ["someone@example.net"],
+            },
             "changes": ["Fill the mirror", "Reconcile Open WebUI's connections"],
             "seconds": 96.9,
         },
@@ -325,16 +331,9 @@ def recorded(hosts, recorder):
                 role="llmfleet.ollama.model_mirror",
                 took=max(0.5, spent["left"] - 5),
             )
+            tell("llmfleet.ollama.model_mirror_store", "Publish", {"served": host["served"]}, role="llmfleet.ollama.model_mirror")
         if "web" in host:
             tell("llmfleet.ollama.open_webui_config", "Reconcile Open WebUI's connections", host["web"], role="llmfleet.ollama.open_webui")
-            fact = {"version": host["webui_version"], "url": f"http://{name}:3000"}
-            tell(
-                "ansible.builtin.set_fact",
-                "Tell what runs",
-                {"ansible_facts": {"open_webui": fact}},
-                role="llmfleet.ollama.open_webui",
-                took=0.01,
-            )
         if "failed" in host:
             task, text = host["failed"]
             tell(

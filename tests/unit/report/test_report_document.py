@@ -229,6 +229,18 @@ def test_the_mirrors_models_are_not_the_hosts_own():
     assert row["reason"] == "Mirrors 3 models (49.0 GiB) and serves Open WebUI 0.12.4 over 3 Ollama hosts"
 
 
+def test_an_ollama_that_open_webui_cannot_reach_is_drift():
+    host = copy.deepcopy(EVERY_HOST["lab-hub"])
+    host["web"]["left_out"] = [{"url": "http://lab-cpu:11434", "error": "Server Connection Error"}]
+    assert [item["text"] for item in row_of(host)["drift"]] == ["Open WebUI cannot reach http://lab-cpu:11434: Server Connection Error"]
+
+
+def test_a_mirror_that_had_nothing_to_fill_still_says_what_it_serves():
+    host = copy.deepcopy(EVERY_HOST["lab-hub"])
+    host["mirror"] = {"models": []}
+    assert row_of(host)["reason"].startswith("Mirrors 3 models and serves")
+
+
 def test_a_chat_of_verify_counts_as_a_measurement():
     """verify.yml asks chat_check in a loop over the plan's models; its rows have no name of their own."""
     host = copy.deepcopy(EVERY_HOST["lab-3060"])
@@ -310,8 +322,8 @@ def test_only_named_fields_get_in():
     host["plan"]["environment"]["HTTPS_PROXY"] = "http://me:hunter2@proxy"
     host["store"]["invocation"] = {"module_args": {"password": "hunter2"}}
     host["failed"] = ("Pull", "GET https://me:hunter2@mirror.example.net/v2/ failed\x1b[2J")
-    text = json.dumps(runs.document_of({"host": host}))
-    assert "hunter2" not in text and "GPU-secret" not in text and "\\u001b" not in text
+    text = json.dumps(runs.document_of({"host": host, "hub": EVERY_HOST["lab-hub"]}))
+    assert "hunter2" not in text and "someone@example.net" not in text and "GPU-secret" not in text and "\\u001b" not in text
     assert "https://…@mirror.example.net/v2/ failed" in runs.document_of({"host": host})["hosts"][0]["reason"]
 
 
