@@ -1,0 +1,298 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a Mac would do: files with owners, launchd that reads its plists, the packet filter, and Ollama behind them.
+
+Plists are read by plistlib and rules line by line, so a template that its reader would refuse stops the tests.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import plistlib
+import re
+
+from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.host import Host, Refused, sha256
+
+RULE = re.compile(
+    r"^(?P<action>pass|block drop) in quick (?:on (?P<interface>\w+) )?proto tcp"
+    r" from (?P<source>any|[0-9a-f.:/]+) to any port (?P<port>\d+)$"
+)
+WRITE_FOR_OTHERS = 0o022
+
+
+class Failed(Exception):
+    """A command that ends with a code of its own."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+class MacOS(Host):
+    def setup(self, args):
+        return {"ansible_facts": self.state["facts"]}
+
+    # -- files ------------------------------------------------------------------------------------------------------
+    def owned(self, args):
+        for kind, known in (("owner", self.state["users"]), ("group", self.state["groups"])):
+            if args.get(kind) and args[kind] not in known:
+                raise Refused(f"chown failed: failed to look up {kind} {args[kind]}")
+        return {key: args[key] for key in ("owner", "group", "mode") if args.get(key) is not None}
+
+    def file(self, args):
+        path = args["path"]
+        if args["state"] == "absent":
+            return {"changed": self.remove(path)}
+        if args["state"] == "directory":
+            if self.check and path not in self.files:
+                return {"changed": True}
+            attributes = self.owned(args)
+            before = dict(self.files.get(path, {}))
+            self.make_directory(path)
+            self.files[path].update(attributes)
+            return {"changed": before != self.files[path]}
+        if args["state"] == "link":
+            link = {"type": "link", "target": args["src"]}
+            there = self.files.get(path)
+            if there and there["type"] != "link":
+                raise Refused(f"refusing to convert from {there['type']} to symlink for {path}")
+            if self.resolve(args["src"]) not in self.files and not args["force"]:
+                raise Refused(f"src file does not exist, use force=yes: {args['src']}")
+            self.files[path] = link
+            return {"changed": there != link}
+        raise Refused(f"file state {args['state']} is not simulated")
+
+    def copy(self, args):
+        result = {}
+        before = self.files.get(args["dest"])
+        if args["remote_src"]:
+            text = self.read(args["src"])["text"]
+        else:
+            text = args["content"]
+        if args["validate"]:
+            self.validated(args["validate"], text)
+        entry = {"text": text, "sha256": sha256(text), **self.owned(args)}
+        if args["backup"] and before and before != {"type": "file", **entry} and not self.check:
+            result["backup_file"] = args["dest"] + ".1.2026-01-01@00:00:00~"
+            self.files[result["backup_file"]] = before
+        result["changed"] = self.write(args["dest"], **entry)
+        return result
+
+    def validated(self, command, text):
+        if "%s" not in command:
+            raise Refused("validate must contain %s")
+        if "plutil -lint" in command:
+            plistlib.loads(text.encode("utf-8"))
+        elif "pfctl -n -f" in command:
+            self.rules_of(text)
+        else:
+            raise Refused(f"no such validator on this host: {command}")
+
+    def rules_of(self, text):
+        rules = []
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                rule = RULE.match(line)
+                if not rule:
+                    raise Refused(f"pfctl: syntax error: {line}")
+                rules.append(rule.groupdict())
+        return rules
+
+    # -- people -----------------------------------------------------------------------------------------------------
+    def group(self, args):
+        return self.member("groups", args)
+
+    def user(self, args):
+        if args["state"] == "present" and args["group"] not in self.state["groups"] and not self.check:
+            raise Refused(f"Group {args['group']} does not exist")
+        return self.member("users", args)
+
+    def member(self, kind, args):
+        there = args["name"] in self.state[kind]
+        if args["state"] == "present" and not there:
+            self.state[kind].append(args["name"])
+        elif args["state"] == "absent" and there:
+            self.state[kind].remove(args["name"])
+        return {"changed": there != (args["state"] == "present")}
+
+    # -- commands ---------------------------------------------------------------------------------------------------
+    def command(self, args):
+        argv = args["argv"]
+        script = self.state["scripts"].get(sha256(argv[2].strip())) if argv[:2] == ["/bin/sh", "-c"] else None
+        if script:
+            self.shown["argv"] = ["sh", script, *argv[4:]]
+        if script == "discover.sh":
+            lines = [f"{key}={value}" for key, value in self.discover(*argv[4:]).items()]
+            return {"changed": True, "rc": 0, "stdout": "\n".join(lines), "stdout_lines": lines}
+        if args["creates"] and self.under(args["creates"]):
+            return {"changed": False, "rc": 0, "stdout": "skipped, since it exists"}
+        if self.check:
+            # As the real module answers; it runs nothing.
+            return {"rc": None, "changed": True} if args["creates"] else {"rc": None, "skipped": True}
+        if script == "fetch.sh":
+            return self.fetch(*argv[4:])
+        program = argv[0].rpartition("/")[2]
+        act = getattr(self, f"run_{program}", None)
+        if act is None or script is None and program == "sh":
+            raise Refused(f"No such file or directory, or a script that is not the role's: {argv[0]}")
+        try:
+            output = act(argv) or ""
+        except Failed as failure:
+            result = {"failed": True, "rc": failure.code, "msg": "non-zero return code", "stderr": str(failure)}
+            return {**result, "stdout": "", "stdout_lines": [], "changed": True}
+        return {"changed": True, "rc": 0, "stdout": output, "stdout_lines": output.splitlines(), "stderr": ""}
+
+    def fetch(self, install, version, base, checksum, needs_server):
+        """What fetch.sh does; the script itself runs for real in tests/unit/winmac."""
+        url = f"{base}/v{version}/ollama-darwin.tgz"
+        item = self.download(url)
+        wanted = checksum.removeprefix("sha256:") or self.published_checksum(f"{base}/v{version}/sha256sum.txt", "ollama-darwin.tgz")
+        self.make_directory(install)
+        if item["sha256"] != wanted:
+            return {"failed": True, "rc": 1, "stderr": f"The checksum of {url} is {item['sha256']} instead of {wanted}", "changed": True}
+        self.unpack(item, f"{install}/{version}")
+        if needs_server == "yes" and f"{install}/{version}/llama-server" not in self.files:
+            self.remove(f"{install}/{version}")
+            return {"failed": True, "rc": 1, "stderr": f"The archive of {url} holds no llama-server", "changed": True}
+        return {"rc": 0, "changed": True, "stderr": "", "stdout": ""}
+
+    def run_tail(self, argv):
+        return "time=now msg=\"server config\" env=\"map[HTTPS_PROXY:s3cret]\"\nError: listen tcp: bind"
+
+    def run_pfctl(self, argv):
+        if argv[1] != "-a" or argv[3:] != ["-F", "all"]:
+            raise Refused(f"pfctl: {argv[1:]} is not simulated")
+        self.state["pf"]["anchors"].pop(argv[2], None)
+
+    def run_launchctl(self, argv):
+        loaded = self.state["loaded"]
+        if argv[1] == "enable":
+            return
+        if argv[1] == "bootout":
+            label = argv[2].removeprefix("system/")
+            if label not in loaded:
+                raise Failed(3, "Boot-out failed: 3: No such process")
+            loaded.pop(label)
+            if self.state["server"] and self.state["server"]["label"] == label:
+                self.state["server"] = None
+            return
+        if argv[1:3] == ["bootstrap", "system"]:
+            self.load(argv[3])
+            return
+        raise Refused(f"launchctl {argv[1]} is not simulated")
+
+    # -- launchd ----------------------------------------------------------------------------------------------------
+    def load(self, path):
+        entry = self.read(path)
+        daemon = plistlib.loads(entry["text"].encode("utf-8"))
+        label = daemon["Label"]
+        if label in self.state["loaded"]:
+            raise Failed(37, "Bootstrap failed: 37: Operation already in progress")
+        if entry.get("owner") != "root" or int(entry.get("mode", "0644"), 8) & WRITE_FOR_OTHERS:
+            raise Failed(5, "Bootstrap failed: 5: Input/output error")
+        self.state["loaded"][label] = path
+        if daemon.get("RunAtLoad"):
+            self.launch(daemon)
+
+    def launch(self, daemon):
+        program = daemon["ProgramArguments"]
+        if program[0] == "/bin/sh":
+            self.open_door(program[2])
+            return
+        user = daemon["UserName"]
+        if user not in self.state["users"]:
+            return
+
+        environment = daemon["EnvironmentVariables"]
+        writable = [environment["OLLAMA_MODELS"], environment["HOME"], daemon["StandardErrorPath"].rpartition("/")[0]]
+        self.serve(program[0], environment, all(self.files.get(path, {}).get("owner") == user for path in writable))
+        if self.state["server"]:
+            self.state["server"]["label"] = daemon["Label"]
+
+    def open_door(self, text):
+        load = re.match(r"^/sbin/pfctl -a (\S+) -f (\S+) && ", text)
+        if not load:
+            raise Refused(f"sh: {text}")
+        self.state["pf"]["anchors"][load[1]] = self.rules_of(self.read(load[2])["text"])
+        if "/sbin/pfctl -E" in text:
+            self.state["pf"]["enabled"] = True
+
+    def boot(self):
+        """A start of the machine: nobody logs in, pf is off and its anchors are empty, every daemon is loaded."""
+        self.state["server"] = None
+        self.state["loaded"] = {}
+        self.state["pf"].update(enabled=False, anchors={})
+        for path in sorted(self.files):
+            if path.startswith("/Library/LaunchDaemons/") and path.endswith(".plist"):
+                self.load(path)
+
+    def crash(self):
+        """The server ends by itself; KeepAlive starts it again."""
+        self.state["server"] = None
+        for path in list(self.state["loaded"].values()):
+            daemon = plistlib.loads(self.read(path)["text"].encode("utf-8"))
+            if daemon.get("KeepAlive"):
+                self.launch(daemon)
+
+    def uri(self, args):
+        status, document = self.answer(args["url"])
+        if status not in [int(code) for code in args["status_code"]]:
+            raise Refused(f"Status code was {status} and not {args['status_code']}")
+        return {"json": document, "status": status}
+
+    def reaches(self, address, port):
+        """What pf would say of a packet from an address, first match first (every rule is `quick`)."""
+        for name, rules in self.state["pf"]["anchors"].items():
+            if not (self.state["pf"]["enabled"] and self.state["pf"]["calls_us"] and name.startswith("com.apple/")):
+                continue
+            for rule in rules:
+                if rule["interface"] or int(rule["port"]) != port:
+                    continue
+                source = ipaddress.ip_network("0.0.0.0/0" if rule["source"] == "any" else rule["source"])
+                if ipaddress.ip_address(address) in source:
+                    return rule["action"] == "pass"
+        return True
+
+    # -- the role's script ------------------------------------------------------------------------------------------
+    def discover(self, install, models, label, door, port, url, user, *names):
+        machine = self.state["machine"]
+
+        def of(path, key):
+            return self.files.get(path, {}).get(key, "")
+
+        def say(flag):
+            return "yes" if flag else "no"
+
+        try:
+            version = self.answer(url + "/api/version")[1].get("version")
+        except Refused:
+            version = ""
+        children = {name[len(install) + 1:].split("/")[0] for name in self.under(install) if name != install}
+        anchor = self.state["pf"]["anchors"].get(f"com.apple/{door}", [])
+        return {
+            "current": of(f"{install}/current", "target").rpartition("/")[2],
+            "releases": " ".join(sorted(name for name in children if name[0].isdigit())),
+            "daemon_sha256": of(f"/Library/LaunchDaemons/{label}.plist", "sha256"),
+            "door_sha256": of(f"/Library/LaunchDaemons/{door}.plist", "sha256"),
+            "rules_sha256": of(f"/etc/pf.anchors/{door}", "sha256"),
+            "loaded": say(label in self.state["loaded"]),
+            "door_loaded": say(door in self.state["loaded"]),
+            "pf_enabled": say(self.state["pf"]["enabled"]),
+            "pf_calls_us": say(self.state["pf"]["calls_us"]),
+            "pf_rules": str(len(anchor)),
+            "resolved": " ".join(sorted({self.state["names"][name] for name in names})),
+            "cli": of("/usr/local/bin/ollama", "target"),
+            "cli_directory": say("/usr/local/bin" in self.files),
+            "cli_is_file": say(of("/usr/local/bin/ollama", "type") == "file"),
+            "user_exists": say(user in self.state["users"]),
+            "models_owner": of(models, "owner"),
+            "models_volume": say(not models.startswith("/Volumes/") or "/".join(models.split("/")[:3]) in self.files),
+            "install_free_kib": str(machine["free_kib"]),
+            "desktop_app": machine.get("desktop_app", ""),
+            "brew_service": machine.get("brew_service", ""),
+            "port_owner": machine.get("port_owner", ""),
+            "is_root": say(machine["is_root"]),
+            "version": version,
+        }

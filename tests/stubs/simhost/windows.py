@@ -1,0 +1,295 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a Windows host would do: files with rights, scheduled tasks, one firewall, machine environment, and Ollama behind them.
+
+The scripts of the role are recognised by their hash, so an edited script stops the tests until its effect here was looked at.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.host import Host, Refused, sha256
+
+SERVICE_SIDS = {"S-1-5-18", "S-1-5-19", "S-1-5-20"}
+LAUNCH = re.compile(r'^"(?P<binary>[^"]+\\ollama\.exe)" serve >> "(?P<log>[^"]+)" 2>&1$')
+SETTING = re.compile(r'^set "(?P<name>\w+)=(?P<value>.*)"$')
+
+
+class Windows(Host):
+    separator = "\\"
+
+    # -- files ------------------------------------------------------------------------------------------------------
+    def write(self, path, **entry):
+        if self.check and self.parent(path) not in self.files:
+            # win_copy doesn't look for the directory in check mode.
+            return True
+        return super().write(path, **entry)
+
+    def win_file(self, args):
+        path = args["path"]
+        if args["state"] == "directory":
+            return {"changed": self.make_directory(path)}
+        if args["state"] == "absent":
+            return {"changed": self.remove(path)}
+        raise Refused(f"win_file state {args['state']} is not simulated")
+
+    def win_copy(self, args):
+        result = {}
+        before = self.files.get(args["dest"])
+        if args["remote_src"]:
+            entry = self.read(args["src"])
+        else:
+            entry = {"text": args["content"], "sha256": sha256(args["content"])}
+        if args["backup"] and before and before != {"type": "file", **entry} and not self.check:
+            result["backup_file"] = args["dest"] + ".20260101-000000.bak"
+            self.files[result["backup_file"]] = before
+        result["changed"] = self.write(args["dest"], **{key: value for key, value in entry.items() if key != "type"})
+        return result
+
+    def win_command(self, args):
+        argv = args["argv"]
+        if self.check:
+            return {"skipped": True}
+        if argv[0] != "icacls.exe":
+            raise Refused(f"the simulated host has no {argv[0]}")
+        path = argv[1]
+        if path not in self.files:
+            raise Refused(f"{path}: The system cannot find the file specified.")
+        rights = self.files[path].setdefault("acl", {"protected": False, "grants": {}})
+        rest = argv[2:]
+        if rest[0] == "/setowner":
+            rights["owner"] = rest[1].removeprefix("*")
+            return {"changed": True, "rc": 0}
+        if rest[0] == "/inheritance:r":
+            rights["protected"], rights["grants"] = True, {}
+            rest = rest[1:]
+        if rest[0] not in ("/grant:r", "/grant"):
+            raise Refused(f"icacls: Invalid parameter {rest[0]}")
+        for grant in rest[1:]:
+            sid, _colon, right = grant.removeprefix("*").partition(":")
+            rights["grants"][sid] = right.rpartition(")")[2]
+        return {"changed": True, "rc": 0}
+
+    def grant(self, path, sid):
+        """The right that a SID has in a path: its own entry or the nearest parent's, as inheritance goes."""
+        while path:
+            rights = self.files.get(path, {}).get("acl", {})
+            if sid in rights.get("grants", {}):
+                return rights["grants"][sid]
+            if rights.get("protected"):
+                return None
+            path = self.parent(path)
+        return "F" if sid == "S-1-5-18" else None
+
+    def may_write(self, path, sid):
+        return path in self.files and self.grant(path, sid) in ("M", "F")
+
+    # -- releases ---------------------------------------------------------------------------------------------------
+    def win_get_url(self, args):
+        name = args["url"].rpartition("/")[2]
+        wanted = args["checksum"]
+        if args["checksum_url"]:
+            wanted = self.published_checksum(args["checksum_url"], name)
+        item = self.download(args["url"])
+        if wanted != item["sha256"]:
+            raise Refused(f"The checksum for {args['url']} did not match '{wanted}', it was '{item['sha256']}'")
+        return {"changed": self.write(args["dest"], sha256=item["sha256"], archive=item)}
+
+    def win_unzip(self, args):
+        archive = self.read(args["src"])["archive"]
+        self.make_directory(args["dest"])
+        self.unpack(archive, args["dest"])
+        if args["delete_archive"]:
+            self.remove(args["src"])
+        return {"changed": True}
+
+    # -- machine ----------------------------------------------------------------------------------------------------
+    def win_path(self, args):
+        changed = False
+        for element in args["elements"]:
+            there = element in self.state["path"]
+            if args["state"] == "present" and not there:
+                self.state["path"].append(element)
+            elif args["state"] == "absent" and there:
+                self.state["path"].remove(element)
+            else:
+                continue
+            changed = True
+        return {"changed": changed}
+
+    def win_environment(self, args):
+        if args["level"] != "machine":
+            raise Refused("only the machine's environment is simulated")
+        wanted = dict(args["variables"] or {})
+        if args["name"]:
+            wanted[args["name"]] = args["value"] if args["state"] == "present" else None
+        before = dict(self.state["environment"])
+        for name, value in wanted.items():
+            self.state["environment"].pop(name, None)
+            if value is not None:
+                self.state["environment"][name] = value
+        return {"changed": before != self.state["environment"]}
+
+    def win_firewall_rule(self, args):
+        rules, name = self.state["firewall"]["rules"], args["name"]
+        if args["state"] == "absent":
+            return {"changed": rules.pop(name, None) is not None}
+        addresses = [str(ipaddress.ip_network(item)) for item in args["remoteip"].split(",")]
+        rule = {
+            "enabled": args["enabled"], "inbound": args["direction"] == "in", "allow": args["action"] == "allow",
+            "tcp": args["protocol"] == "tcp", "port": args["localport"], "addresses": sorted(addresses),
+        }
+        changed = rules.get(name) != rule
+        rules[name] = rule
+        return {"changed": changed}
+
+    # -- the service ------------------------------------------------------------------------------------------------
+    def win_scheduled_task(self, args):
+        tasks, name = self.state["tasks"], args["path"] + "\\" + args["name"]
+        if args["state"] == "absent":
+            return {"changed": tasks.pop(name, None) is not None}
+        if args["logon_type"] == "service_account" and args["username"] not in SERVICE_SIDS:
+            raise Refused("logon_type service_account needs SYSTEM, LOCAL SERVICE or NETWORK SERVICE")
+        triggers = []
+        for trigger in args["triggers"]:
+            if trigger["type"] == "time" and not trigger["start_boundary"]:
+                raise Refused("a time trigger needs start_boundary")
+            interval = (trigger["repetition"] or {}).get("interval")
+            triggers.append(f"{trigger['type']} {interval or ''}".strip())
+        task = {
+            "execute": args["actions"][0]["path"], "arguments": args["actions"][0]["arguments"], "account": args["username"],
+            "triggers": triggers, "instances": ("Parallel", "Queue", "IgnoreNew", "StopExisting")[args["multiple_instances"]],
+            "limit": args["execution_time_limit"], "batteries": args["disallow_start_if_on_batteries"],
+            "priority": args["priority"], "enabled": args["enabled"],
+        }
+        before = dict(tasks.get(name, {}))
+        state = before.pop("state", "Ready")
+        tasks[name] = {**task, "state": state}
+        return {"changed": before != task}
+
+    def start(self, name):
+        """Run the task's launcher as cmd.exe would: settings first, then the server."""
+        task = self.state["tasks"][name]
+        task["state"] = "Ready"
+        launcher = self.read(task["arguments"].split()[-1])["text"]
+        if "\n" in launcher.replace("\r\n", ""):
+            raise Refused("the launcher has lines that end without a carriage return")
+        environment = {}
+        for line in launcher.split("\r\n"):
+            setting = SETTING.match(line)
+            if setting:
+                environment[setting["name"]] = setting["value"].replace("%%", "%")
+            launch = LAUNCH.match(line)
+            if launch:
+                log = launch["log"].replace("%LOG%", environment.get("LOG", ""))
+                writable = [self.parent(log), environment["USERPROFILE"], environment["OLLAMA_MODELS"]]
+                self.serve(launch["binary"], environment, all(self.may_write(path, task["account"]) for path in writable))
+        if self.state["server"]:
+            task["state"] = "Running"
+
+    def boot(self):
+        """What happens at a start of the machine: nobody logs in, and tasks with a boot trigger run."""
+        self.state["server"] = None
+        for name, task in self.state["tasks"].items():
+            if task["enabled"] and "boot" in task["triggers"]:
+                self.start(name)
+
+    def crash(self):
+        """The server ends by itself; a minute later the clock trigger starts it again."""
+        self.state["server"] = None
+        for name, task in self.state["tasks"].items():
+            task["state"] = "Ready"
+            if task["enabled"] and any(trigger.startswith("time PT") for trigger in task["triggers"]):
+                self.start(name)
+
+    def win_uri(self, args):
+        status, document = self.answer(args["url"])
+        if status not in [int(code) for code in args["status_code"]]:
+            raise Refused(f"Status code of request '{status}' is not in list of valid status codes")
+        return {"json": document, "status_code": status}
+
+    # -- the role's scripts -----------------------------------------------------------------------------------------
+    def win_powershell(self, args):
+        name = self.state["scripts"].get(sha256(args["script"].strip()))
+        if name is None:
+            raise Refused("this script is not one of the role's, or it was edited and its effect here must be looked at")
+        self.shown["script"] = name
+        if self.check:
+            # None of the role's scripts supports ShouldProcess: the real module doesn't run them in check mode.
+            return {"changed": True, "skipped": True}
+        result = getattr(self, "script_" + name.removesuffix(".ps1"))(args["parameters"])
+        return {"changed": name != "discover.ps1", "result": result}
+
+    def place(self, path):
+        drive = self.state["drives"].get(path[:1].upper())
+        return {
+            "drive_ready": bool(drive), "free_bytes": drive and drive["free_bytes"], "format": drive and drive["format"],
+            "exists": path in self.files,
+        }
+
+    def script_discover(self, given):
+        install, sid = given["InstallDir"], given["Account"]
+        machine = self.state["machine"]
+        task = self.state["tasks"].get("\\llmfleet\\" + given["TaskName"])
+        link = self.files.get(install + "\\current")
+        launcher = self.files.get(install + "\\service\\serve.cmd")
+        try:
+            version = self.answer(given["ApiUrl"])[1].get("version")
+        except Refused:
+            version = None
+        children = {name[len(install) + 1:].split("\\")[0] for name in self.under(install) if name != install}
+        rule = self.state["firewall"]["rules"].get(given["RuleName"])
+        return {
+            **{key: machine[key] for key in ("powershell", "is_admin", "os_name", "os_build", "is_server", "architecture", "accelerators")},
+            "resolved": sorted({self.state["names"][name] for name in given["Names"]}),
+            "install": self.place(install),
+            "models": self.place(given["ModelsDir"]),
+            "releases": sorted(name for name in children if name[0].isdigit()),
+            "current": link and link["target"],
+            "protected": self.files.get(install, {}).get("acl", {}).get("protected", False),
+            "service_protected": self.files.get(install + "\\service", {}).get("acl", {}).get("protected", False),
+            "home_granted": self.may_write(install + "\\home", sid),
+            "logs_granted": self.may_write(install + "\\logs", sid),
+            "models_granted": self.may_write(given["ModelsDir"], sid),
+            "launcher_sha256": launcher and launcher["sha256"],
+            "task": task,
+            "rule": rule,
+            "firewall_off": self.state["firewall"]["off"],
+            "machine_ollama_host": self.state["environment"].get("OLLAMA_HOST"),
+            "on_path": install + "\\current" in self.state["path"],
+            "desktop_app": machine.get("desktop_app"),
+            "port_owner": machine.get("port_owner"),
+            "port_excluded": any(low <= int(given["Port"]) <= high for low, high in machine["excluded_ports"]),
+            "version": version,
+        }
+
+    def script_take_in(self, given):
+        binary = self.files.get(given["Unpacked"] + "\\ollama.exe")
+        if not binary:
+            raise Refused("The archive holds no ollama.exe")
+        if given["NeedsLlamaServer"] and given["Unpacked"] + "\\lib\\ollama\\llama-server.exe" not in self.files:
+            raise Refused("The archive holds no llama-server.exe")
+        if given["Publisher"] and binary["signed_by"] != given["Publisher"]:
+            raise Refused(f"ollama.exe is not signed by {given['Publisher']}")
+        if self.under(given["Release"]):
+            raise Refused(f"{given['Release']} exists already")
+        for name in self.under(given["Unpacked"]):
+            self.files[given["Release"] + name[len(given["Unpacked"]):]] = self.files.pop(name)
+        return {"release": given["Release"]}
+
+    def script_switch(self, given):
+        name = "\\llmfleet\\" + given["TaskName"]
+        self.state["server"] = None
+        if name in self.state["tasks"]:
+            self.state["tasks"][name]["state"] = "Ready"
+        link = given["InstallDir"] + "\\current"
+        self.files.pop(link, None)
+        if given["Release"]:
+            self.files[link] = {"type": "link", "target": given["InstallDir"] + "\\" + given["Release"]}
+            self.state["tasks"][name]["enabled"] = True
+            self.start(name)
+        return {"last_words": ["Error: listen tcp: bind"]}

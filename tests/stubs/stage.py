@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Set up simulated hosts for a scenario, and compare what happened on them with what was recorded.
+
+    stage.py prepare PLATFORM HOST[=VARIANT]...   make the stubs and new hosts; a VARIANT is a host with something wrong
+    stage.py compare PLATFORM HOST PHASE          compare calls since the last time, and the host now, with expected/
+    stage.py event PLATFORM HOST boot|crash       let something happen to the host
+    stage.py untouched PLATFORM HOST              fail if any call changed the host
+
+`UPDATE_EXPECTED=1` writes the expectation instead; look at the difference in git before you commit it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from pathlib import Path
+
+import generate
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+CACHE = PROJECT / ".cache/stubs"
+ROLE_FILES = PROJECT / "roles/ollama/files"
+SCRIPTS = {"windows": "*.ps1", "macos": "*.sh"}
+BASE = "http://releases.test"
+
+# Releases of the simulated download server: what is wrong with each.
+RELEASES = {"0.31.0": "", "0.32.15": "", "0.33.0": "dies", "0.33.1": "checksum", "0.33.2": "unsigned", "0.33.3": "engine"}
+
+
+def archives(platform, version, fault):
+    """Archives of one release: name -> what unpacking gives."""
+    server = {"version": version, "signed_by": "Somebody Else" if fault == "unsigned" else "Ollama Inc."}
+    if fault == "dies":
+        server["dies"] = True
+    if platform == "macos":
+        if fault == "engine":
+            return {"ollama-darwin.tgz": {"ollama": server}}
+        return {"ollama-darwin.tgz": {"ollama": server, "llama-server": {}}}
+    main = {"ollama.exe": server, "lib/ollama/llama-server.exe": {}, "lib/ollama/cuda_v13/ggml-cuda.dll": {}}
+    if fault == "engine":
+        del main["lib/ollama/llama-server.exe"]
+    return {"ollama-windows-amd64.zip": main, "ollama-windows-amd64-rocm.zip": {"lib/ollama/rocm_v7_2/ggml-hip.dll": {}}}
+
+
+def download_server(platform, hashing):
+    web = {}
+    for version, fault in RELEASES.items():
+        lines = []
+        for name, holds in archives(platform, version, fault).items():
+            digest = hashing(json.dumps([name, version, holds], sort_keys=True))
+            web[f"{BASE}/v{version}/{name}"] = {"sha256": digest, "holds": holds}
+            lines.append(f"{hashing('another file') if fault == 'checksum' else digest}  ./{name}")
+        web[f"{BASE}/v{version}/sha256sum.txt"] = {"text": "\n".join(lines) + "\n"}
+    return web
+
+
+def windows(variant):
+    state = {
+        "facts": {"ansible_os_family": "Windows", "ansible_architecture": "64-bit", "ansible_kernel": "10.0.20348.0"},
+        "machine": {
+            "powershell": "5.1.20348.2227", "is_admin": True, "os_name": "Microsoft Windows Server 2022 Standard", "os_build": 20348,
+            "is_server": True, "architecture": "AMD64", "accelerators": ["nvidia"], "excluded_ports": [[50000, 50059]],
+        },
+        "drives": {"C": {"free_bytes": 200 * 2**30, "format": "NTFS"}, "E": {"free_bytes": 900 * 2**30, "format": "exFAT"}},
+        "environment": {"OLLAMA_HOST": "0.0.0.0"},
+        "path": ["C:\\Windows\\system32"],
+        "tasks": {},
+        "firewall": {"off": [], "rules": {}},
+    }
+    wrong = {
+        "amd": {"accelerators": ["amd"]},
+        "powershell": {"powershell": "4.0"},
+        "app": {"desktop_app": "C:\\Users\\ann\\AppData\\Local\\Programs\\Ollama\\ollama app.exe"},
+    }
+    state["machine"].update(wrong.get(variant, {}))
+    return state
+
+
+def macos(variant):
+    state = {
+        "facts": {
+            "ansible_os_family": "Darwin", "ansible_architecture": "arm64", "ansible_kernel": "24.6.0",
+            "ansible_distribution_version": "15.6",
+        },
+        "machine": {"free_kib": 200 * 2**20, "is_root": True},
+        "users": ["root", "nobody"],
+        "groups": ["wheel", "nobody"],
+        "loaded": {},
+        "pf": {"enabled": False, "calls_us": True, "anchors": {}},
+    }
+    if variant == "app":
+        state["machine"]["desktop_app"] = "/Applications/Ollama.app"
+    return state
+
+
+ROOTS = {
+    "windows": ["C:", "C:\\Windows"],
+    "macos": ["/", "/Library/LaunchDaemons", "/etc/pf.anchors", "/opt", "/usr/local", "/var/empty"],
+}
+NEW = {"windows": windows, "macos": macos}
+
+
+def state_file(platform, host):
+    return CACHE / "hosts" / platform / f"{host}.json"
+
+
+def calls_file(platform, host):
+    return CACHE / "hosts" / platform / f"{host}.calls.jsonl"
+
+
+def simulated(platform):
+    """The module of the simulated host, as the stubs import it."""
+    sys.path.insert(0, str(CACHE / "collections"))
+    from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils import host
+    if platform == "windows":
+        from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils import windows as system
+        return host, system.Windows
+    from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils import macos as system
+    return host, system.MacOS
+
+
+def prepare(platform, hosts):
+    folder = CACHE / "hosts" / platform
+    folder.mkdir(parents=True, exist_ok=True)
+    generate.write(CACHE / "collections")
+    module, _kind = simulated(platform)
+    scripts = {
+        module.sha256(path.read_text(encoding="utf-8").strip()): path.name
+        for path in (ROLE_FILES / platform).glob(SCRIPTS[platform])
+    }
+    for entry in hosts:
+        name, _equals, variant = entry.partition("=")
+        state = NEW[platform](variant)
+        state["files"] = {path: {"type": "directory"} for path in ROOTS[platform]}
+        state["web"] = download_server(platform, module.sha256)
+        state["scripts"] = scripts
+        state["names"] = {"10.20.0.9": "10.20.0.9", "webui.test": "10.20.0.10"}
+        state["server"] = None
+        state_file(platform, name).write_text(json.dumps(state, indent=1, sort_keys=True), encoding="utf-8")
+        calls_file(platform, name).unlink(missing_ok=True)
+
+
+def calls_of(platform, host):
+    path = calls_file(platform, host)
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def picture(platform, host):
+    """The host as a test compares it: what the role can have changed, without the texts."""
+    state = json.loads(state_file(platform, host).read_text(encoding="utf-8"))
+    files = {}
+    for path, entry in sorted(state["files"].items()):
+        if entry["type"] == "link":
+            files[path] = "-> " + entry["target"]
+        else:
+            acl = entry.get("acl")
+            rights = [entry.get(key, "") for key in ("owner", "group", "mode")]
+            if acl:
+                rights = ["protected" if acl["protected"] else "inherits", acl.get("owner", "")]
+                rights += [f"{sid}={right}" for sid, right in sorted(acl["grants"].items())]
+            files[path] = " ".join([entry["type"], *filter(None, rights)])
+    parts = ("tasks", "firewall", "environment", "path", "users", "groups", "loaded", "pf", "server")
+    told = {key: state[key] for key in parts if key in state}
+    server = state["server"]
+    if server:
+        values = {name: "(a secret)" if "s3cret" in value else value for name, value in server["environment"].items()}
+        told["server"] = {**server, "environment": values}
+    return {**told, "files": files}
+
+
+def compare(platform, host, phase):
+    found = {"calls": calls_of(platform, host), "host": picture(platform, host)}
+    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    expected = HERE / "expected" / platform / f"{phase}.json"
+    if os.environ.get("UPDATE_EXPECTED"):
+        expected.parent.mkdir(parents=True, exist_ok=True)
+        expected.write_text(text, encoding="utf-8")
+    recorded = expected.read_text(encoding="utf-8") if expected.exists() else ""
+    calls_file(platform, host).unlink(missing_ok=True)
+    if recorded != text:
+        lines = difflib.unified_diff(recorded.splitlines(), text.splitlines(), "expected", "found", lineterm="", n=4)
+        raise SystemExit(f"{platform} {host}: {phase} is not as recorded in {expected.relative_to(PROJECT)}\n" + "\n".join(lines))
+
+
+def untouched(platform, host):
+    def only_looks(call):
+        return call["args"].get("script") == "discover.ps1" or "discover.sh" in call["args"].get("argv", [])
+
+    changing = [call for call in calls_of(platform, host) if call.get("changed") and not call.get("check") and not only_looks(call)]
+    calls_file(platform, host).unlink(missing_ok=True)
+    if changing:
+        raise SystemExit(f"{platform} {host} was changed: {json.dumps(changing, indent=1)}")
+
+
+def event(platform, name, what):
+    _module, system = simulated(platform)
+    host = system(state_file(platform, name))
+    getattr(host, what)()
+    host.close()
+    print(json.dumps(host.state["server"]))
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    action = {"prepare": prepare, "compare": compare, "event": event, "untouched": untouched}.get(arguments[0] if arguments else "")
+    if action is None or len(arguments) < 3:
+        raise SystemExit(__doc__)
+    if action is prepare:
+        prepare(arguments[1], arguments[2:])
+    else:
+        action(*arguments[1:])
