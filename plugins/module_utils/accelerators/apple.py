@@ -53,7 +53,7 @@ def _estimate(total, sysctl):
 
 
 def _size(value):
-    """"8 GB", "1536 MB". A bare number has no unit and means nothing."""
+    """ "8 GB", "1536 MB". A bare number has no unit and means nothing."""
     match = re.match(r"^(\d{1,7}) ?(MB|GB)$", value.strip()) if isinstance(value, str) else None
     return None if match is None else int(match.group(1)) * (GIB if match.group(2) == "GB" else 1048576) or None
 

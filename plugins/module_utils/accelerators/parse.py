@@ -92,7 +92,7 @@ def address(value):
 
 
 def pci_id(vendor, device):
-    """"10de:2204" from the two files of sysfs."""
+    """ "10de:2204" from the two files of sysfs."""
     if isinstance(vendor, str) and isinstance(device, str):
         found = "%s:%s" % (vendor.strip().lower()[-4:], device.strip().lower()[-4:])
         if re.match(r"^[0-9a-f]{4}:[0-9a-f]{4}$", found):

@@ -72,7 +72,7 @@ def _key(driver):
 
 
 def _location(value):
-    """"PCI bus 1, device 0, function 0", or the same behind a resource reference: "…;(1,0,0)"."""
+    """ "PCI bus 1, device 0, function 0", or the same behind a resource reference: "…;(1,0,0)"."""
     if not isinstance(value, str):
         return None
     match = re.search(r"\((\d{1,3}),(\d{1,2}),(\d)\)\s*$", value) or re.search(r"bus (\d{1,3}), device (\d{1,2}), function (\d)", value)

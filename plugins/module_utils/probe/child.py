@@ -157,13 +157,16 @@ class Job:
 
 
 def run(jobs, timeout, meanwhile=None):
-    """Run the jobs side by side; `meanwhile` runs in this process while they work."""
+    """Run the jobs side by side; `meanwhile` runs in this process while they work and may return more of them. Return all."""
     total = float(timeout)
     deadline = time.monotonic() + total
     for job in jobs:
         job.fork(deadline)
     if meanwhile is not None:
-        meanwhile()
+        more = meanwhile()
+        for job in more:
+            job.fork(deadline)
+        jobs = jobs + more
     active = list(jobs)
     while active:
         now = time.monotonic()

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, cli, macos, nvidia, nvml, pci, system
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, system
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import AMD, INTEL, NVIDIA
 
 OBSERVATION_VERSION = 1
 GATHER = ("nvidia", "amd", "intel", "apple", "system")
@@ -20,7 +20,8 @@ ARGUMENTS = {
     "allow_cli": {"type": "bool", "default": True},
     "filesystems": {"type": "list", "elements": "str", "default": []},
 }
-VENDOR_IDS = {"nvidia": pci.NVIDIA, "amd": pci.AMD, "intel": pci.INTEL}
+VENDOR_IDS = {"nvidia": NVIDIA, "amd": AMD, "intel": INTEL}
+LIBRARY_NOT_FOUND = 12
 
 
 def _empty(uname, options):
@@ -36,6 +37,10 @@ def _empty(uname, options):
     }
 
 
+def _filesystems(options, root):
+    return child.Job("filesystems", lambda emit, settled: system.walk_filesystems(emit, settled, options["filesystems"], root))
+
+
 def _tell(observation, job):
     probe = {"name": job.name, "status": job.status, "detail": job.detail, "duration_ms": round(job.duration * 1000)}
     if job.failed:
@@ -49,19 +54,34 @@ def _gathered(job, key):
     return [record[key] for record in job.records if key in record]
 
 
+# The imports below stand where they are used: each child pays for its own, beside the others, and nobody for what isn't run.
+
+
+def _walk_nvml(emit, settled, paths, topology):
+    from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import nvidia
+
+    nvidia.walk(emit, settled, paths or nvidia.nvml.LIBRARY_PATHS, topology)
+
+
+def _walk_sysfs(emit, settled, cards, root):
+    from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import pci
+
+    pci.walk(emit, settled, cards, root)
+
+
 def _linux(observation, options, root, paths, deadline):
     gather = options["gather"]
     jobs = []
     if "nvidia" in gather:
-        jobs.append(child.Job("nvml", functools.partial(nvidia.walk, paths=paths, topology=options["topology"])))
-    vendors = [VENDOR_IDS[name] for name in ("nvidia", "amd", "intel") if name in gather]
-    if vendors:
-        jobs.append(child.Job("sysfs", functools.partial(pci.walk, root=root, vendors=vendors)))
+        jobs.append(child.Job("nvml", lambda emit, settled: _walk_nvml(emit, settled, paths, options["topology"])))
     if options["filesystems"]:
-        jobs.append(child.Job("filesystems", functools.partial(system.walk_filesystems, paths=options["filesystems"], root=root)))
+        jobs.append(_filesystems(options, root))
 
     def meanwhile():
         began = time.monotonic()
+        cards = system.graphics_cards(root, [VENDOR_IDS[name] for name in ("nvidia", "amd", "intel") if name in gather])
+        observation["pci"] = cards
+        more = [child.Job("sysfs", lambda emit, settled: _walk_sysfs(emit, settled, cards, root))] if cards else []
         observation["files"] = system.files(root)
         observation["nodes"] = system.device_nodes(root)
         observation["environment"] = system.environment()
@@ -74,8 +94,9 @@ def _linux(observation, options, root, paths, deadline):
         observation["nvidia_kernel_files"] = system.nvidia_kernel_files(root) if "nvidia" in gather else []
         duration = round((time.monotonic() - began) * 1000)
         observation["probes"].append({"name": "system", "status": "ok", "detail": None, "duration_ms": duration})
+        return more
 
-    child.run(jobs, max(deadline - time.monotonic(), 0.1), meanwhile)
+    jobs = child.run(jobs, max(deadline - time.monotonic(), 0.1), meanwhile)
     done = {job.name: job for job in jobs}
     if "nvml" in done:
         drivers = _gathered(done["nvml"], "driver")
@@ -86,7 +107,7 @@ def _linux(observation, options, root, paths, deadline):
             "topology": _gathered(done["nvml"], "topology"),
         }
     if "sysfs" in done:
-        for key in ("pci", "pci_files", "pci_name", "kfd", "kfd_process", "drm"):
+        for key in ("pci_files", "pci_name", "kfd", "kfd_process", "drm"):
             observation[key] = _gathered(done["sysfs"], key)
     if "filesystems" in done:
         observation["filesystems"] = _gathered(done["filesystems"], "filesystem")
@@ -99,14 +120,14 @@ def _tools_wanted(observation, gather):
     """A tool is asked only where it can know more: after a loader problem, or about a card without memory figures."""
     wanted = []
     driver = (observation.get("nvml") or {}).get("driver")
-    if "nvidia" in gather and driver is not None and driver["rc"] == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+    if "nvidia" in gather and driver is not None and driver["rc"] == LIBRARY_NOT_FOUND:
         wanted.append("nvidia-smi")
     told = {row["address"] for row in observation.get("pci_files", []) if row["files"].keys() & TELLING}
     told |= {row["address"] for row in observation.get("drm", []) if row.get("regions") or (row.get("vram") or {}).get("total")}
     silent = {card["vendor"] for card in observation.get("pci", []) if card["address"] not in told and card["driver"] != "vfio-pci"}
-    if pci.AMD in silent:
+    if VENDOR_IDS["amd"] in silent:
         wanted += ["amd-smi", "rocm-smi"]
-    if pci.INTEL in silent:
+    if VENDOR_IDS["intel"] in silent:
         wanted.append("xpu-smi")
     return wanted
 
@@ -118,18 +139,26 @@ def _linux_tools(observation, options, root, deadline):
     observation["cli"] = []
     if not options["allow_cli"]:
         return
-    found = [(name, cli.find(name, root)) for name in _tools_wanted(observation, options["gather"])]
-    jobs = [child.Job(name, functools.partial(cli.walk, name=name, path=path)) for name, path in found if path]
+    wanted = _tools_wanted(observation, options["gather"])
     left = deadline - time.monotonic()
-    if not jobs or left <= 0:
+    if not wanted or left <= 0:
         return
-    for job in child.run(jobs, left):
-        observation["cli"] += _gathered(job, "cli")
-        _tell(observation, job)
+    from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import cli
+
+    def job(name, path):
+        return child.Job(name, lambda emit, settled: cli.walk(emit, settled, name, path))
+
+    found = [(name, cli.find(name, root)) for name in wanted]
+    jobs = [job(name, path) for name, path in found if path]
+    if not jobs:
+        return
+    for ended in child.run(jobs, left):
+        observation["cli"] += _gathered(ended, "cli")
+        _tell(observation, ended)
 
 
-def observe(options, root="", uname=None, paths=nvml.LIBRARY_PATHS):
-    """Return the observation. `root` is put before every path read, so that a test can show another machine."""
+def observe(options, root="", uname=None, paths=None):
+    """Return the observation. `root` is put before every path read, so that a test can show another machine; `paths` are NVML's."""
     began = time.monotonic()
     observation = _empty(uname or os.uname(), options)
     deadline = began + max(options["timeout"], 1)
@@ -139,9 +168,11 @@ def observe(options, root="", uname=None, paths=nvml.LIBRARY_PATHS):
         else:
             observation["environment"] = system.environment()
             if observation["system"] == "Darwin":
+                from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import macos
+
                 observation["macos"] = macos.observe(deadline, observation["probes"], "apple" in options["gather"])
             if options["filesystems"]:
-                job = child.Job("filesystems", functools.partial(system.walk_filesystems, paths=options["filesystems"]))
+                job = _filesystems(options, root)
                 child.run([job], max(deadline - time.monotonic(), 0.1))
                 observation["filesystems"] = _gathered(job, "filesystem")
                 _tell(observation, job)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Walk the kernel's own view of graphics cards: PCI and KFD in sysfs, and one unprivileged DRM query. Runs in a child.
+"""What the drivers of AMD and Intel show of their cards in sysfs and KFD, and one unprivileged DRM query. Runs in a child.
 
 No root, no ROCm, no lspci and no vendor's tool is needed for any of it.
 """
@@ -14,11 +14,9 @@ import glob
 import os
 import struct
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import AMD, INTEL, NVIDIA
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system import read
 
-NVIDIA, AMD, INTEL = "0x10de", "0x1002", "0x8086"
-# Class 0x12 is "processing accelerator": NVIDIA and AMD use it for compute cards, Intel for NPUs, which hold no models.
-CLASSES = {NVIDIA: ("0x03", "0x12"), AMD: ("0x03", "0x12"), INTEL: ("0x03",)}
 PCI_FILES = {
     AMD: (
         "mem_info_vram_total",
@@ -48,41 +46,6 @@ I915_QUERY, I915_MEMORY_REGIONS = 0xC0106479, 4
 AMDGPU_INFO, AMDGPU_INFO_MEMORY, AMDGPU_INFO_DEV_INFO = 0x40206445, 0x19, 0x16
 REGION_SIZE = 88
 MAX_REPLY = 1 << 20
-
-
-def functions(root=""):
-    """Every graphics or compute card of the three vendors, whether a driver holds it or not."""
-    found = []
-    base = root + "/sys/bus/pci/devices"
-    try:
-        addresses = sorted(os.listdir(base))
-    except OSError:
-        return found
-    for address in addresses:
-        folder = base + "/" + address
-        kind = read(folder + "/class") or ""
-        if not kind.startswith(("0x03", "0x12")):
-            continue
-        vendor = read(folder + "/vendor")
-        if not kind.startswith(CLASSES.get(vendor, ("none",))):
-            continue
-        try:
-            driver = os.path.basename(os.readlink(folder + "/driver"))
-        except OSError:
-            driver = None
-        renders = sorted(os.path.basename(path) for path in glob.glob(folder + "/drm/renderD*"))
-        found.append(
-            {
-                "address": address,
-                "class": kind,
-                "vendor": vendor,
-                "device": read(folder + "/device"),
-                "revision": read(folder + "/revision"),
-                "driver": driver,
-                "render_node": renders[0] if renders else None,
-            }
-        )
-    return found
 
 
 def _details(function, root):
@@ -232,13 +195,8 @@ def drm_query(function, root="", ioctl=fcntl.ioctl):
         os.close(fd)
 
 
-def walk(emit, settled, root="", vendors=(NVIDIA, AMD, INTEL), ioctl=fcntl.ioctl):
-    """Work of the job `sysfs`. The bare rows go out first: a card whose files hang is still a card."""
-    cards = [card for card in functions(root) if card["vendor"] in vendors]
-    if "list" not in settled:
-        emit({"start": "list"})
-        for card in cards:
-            emit({"pci": card})
+def walk(emit, settled, cards, root="", ioctl=fcntl.ioctl):
+    """Work of the job `sysfs`: what the drivers of these cards show. Their files can hang, as the list of cards can't."""
     if any(card["vendor"] == AMD for card in cards) and "kfd" not in settled:
         emit({"start": "kfd"})
         for node in kfd_nodes(root):

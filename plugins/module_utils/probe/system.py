@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import VISIBILITY
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import AMD, INTEL, NVIDIA, VISIBILITY
 
 FILES = (
     "/proc/device-tree/model",
@@ -18,6 +18,8 @@ FILES = (
     "/sys/module/amdgpu/version",
     "/opt/rocm/.info/version",
 )
+# Class 0x12 is "processing accelerator": NVIDIA and AMD use it for compute cards, Intel for NPUs, which hold no models.
+CLASSES = {NVIDIA: ("0x03", "0x12"), AMD: ("0x03", "0x12"), INTEL: ("0x03",)}
 NODES = ("/dev/nvidiactl", "/dev/nvidia[0-9]*", "/dev/dri/renderD*", "/dev/kfd", "/dev/dxg")
 
 
@@ -79,6 +81,41 @@ def device_nodes(root=""):
     """Existence is not permission, so each node is tried for the user that runs the probe."""
     paths = [path for pattern in NODES for path in sorted(glob.glob(root + pattern))]
     return {path[len(root) :]: os.access(path, os.R_OK | os.W_OK) for path in paths}
+
+
+def graphics_cards(root="", vendors=tuple(CLASSES)):
+    """Every graphics or compute card of these vendors on the PCI bus, whether a driver holds it or not."""
+    found = []
+    base = root + "/sys/bus/pci/devices"
+    try:
+        addresses = sorted(os.listdir(base))
+    except OSError:
+        return found
+    for address in addresses:
+        folder = base + "/" + address
+        kind = read(folder + "/class") or ""
+        if not kind.startswith(("0x03", "0x12")):
+            continue
+        vendor = read(folder + "/vendor")
+        if vendor not in vendors or not kind.startswith(CLASSES[vendor]):
+            continue
+        try:
+            driver = os.path.basename(os.readlink(folder + "/driver"))
+        except OSError:
+            driver = None
+        renders = sorted(os.path.basename(path) for path in glob.glob(folder + "/drm/renderD*"))
+        found.append(
+            {
+                "address": address,
+                "class": kind,
+                "vendor": vendor,
+                "device": read(folder + "/device"),
+                "revision": read(folder + "/revision"),
+                "driver": driver,
+                "render_node": renders[0] if renders else None,
+            }
+        )
+    return found
 
 
 def nvidia_kernel_files(root=""):

@@ -104,9 +104,13 @@ LEAVES = st.one_of(
     st.sampled_from([float("inf"), float("nan"), -0.0, 1e300]),
     st.floats(),
     st.text(max_size=30),
-    st.sampled_from(["", "0", "-1", "[N/A]", "[GPU is lost]", "9" * 5000, "1e999", "٣", "{", "[[[[", "\x00", "0x", "GPU-", "Infinity", "nvidia,tegra"]),
+    st.sampled_from(
+        ["", "0", "-1", "[N/A]", "[GPU is lost]", "9" * 5000, "1e999", "٣", "{", "[[[[", "\x00", "0x", "GPU-", "Infinity", "nvidia,tegra"]
+    ),
 )
-VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6)
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6
+)
 QUICK = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
@@ -181,7 +185,9 @@ def test_any_value_for_an_observation(interpret, value):
 @QUICK
 @given(
     st.dictionaries(
-        st.sampled_from(sorted({key for observation in OBSERVATIONS for key in observation} | {"files", "nodes", "drm", "kfd_process", "probes"})),
+        st.sampled_from(
+            sorted({key for observation in OBSERVATIONS for key in observation} | {"files", "nodes", "drm", "kfd_process", "probes"})
+        ),
         VALUES,
         max_size=8,
     )
@@ -202,7 +208,14 @@ def test_any_output_of_a_tool(interpret, tool, query, output):
 @QUICK
 @given(VALUES)
 def test_readers_answer_their_kind_or_nothing(value):
-    for reader, kind in ((parse.whole, int), (parse.positive, int), (parse.text, str), (parse.number, float), (parse.mib, int), (parse.address, str)):
+    for reader, kind in (
+        (parse.whole, int),
+        (parse.positive, int),
+        (parse.text, str),
+        (parse.number, float),
+        (parse.mib, int),
+        (parse.address, str),
+    ):
         found = reader(value)
         assert found is None or (type(found) is kind and (kind is str or 0 <= found <= parse.LARGEST))
     parse.json_in(value)
@@ -236,7 +249,15 @@ def test_files_of_random_bytes(data):
             target = pathlib.Path(root, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-        json.dumps([system.memory(root), system.cgroup_limits(root), system.numa_without_cpus(root), pci.functions(root), pci.kfd_nodes(root)])
+        json.dumps(
+            [
+                system.memory(root),
+                system.cgroup_limits(root),
+                system.numa_without_cpus(root),
+                system.graphics_cards(root),
+                pci.kfd_nodes(root),
+            ]
+        )
         system.filesystem("/any/where", root)
         pci.marketing_name({"vendor": pci.AMD, "device": "0x1586", "revision": "0xc1"}, root)
 

@@ -22,7 +22,12 @@ OBSERVATION = {
     "nvidia_kernel_files": ["Model: \t X\nGPU UUID: \t GPU-deadbeef-0000-1111-2222-333333333333\nBus Location: 0000:01:00.0"],
     "pci_files": [{"address": "0000:03:00.0", "files": {"unique_id": "1234567890abcdef", "mem_info_vram_total": "17163091968"}}],
     "kfd": [{"properties": "unique_id 9876543210\ngfx_target_version 110501"}],
-    "cli": [{"tool": "rocm-smi", "stdout": '{"card0": {"Serial Number": "SN4711", "VRAM Total Memory (B)": "17163091968", "Unique ID": 9876543210}}'}],
+    "cli": [
+        {
+            "tool": "rocm-smi",
+            "stdout": '{"card0": {"Serial Number": "SN4711", "VRAM Total Memory (B)": "17163091968", "Unique ID": 9876543210}}',
+        }
+    ],
     "macos": {"system_profiler": '{"a": {"_spdisplays_display-serial-number": "SN4711", "spdisplays_vram": "8 GB"}}'},
 }
 

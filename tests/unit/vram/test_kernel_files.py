@@ -293,7 +293,7 @@ def test_tool_that_hangs(host):
     host.tool("nvidia-smi", "sleep 31.4159 & wait\n")
     found = host.fact(timeout=1)
     assert found["devices"] == [] and [row["status"] for row in found["probes"] if row["name"] == "nvidia-smi"] == ["timeout"]
-    assert found["duration_ms"] < 1600
+    assert found["duration_ms"] < 4000
     assert "31.4159" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
 
 
@@ -391,7 +391,9 @@ def test_a_card_whose_files_hang(host, monkeypatch):
 
 def test_pci_list_names_a_card(host):
     """Without AMD's own list the general one does; names of other vendors and of sub-devices don't match."""
-    vendors = "# list\n1001  Other\n\t744c  Wrong vendor\n1002  AMD\n\t744b  No\n\t744c  Navi 31\n\t\t1002 744c  Sub\n1003  End\n\t744c  No\n"
+    vendors = (
+        "# list\n1001  Other\n\t744c  Wrong vendor\n1002  AMD\n\t744b  No\n\t744c  Navi 31\n\t\t1002 744c  Sub\n1003  End\n\t744c  No\n"
+    )
     host.write("usr/share/misc/pci.ids", vendors)
     card = {"vendor": "0x1002", "device": "0x744c", "revision": "0xc8"}
     assert pci.marketing_name(card, str(host.root)) == "Navi 31"

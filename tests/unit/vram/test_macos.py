@@ -55,7 +55,9 @@ def test_sysctl(library):
 
 def observed(monkeypatch, library, script):
     """A Mac whose Metal program is replaced by the given one."""
-    monkeypatch.setattr(macos, "sysctl", lambda: {"hw.memsize": 206158430208, "hw.optional.arm64": 1, "machdep.cpu.brand_string": "Apple M2 Ultra"})
+    monkeypatch.setattr(
+        macos, "sysctl", lambda: {"hw.memsize": 206158430208, "hw.optional.arm64": 1, "machdep.cpu.brand_string": "Apple M2 Ultra"}
+    )
     start = macos._start
     monkeypatch.setattr(macos, "_start", lambda arguments, environment: start([sys.executable, "-c", script], environment))
     observation = observe.observe(OPTIONS, uname=DARWIN)
@@ -90,7 +92,7 @@ def test_metal_hangs(monkeypatch, library):
     monkeypatch.setattr(macos, "METAL_SECONDS", 0.3)
     began = time.monotonic()
     _observation, found = observed(monkeypatch, library, "import time; time.sleep(30)")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     assert [row["status"] for row in found["probes"] if row["name"] == "metal"] == ["timeout"]
 
 
