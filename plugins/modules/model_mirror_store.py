@@ -1,0 +1,163 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a mirror holds, and what it serves of that."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: model_mirror_store
+version_added: 0.1.0
+author:
+  - llmfleet authors (@llmfleet)
+short_description: What a model mirror holds, and what it serves of that
+description:
+  - Compares the store that an Ollama fills with the upstream registry and names what is missing or has moved there.
+    It downloads nothing itself.
+  - Verifies each blob by its sha256 once and links it into the store that is served; a blob that is not what its name says
+    is removed from both.
+  - Used by role P(llmfleet.ollama.model_mirror#role).
+attributes:
+  check_mode:
+    description: Changes nothing and says what would change.
+    support: full
+  diff_mode:
+    description: Shows nothing.
+    support: none
+  idempotent:
+    description: A second run changes nothing and hashes nothing.
+    support: full
+  platform:
+    description: Hosts with Python and hard links.
+    platforms: posix
+    support: full
+options:
+  path:
+    description: Folder of the mirror. Ollama fills C(ollama) in it, C(public) is served.
+    type: path
+    required: true
+  models:
+    description: Names that the mirror shall hold.
+    type: list
+    elements: str
+    default: []
+  registry:
+    description: The upstream, V(registry.example.net) or V(http://registry.example.net). Empty is C(registry.ollama.ai).
+    type: str
+    default: ''
+  exact:
+    description: Whether models that are not named are removed.
+    type: bool
+    default: false
+  verify_all:
+    description: Whether blobs that were verified before are verified again.
+    type: bool
+    default: false
+  version:
+    description: Version of the Ollama that fills the store; the registry refuses models that are too new for it.
+    type: str
+    default: ''
+  https_proxy:
+    description: Proxy for the questions to the upstream.
+    type: str
+    default: ''
+  no_proxy:
+    description: Hosts that are reached without O(https_proxy), separated by commas.
+    type: str
+    default: ''
+  watch:
+    description: Files whose checksums come back in RV(files), so that no second module has to look.
+    type: list
+    elements: path
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: See what the mirror lacks
+  llmfleet.ollama.model_mirror_store:
+    path: /srv/model-mirror
+    models: [deepseek-r1:14b]
+  register: store
+"""
+
+RETURN = r"""
+missing:
+  description: Names that have to be pulled from upstream.
+  returned: always
+  type: list
+  elements: str
+published:
+  description: Names that are served since this run.
+  returned: always
+  type: list
+  elements: str
+served:
+  description: Names that are served.
+  returned: always
+  type: list
+  elements: str
+corrupt:
+  description: Digests of blobs that were not what their names say, and were removed.
+  returned: always
+  type: list
+  elements: str
+removed:
+  description: Names that were removed.
+  returned: always
+  type: list
+  elements: str
+hashed_bytes:
+  description: Bytes that were verified in this run.
+  returned: always
+  type: int
+probe:
+  description: Path of a blob for a request that proves the service; empty while nothing is served.
+  returned: always
+  type: str
+files:
+  description: The sha1 of each file of O(watch), V(directory) for a folder, nothing for what is not there.
+  returned: always
+  type: dict
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_mirror import MirrorStore
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "models": {"type": "list", "elements": "str", "default": []},
+            "registry": {"type": "str", "default": ""},
+            "exact": {"type": "bool", "default": False},
+            "verify_all": {"type": "bool", "default": False},
+            "version": {"type": "str", "default": ""},
+            "https_proxy": {"type": "str", "default": ""},
+            "no_proxy": {"type": "str", "default": ""},
+            "watch": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        store = MirrorStore(module.params, module.params["version"], module.check_mode).run()
+    except Failure as exc:
+        module.fail_json(msg=str(exc))
+    for warning in store.warnings:
+        module.warn(warning)
+    files = {}
+    for path in module.params["watch"]:
+        if os.path.isdir(path):
+            files[path] = "directory"
+        elif os.path.exists(path):
+            files[path] = module.sha1(path)
+    module.exit_json(files=files, **store.result())
+
+
+if __name__ == "__main__":
+    main()
