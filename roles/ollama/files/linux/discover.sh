@@ -60,6 +60,7 @@ started=$(property ollama.service ExecMainStartTimestamp)
 say unit_path "$(property ollama.service FragmentPath)"
 say active "$(property ollama.service ActiveState)"
 say enabled "$(property ollama.service UnitFileState)"
+say pid "$main_pid"
 say stale_in_systemd "$(property ollama.service NeedDaemonReload)"
 printf 'started: %s\n' "$(if [ -n "$started" ]; then date -d "$started" +%s; else echo 0; fi)"
 
