@@ -29,9 +29,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (apt-get install chromium chromium-driver)"
-)
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (apt-get install chromium chromium-driver)")
 
 OUTPUT = ROOT / "tests/output/report"
 FLAGS = (
@@ -39,7 +37,7 @@ FLAGS = (
     "--disable-sync --hide-scrollbars"
 )
 HOSTILE = "<img src=x onerror=document.title='owned'>" + "w" * 90
-WIDTHS = {"desk": 1280, "phone": 390, "small": 360}
+WIDTHS = {"desk": 1280, "tablet": 834, "phone": 390, "small": 360}
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +69,7 @@ def chromium(tmp_path_factory):
 
 def load(driver, path, width=1280, dark=False):
     driver.get_log("performance")
-    driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    )
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600})
     scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": scheme})
     driver.get(path.as_uri())
@@ -188,9 +184,7 @@ def test_readers_hear_what_the_bars_show(browser):
     labels = [bar.accessible_name for bar in browser.find_elements(By.CSS_SELECTOR, "svg.bar")]
     assert any(label.startswith("NVIDIA GeForce RTX 3060: Weights 8.0 GiB, KV cache 1.5 GiB") for label in labels)
     assert all(labels)
-    unnamed = [
-        control.tag_name for control in browser.find_elements(By.CSS_SELECTOR, "input, select, a, summary") if not control.accessible_name
-    ]
+    unnamed = [control.tag_name for control in browser.find_elements(By.CSS_SELECTOR, "input, select, a, summary") if not control.accessible_name]
     assert unnamed == []
 
 

@@ -185,14 +185,12 @@ def lab_hosts():
     return {
         "lab-3060": first,
         "lab-3090x2": linux("13.1", two),
-        "lab-cpu": linux(
-            "12.12", cpu, changes=("Write the unit and its settings", "Restart Ollama"), seconds=21.4, others=("llama3.2:3b",)
-        ),
+        "lab-cpu": linux("12.12", cpu, changes=("Write the unit and its settings", "Restart Ollama"), seconds=21.4, others=("llama3.2:3b",)),
         "lab-hub": {
             "groups": ["open_webui", "model_mirror"],
             "system": ("Debian", "13.1", "x86_64"),
             "mirror": {
-                "models": [{"name": name, "digest": digest_of(name), "size_bytes": size} for name, size in zip(names, sizes)],
+                "models": [{"name": name, "digest": digest_of(name), "size_bytes": size} for name, size in zip(names, sizes, strict=True)],
                 "downloaded_bytes": sizes[0],
             },
             "served": list(names),
@@ -287,7 +285,7 @@ def recorded(hosts, recorder):
                 took=3.1,
             )
             continue
-        system = dict(zip(("ansible_distribution", "ansible_distribution_version", "ansible_architecture"), host["system"]))
+        system = dict(zip(("ansible_distribution", "ansible_distribution_version", "ansible_architecture"), host["system"], strict=True))
         tell(
             "ansible.builtin.setup",
             "Gather the few facts that the plan and the roles need",
@@ -312,9 +310,7 @@ def recorded(hosts, recorder):
             )
         if "version" in host:
             fact = {"version": host["version"], "previous_version": "", "url": f"http://{name}:11434", "rolled_back": False}
-            tell(
-                "ansible.builtin.set_fact", "Tell what runs", {"ansible_facts": {"ollama": fact}}, role="llmfleet.ollama.ollama", took=0.01
-            )
+            tell("ansible.builtin.set_fact", "Tell what runs", {"ansible_facts": {"ollama": fact}}, role="llmfleet.ollama.ollama", took=0.01)
         if "store" in host:
             tell(
                 "llmfleet.ollama.ollama_models",
@@ -336,9 +332,7 @@ def recorded(hosts, recorder):
             tell("llmfleet.ollama.open_webui_config", "Reconcile Open WebUI's connections", host["web"], role="llmfleet.ollama.open_webui")
         if "failed" in host:
             task, text = host["failed"]
-            tell(
-                "llmfleet.ollama.ollama_models", task, {"failed": True, "msg": text}, role="llmfleet.ollama.ollama_models", outcome="failed"
-            )
+            tell("llmfleet.ollama.ollama_models", task, {"failed": True, "msg": text}, role="llmfleet.ollama.ollama_models", outcome="failed")
     return recorder.hosts
 
 

@@ -41,9 +41,7 @@ PLAY = [
             },
             {
                 "name": "Tell",
-                "ansible.builtin.set_fact": {
-                    "ollama": {"version": "{{ '0.32' ~ '.15' }}", "url": "http://user:pass@{{ inventory_hostname }}:11434"}
-                },
+                "ansible.builtin.set_fact": {"ollama": {"version": "{{ '0.32' ~ '.15' }}", "url": "http://user:pass@{{ inventory_hostname }}:11434"}},
             },
             {"name": "Bring", "llmfleet.ollama.ollama_models": {}},
         ],
@@ -119,11 +117,7 @@ def test_first_run_second_run_check_mode_and_limit(project):
     play(project, "--limit", "lab-cpu")
     limited = rows(project)
     assert limited["lab-cpu"]["state"] == "ok" and limited["lab-cpu"]["current"]
-    assert (
-        not limited["lab-3060"]["current"]
-        and limited["lab-3060"]["state"] == "changed"
-        and limited["lab-3060"]["seen"] == first["lab-3060"]["seen"]
-    )
+    assert not limited["lab-3060"]["current"] and limited["lab-3060"]["state"] == "changed" and limited["lab-3060"]["seen"] == first["lab-3060"]["seen"]
 
     said = play(project, "--check", "-e", "now_or_then=then")
     assert "would change 1" in said and "would change: Write" in said
@@ -131,9 +125,7 @@ def test_first_run_second_run_check_mode_and_limit(project):
 
 
 def test_a_run_without_our_actions_is_silent(project):
-    (project / "site.yml").write_text(
-        yaml.safe_dump([{"hosts": "lab-cpu", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "hello"}}]}])
-    )
+    (project / "site.yml").write_text(yaml.safe_dump([{"hosts": "lab-cpu", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "hello"}}]}]))
     assert "FLEET" not in play(project)
     assert not (project / "reports").exists()
 

@@ -219,8 +219,6 @@ def test_bytes_in_gib(size, told):
     assert text.gib(size) == told
 
 
-@pytest.mark.parametrize(
-    ("time", "told"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (128.3, "2 min 08 s"), (7260, "2 h 01 min"), (59.9, "60 s")]
-)
+@pytest.mark.parametrize(("time", "told"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (128.3, "2 min 08 s"), (7260, "2 h 01 min"), (59.9, "60 s")])
 def test_times(time, told):
     assert text.seconds(time) == told
