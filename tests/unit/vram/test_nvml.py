@@ -350,4 +350,5 @@ print("done")
     arguments = [sys.executable, "-c", script, str(tmp_path), str(fake_nvml["new"] / "libnvidia-ml.so.1")]
     ended = subprocess.run(arguments, capture_output=True, env=environment, text=True, check=False)
     assert ended.stdout == "done\n", ended.stderr
-    assert time.monotonic() - began < 8
+    # The child's own alarm ends it after 5 s; by then a caller that waits for it has lost.
+    assert time.monotonic() - began < 4.5
