@@ -15,9 +15,11 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import json
 import os
 import sys
+import types
 from pathlib import Path
 
 import generate
@@ -115,14 +117,24 @@ def calls_file(platform, host):
 
 
 def simulated(platform):
-    """The module of the simulated host, as the stubs import it."""
-    sys.path.insert(0, str(CACHE / "collections"))
-    from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils import host
-    if platform == "windows":
-        from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils import windows as system
-        return host, system.Windows
-    from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils import macos as system
-    return host, system.MacOS
+    """The simulated host's class and its module, under the names by which the stubs import them."""
+    package = "ansible_collections.llmfleet_stubs.host.plugins.plugin_utils"
+    parts = package.split(".")
+    try:
+        # Where Ansible is at work its own package must stay.
+        importlib.import_module("ansible_collections")
+    except ImportError:
+        sys.modules["ansible_collections"] = types.ModuleType("ansible_collections")
+    for count in range(2, len(parts) + 1):
+        sys.modules.setdefault(".".join(parts[:count]), types.ModuleType(parts[count - 1]))
+    for name in ("host", platform):
+        full = f"{package}.{name}"
+        if full not in sys.modules:
+            spec = importlib.util.spec_from_file_location(full, HERE / "simhost" / f"{name}.py")
+            sys.modules[full] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[full])
+    system = {"windows": "Windows", "macos": "MacOS"}[platform]
+    return sys.modules[f"{package}.host"], getattr(sys.modules[f"{package}.{platform}"], system)
 
 
 def prepare(platform, hosts):

@@ -142,7 +142,8 @@ class Host:
         """Start Ollama if it can start: a release that dies at once, or a directory that it can't use, leaves nobody listening."""
         entry = self.files.get(self.resolve(executable))
         self.state["server"] = None
-        if not entry or entry.get("dies") or not usable:
+        broken = environment.get("OLLAMA_LLM_LIBRARY") == "broken"
+        if not entry or entry.get("dies") or broken or not usable:
             return
         self.state["server"] = {"version": entry["version"], "environment": environment, "binary": self.resolve(executable)}
 

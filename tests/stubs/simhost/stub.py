@@ -29,7 +29,7 @@ class Stub(ActionBase):
         given = json.loads(json.dumps(self._task.args))
         checked = ArgumentSpecValidator(self.SPEC).validate(given)
         if checked.error_messages:
-            return {"failed": True, "msg": "; ".join(checked.error_messages)}
+            return {"failed": True, "msg": f"{self.NAME}: {'; '.join(checked.error_messages)}"}
         args = checked.validated_parameters
         told = {
             key: pruned(value) for key, value in args.items() if value is not None and value != self.SPEC.get(key, {}).get("default")

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The PowerShell of the role parses, says what the role reads, and is what the simulated host was written for.
+
+No PowerShell is at hand where these tests run, so grammar and names are what can be shown.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import tree_sitter
+import tree_sitter_powershell
+import yaml
+from winmac_play import ROLE
+
+SCRIPTS = sorted((ROLE / "files/windows").glob("*.ps1"))
+PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
+
+
+def nodes(node):
+    yield node
+    for child in node.children:
+        yield from nodes(child)
+
+
+def parsed(text):
+    return PARSER.parse(text.encode("utf-8")).root_node
+
+
+def keys_of(table):
+    """Keys of one hash literal, not those of tables inside it."""
+    found = []
+    for child in nodes(table):
+        if child.type == "key_expression":
+            owner = child.parent
+            while owner.type != "hash_literal_expression":
+                owner = owner.parent
+            if owner == table:
+                found.append(child.text.decode().strip())
+    return set(found)
+
+
+def tables(text):
+    return [node for node in nodes(parsed(text)) if node.type == "hash_literal_expression"]
+
+
+def result_keys(text):
+    """Keys of the table that is assigned to $Ansible.Result."""
+    for node in nodes(parsed(text)):
+        if node.type == "assignment_expression" and node.text.decode().startswith("$Ansible.Result"):
+            return keys_of(next(child for child in nodes(node) if child.type == "hash_literal_expression"))
+    raise AssertionError("nothing is assigned to $Ansible.Result")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_parses(script):
+    broken = [node for node in nodes(parsed(script.read_text(encoding="utf-8"))) if node.type == "ERROR" or node.is_missing]
+    assert not broken, [(node.start_point, node.text.decode()[:60]) for node in broken]
+
+
+def test_the_parser_would_notice():
+    """A test that can't fail shows nothing."""
+    assert parsed("if ($a { 'b' }").has_error
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_is_for_windows_powershell_5(script):
+    """PowerShell 7's operators are syntax errors on every Windows host as it comes."""
+    text = re.sub(r"(?m)^\s*#.*$", "", script.read_text(encoding="utf-8"))
+    assert not re.search(r"\?\?|&&|\|\||\?\.|\?\[| \? [^{]+ : ", text)
+    assert "ForEach-Object -Parallel" not in text
+    assert text.isascii(), "Windows PowerShell reads a script without BOM in the machine's code page"
+
+
+def test_discover_tells_what_the_simulated_host_tells(host_of):
+    """Else the scenario would prove the role against answers that no host gives."""
+    text = (ROLE / "files/windows/discover.ps1").read_text(encoding="utf-8")
+    seen = host_of("windows").variables["__ollama_seen"]
+    assert result_keys(text) == set(seen)
+    place = next(table for table in tables(text) if "drive_ready" in keys_of(table))
+    assert keys_of(place) == set(seen["install"])
+
+
+def test_discover_describes_task_and_rule_as_the_role_wants_them(host_of):
+    """A name on one side only would make the role write the task or the rule in every run."""
+    text = (ROLE / "files/windows/discover.ps1").read_text(encoding="utf-8")
+    play = host_of("windows")
+    task = next(table for table in tables(text) if "execute" in keys_of(table))
+    assert keys_of(task) - {"state"} == set(play.of("__ollama_task_wanted"))
+    rule = next(table for table in tables(text) if "inbound" in keys_of(table))
+    assert keys_of(rule) == set(play.of("__ollama_rule_wanted"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_parameters_of_the_tasks_are_those_of_the_script(script):
+    """win_powershell fails on a parameter that the script lacks, on the host only."""
+    text = script.read_text(encoding="utf-8")
+    declared = set(re.findall(r"(?m)^    \[[\w\[\]]+\]\$(\w+),?$", text.split("param(", 1)[1].split("\n)", 1)[0]))
+    calls = []
+    for path in (ROLE / "tasks/windows").glob("*.yml"):
+        calls += list(uses(yaml.safe_load(path.read_text(encoding="utf-8")), script.name))
+    assert calls, f"{script.name} is used by no task"
+    for given in calls:
+        assert set(given) == declared
+
+
+def uses(tasks, name):
+    for task in tasks:
+        yield from uses(task.get("block", []) + task.get("rescue", []), name)
+        call = task.get("ansible.windows.win_powershell")
+        if call and name in call["script"]:
+            yield call["parameters"]
+
+
+def test_every_script_stands_in_a_file():
+    """What is written into a task is read by no grammar and simulated by nothing."""
+    for path in (ROLE / "tasks/windows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert "win_shell" not in text
+        for line in text.splitlines():
+            assert not line.strip().startswith("script:") or "lookup('ansible.builtin.file', 'windows/" in line

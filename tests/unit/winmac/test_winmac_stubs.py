@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The stubs refuse what the real modules refuse, and the simulated hosts notice what they were made to notice.
+
+A stub that takes everything, or a host on which everything works, would make the two Molecule scenarios worthless.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+
+@pytest.fixture(scope="module")
+def specs(stage):
+    documented = stage.generate.documentation(stage.generate.WINDOWS + [f"ansible.builtin.{name}" for name in stage.generate.BUILTIN])
+    return {name: stage.generate.argument_spec(entry["doc"].get("options") or {}) for name, entry in documented.items()}
+
+
+def errors(specs, module, **args):
+    return "; ".join(ArgumentSpecValidator(specs[module]).validate(args).error_messages)
+
+
+def test_every_stub_refuses_an_option_that_the_module_lacks(specs):
+    for module in specs:
+        assert "start_mod. Supported parameters include" in errors(specs, module, start_mod="auto"), module
+
+
+def test_wrong_words_types_and_suboptions_are_refused(specs):
+    assert "value of state must be one of" in errors(specs, "ansible.windows.win_file", path="C:\\x", state="link")
+    assert "missing required arguments: dest" in errors(specs, "ansible.windows.win_copy", content="x")
+    assert "triggers.repeat. Supported parameters include" in errors(
+        specs, "community.windows.win_scheduled_task", name="x", triggers=[{"type": "boot", "repeat": "PT1M"}],
+    )
+
+
+@pytest.fixture
+def windows(stage, tmp_path):
+    state = stage.windows("")
+    state["files"] = {path: {"type": "directory"} for path in stage.ROOTS["windows"]}
+    state.update(web={}, scripts={}, names={}, server=None)
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(state), encoding="utf-8")
+    _module, system = stage.simulated("windows")
+    host = system(path)
+    yield host
+    host.close()
+
+
+LAUNCHER = """set "OLLAMA_MODELS=C:\\o\\models"
+set "OLLAMA_HOST=0.0.0.0:11434"
+set "USERPROFILE=C:\\o\\home"
+"C:\\o\\current\\ollama.exe" serve >> "C:\\o\\logs\\server.log" 2>&1
+"""
+
+
+def ready(host, account="S-1-5-19", newline="\r\n"):
+    for folder in ("0.32.15", "home", "logs", "models", "service"):
+        host.make_directory(f"C:\\o\\{folder}")
+        host.files[f"C:\\o\\{folder}"]["acl"] = {"protected": False, "grants": {"S-1-5-19": "M"}}
+    host.files["C:\\o\\0.32.15\\ollama.exe"] = {"type": "file", "version": "0.32.15"}
+    host.files["C:\\o\\current"] = {"type": "link", "target": "C:\\o\\0.32.15"}
+    text = LAUNCHER.replace("\n", newline)
+    host.write("C:\\o\\service\\serve.cmd", text=text, sha256="x")
+    host.state["tasks"]["\\t"] = {"arguments": "/d /c C:\\o\\service\\serve.cmd", "account": account, "enabled": True, "triggers": ["boot"]}
+
+
+def test_simulated_server_starts_when_all_is_right(windows):
+    ready(windows)
+    windows.start("\\t")
+    assert windows.answer("http://127.0.0.1:11434/api/version") == (200, {"version": "0.32.15"})
+
+
+def test_simulated_server_needs_rights_on_its_directories(windows):
+    ready(windows)
+    windows.files["C:\\o\\models"]["acl"]["grants"] = {}
+    windows.start("\\t")
+    assert windows.state["server"] is None
+
+
+def test_simulated_cmd_refuses_unix_line_ends(windows, stage):
+    ready(windows, newline="\n")
+    with pytest.raises(stage.simulated("windows")[0].Refused, match="carriage return"):
+        windows.start("\\t")
+
+
+def test_simulated_server_answers_only_where_it_listens(windows, stage):
+    ready(windows)
+    windows.start("\\t")
+    with pytest.raises(stage.simulated("windows")[0].Refused, match="refused"):
+        windows.answer("http://127.0.0.1:8080/api/version")
+
+
+def test_simulated_host_refuses_an_edited_script(windows):
+    result = windows.call("ansible.windows.win_powershell", {"script": "Remove-Item C:\\ -Recurse", "parameters": {}}, {})
+    assert result["failed"] and "edited" in result["msg"]
+
+
+def test_nothing_in_a_recording_is_a_secret(stage):
+    """Recordings are committed and read by everybody."""
+    recordings = sorted((stage.HERE / "expected").rglob("*.json"))
+    assert len(recordings) >= 20
+    for path in recordings:
+        assert "s3cret" not in path.read_text(encoding="utf-8"), path
