@@ -30,7 +30,7 @@ def devices(observation, memory, warnings):
         node = _node_of(nodes, row, address)
         card = _card(row, address, files.get(address, {}), parse.table(drm.get(address)), node, names.get(address), observation, memory)
         found.append(card)
-    return found + _from_tools(observation)
+    return found + _from_tools(observation, found)
 
 
 def gfx_target(version):
@@ -191,16 +191,23 @@ def _apu(found, vram, used, gtt, gtt_used, banks, memory):
         found["memory_free_bytes"] = min(free, available) if in_gtt and available is not None else free
 
 
-def _from_tools(observation):
-    found = []
+def _from_tools(observation, cards):
+    """The newer tool's answer, else the older one's. Without PCI addresses the rows go to the cards that have no size, in order."""
+    answers = {"amd-smi": [], "rocm-smi": []}
     for answer in parse.rows(observation.get("cli")):
-        if answer.get("rc") != 0:
-            continue
-        if answer.get("tool") == "amd-smi":
-            found += _amd_smi(parse.json_in(answer.get("stdout")))
-        elif answer.get("tool") == "rocm-smi":
-            found += _rocm_smi(parse.json_in(answer.get("stdout")))
-    return found
+        if answer.get("rc") == 0 and answer.get("tool") in ("amd-smi", "rocm-smi"):
+            reader = _amd_smi if answer["tool"] == "amd-smi" else _rocm_smi
+            answers[answer["tool"]] += reader(parse.json_in(answer.get("stdout")))
+    rows = next((rows for rows in answers.values() if any(row["memory_total_bytes"] for row in rows)), [])
+    nameless = [row for row in rows if row["pci_address"] is None]
+    if cards and nameless:
+        silent = [card["pci_address"] for card in cards if card["memory_total_bytes"] is None]
+        if len(silent) != len(nameless):
+            # Which is which can't be told, and a card told twice would be worse than one without its size.
+            return [row for row in rows if row["pci_address"] is not None]
+        for row, address in zip(nameless, silent):
+            row["pci_address"] = address
+    return rows
 
 
 def _tool_card(source, name, address, total, used=None, shared=None, driver=None, target=None):

@@ -33,7 +33,7 @@ SMI_COLUMNS = (
     ("index", "uuid", "bus", "name", "driver", "total", "used", "free"),
 )
 # Kernel modules that drive the card's display and know nothing of its memory.
-OTHER_DRIVERS = (None, "nouveau", "nova", "nova_core")
+OTHER_DRIVERS = ("nouveau", "nova")
 
 
 def code_of(return_code):
@@ -318,7 +318,8 @@ def _with_kernel(found, nvml, observation, warnings):
         row = parse.table(pci.get(address))
         name, uuid = kernel.get(address, (None, None))
         holder = row.get("driver") if address in pci else "nvidia"
-        ours = holder not in OTHER_DRIVERS and holder != "vfio-pci"
+        other = not isinstance(holder, str) or holder.lower().startswith(OTHER_DRIVERS)
+        ours = not other and holder != "vfio-pci"
         entry = None
         if ours and blind:
             # A lost card answers NVML with nothing but its index; the kernel still knows where it sits.
@@ -331,7 +332,7 @@ def _with_kernel(found, nvml, observation, warnings):
             entry["pci_address"] = address
             entry["accessible"] = False
             entry["driver"] = {"name": parse.text(holder), "version": version if ours else None}
-            if holder in OTHER_DRIVERS:
+            if other:
                 warn(entry, "driver_not_loaded", "the card is held by %s" % holder if holder else None)
             elif ours and silent:
                 index, code = silent.pop(0)

@@ -82,18 +82,13 @@ def _linux(observation, options, root, paths, deadline):
         cards = system.graphics_cards(root, [VENDOR_IDS[name] for name in ("nvidia", "amd", "intel") if name in gather])
         observation["pci"] = cards
         more = [child.Job("sysfs", lambda emit, settled: _walk_sysfs(emit, settled, cards, root))] if cards else []
-        observation["files"] = system.files(root)
-        observation["nodes"] = system.device_nodes(root)
-        observation["environment"] = system.environment()
-        observation["meminfo"] = system.memory(root)
-        observation["numa_without_cpus"] = system.numa_without_cpus(root)
-        observation["cgroup_limits"] = system.cgroup_limits(root)
-        observation["capabilities"] = next(
-            (line.split()[1] for line in (system.read(root + "/proc/self/status") or "").splitlines() if line.startswith("CapEff:")), None
-        )
-        observation["nvidia_kernel_files"] = system.nvidia_kernel_files(root) if "nvidia" in gather else []
+        status, detail = "ok", None
+        try:
+            _rest(observation, root, "nvidia" in gather)
+        except Exception as error:  # what the children find must not be lost for it
+            status, detail = "error", "%s: %s" % (type(error).__name__, error)
         duration = round((time.monotonic() - began) * 1000)
-        observation["probes"].append({"name": "system", "status": "ok", "detail": None, "duration_ms": duration})
+        observation["probes"].append({"name": "system", "status": status, "detail": detail, "duration_ms": duration})
         return more
 
     jobs = child.run(jobs, max(deadline - time.monotonic(), 0.1), meanwhile)
@@ -114,6 +109,17 @@ def _linux(observation, options, root, paths, deadline):
     for job in jobs:
         _tell(observation, job)
     _linux_tools(observation, options, root, deadline)
+
+
+def _rest(observation, root, nvidia):
+    observation["files"] = system.files(root)
+    observation["nodes"] = system.device_nodes(root)
+    observation["environment"] = system.environment()
+    observation["meminfo"] = system.memory(root)
+    observation["numa_without_cpus"] = system.numa_without_cpus(root)
+    observation["cgroup_limits"] = system.cgroup_limits(root)
+    observation["capabilities"] = system.capabilities(root)
+    observation["nvidia_kernel_files"] = system.nvidia_kernel_files(root) if nvidia else []
 
 
 def _tools_wanted(observation, gather):

@@ -77,6 +77,12 @@ def cgroup_limits(root=""):
     return limits
 
 
+def capabilities(root=""):
+    """The probe's effective capabilities, in hexadecimal: they say whether a driver's figure of free memory is true."""
+    lines = (read(root + "/proc/self/status") or "").splitlines()
+    return next((line[len("CapEff:") :].strip() for line in lines if line.startswith("CapEff:")), None)
+
+
 def device_nodes(root=""):
     """Existence is not permission, so each node is tried for the user that runs the probe."""
     paths = [path for pattern in NODES for path in sorted(glob.glob(root + pattern))]

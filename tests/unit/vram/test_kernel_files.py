@@ -411,3 +411,13 @@ def test_device_nodes(host):
     host.write("dev/nvidia0")
     host.write("dev/kfd")
     assert system.device_nodes(str(host.root)) == {"/dev/nvidia0": True, "/dev/kfd": True}
+
+
+def test_amd_tools_tell_each_card_once(host):
+    """Both tools answer for one silent card, one of them without its address; it is still one card."""
+    host.card("0000:03:00.0", "0x1002", "0x740f", "amdgpu", 128)
+    host.tool("amd-smi", """echo '[{"gpu": 0, "vram": {"size": {"value": 65520, "unit": "MB"}}}]'\n""")
+    host.tool("rocm-smi", """echo '{"card0": {"Card Series": "Instinct MI210", "VRAM Total Memory (B)": "68702699520"}}'\n""")
+    assert [device["memory_total_bytes"] for device in host.fact()["devices"]] == [65520 << 20]
+    host.card("0000:04:00.0", "0x1002", "0x740f", "amdgpu", 129)
+    assert [device["memory_total_bytes"] for device in host.fact()["devices"]] == [None, None]
