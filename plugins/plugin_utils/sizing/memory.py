@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import functools
 
-from . import ggml, units, versions
+from . import ggml, graphs, units, versions
 
 # Device memory that no buffer shows: CUDA's context 305 MiB (RTX 16 GB) to 456 MiB (RTX 4090) measured; Metal's minimum is Ollama's own.
 OVERHEAD = {"cuda": 460 * units.MIB, "rocm": 460 * units.MIB, "vulkan": 460 * units.MIB, "metal": 512 * units.MIB, "cpu": 0}
@@ -79,30 +79,37 @@ def _kv_layers(shape, settings, sequence):
 
 def _compute(shape, settings, sequence):
     """(working buffer, masks): masks exist once more for each copy of a pipeline."""
-    era, ub, n = settings.era, settings.ubatch, sequence
+    era, ub = settings.era, settings.ubatch
     unit = 4 * ub
     logits = unit * (shape.vocab + shape.embd) if era.vocab_outputs else 0
     if shape.encoder:
+        inputs = (28 if era.mixed_input else 16) * ub
         if settings.flash_attention:
-            return max(
-                logits if not era.vocab_outputs else 0, unit * (shape.ff * (3 if shape.gated_encoder else 1) + 3 * shape.embd)
-            ), 2 * ub * ub
-        return unit * (ub * (shape.heads + 1) + (8 if shape.gated_encoder else 6) * shape.embd), 0
-    mask = era.mask_bytes * ub * n
-    if any(shape.swa):
-        mask += era.mask_bytes * ub * _cells(shape, settings, sequence)[1]
-    if not settings.flash_attention:
-        width = max(shape.kv_heads) * shape.dk
-        body = unit * (n * (shape.heads + 1) + era.off_embd * shape.embd + 2 * width)
-        return max(body, logits), 0
-    if shape.experts:
-        body = unit * (shape.experts_used * max(2 * shape.embd, 3 * shape.expert_ff) + era.moe_embd * shape.embd)
+            wide = shape.ff * (3 if shape.gated_encoder else 1) + (5 if era.mixed_input else 3) * shape.embd
+            return unit * wide + inputs, 2 * ub * ub
+        wide = (8 if shape.gated_encoder else 6) + (1 if era.mixed_input else 0)
+        return unit * (ub * (shape.heads + 1) + wide * shape.embd) + inputs, 0
+    full, sliding = _cells(shape, settings, sequence)
+    element = era.mask_bytes if settings.flash_attention else 4
+    mask = element * ub * (full + (sliding if any(shape.swa) else 0))
+    if graphs.known(shape):
+        body = graphs.compute_bytes(shape, settings, full, sliding)
+        if settings.flash_attention:
+            body += (era.mask_bytes - 2) * mask // element  # what an older era holds beside the F16 mask
     else:
-        body = unit * (era.dense_ff * shape.ff + era.dense_embd * shape.embd)
-    if logits:
-        # The logits are made after the last use of the masks, so the larger of the two stays, not their sum.
-        return max(logits - mask, body), mask
-    return body, mask
+        body = _formula(shape, settings, sequence) + mask
+    # Where the logits of a whole micro-batch are kept, they are made after the last use of the masks: the larger of the two stays.
+    return max(body, logits) - mask, mask
+
+
+def _formula(shape, settings, sequence):
+    """An architecture whose graph is not described: the plain transformer's terms on the safe side, without masks."""
+    unit, wide = 4 * settings.ubatch, max(shape.heads * shape.dk, shape.embd)
+    if not settings.flash_attention:
+        return unit * (sequence * shape.heads + 6 * shape.embd + 2 * wide + 2 * max(shape.kv_heads) * shape.dv)
+    if shape.experts:
+        return unit * (shape.experts_used * max(2 * shape.embd, 3 * shape.expert_ff) + 6 * shape.embd + wide)
+    return unit * (3 * shape.ff + 5 * shape.embd + wide)
 
 
 @functools.lru_cache(maxsize=65536)

@@ -77,29 +77,39 @@ def _layer_sizes(shape, settings):
     return tuple(sizes)
 
 
+@functools.lru_cache(maxsize=16384)
+def _sums(shape, settings):
+    """Sums of the layers' weights and caches up to each layer."""
+    sizes = _layer_sizes(shape, settings)
+    weights = (0, *itertools.accumulate(size[0] for size in sizes))
+    return weights, (0, *itertools.accumulate(size[1] for size in sizes))
+
+
 def _split_by_free(count, free):
     """llama.cpp's default: layer i goes to the first device whose share of all free memory, summed up, exceeds i/count."""
-    total = sum(free)
-    ends = [part / total for part in itertools.accumulate(free)]
-    ends[-1] = 1.0
-    counts, device = [0] * len(free), 0
-    for i in range(count):
-        while device < len(free) - 1 and i / count >= ends[device]:
-            device += 1
-        counts[device] += 1
-    return counts
+    total, ends = sum(free), 0
+    counts, taken = [], 0
+    for part in free[:-1]:
+        ends += part
+        # Layers i with i/count below this device's end that no device before it took.
+        upto = max(taken, -(-ends * count // total))
+        counts.append(upto - taken)
+        taken = upto
+    return counts + [count - taken]
 
 
 def _shares_by_free(shape, settings, rules, cards, left):
     """The split of llama-server (>= 0.30.0) with cards in this order."""
-    sizes, found = _layer_sizes(shape, settings), memory(shape, settings)
+    found = memory(shape, settings)
+    weight_sums, cache_sums = _sums(shape, settings)
     counts = _split_by_free(shape.blocks + 1, left)
     compute = found.compute + PIPELINE_COPIES * found.mask
     shares, start = [], 0
     for position, card in enumerate(cards):
         end = start + counts[position]
-        weights = sum(size[0] for size in sizes[start:end])
-        cached = sum(size[1] for size in sizes[start:end])
+        first, last = min(start, shape.blocks), min(end, shape.blocks)
+        weights = weight_sums[last] - weight_sums[first]
+        cached = cache_sums[last] - cache_sums[first]
         if start <= shape.blocks < end:
             weights += shape.output_bytes
         overhead = OVERHEAD[card.backend] + found.dequantized

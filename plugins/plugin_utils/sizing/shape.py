@@ -100,6 +100,9 @@ class Shape:
         self.dv_swa = int(get("attention.value_length_swa", self.dv))
         self.vocab = int(metadata.get("tokenizer.ggml.tokens.count") or get("vocab_size", 0))
         self.context_train = int(get("context_length", 0))
+        self.dense_layers = int(get("leading_dense_block_count", 0))
+        self.shared_ff = int(get("expert_shared_feed_forward_length", 0) or self.expert_ff * int(get("expert_shared_count", 0) or 0))
+        self.q_lora = int(get("attention.q_lora_rank", 0))
         self.encoder = arch in _ENCODERS or get("attention.causal") is False
         self.gated_encoder = arch in _GATED_ENCODERS
         self._attention(get)
@@ -130,7 +133,9 @@ class Shape:
             self.swa = (False,) * self.layers
         # Multi-head latent attention: decided by the key that new files carry, never by the architecture's name.
         self.mla = get("attention.key_length_mla") is not None and get("attention.kv_lora_rank") is not None
-        self.mla_row = int(get("attention.kv_lora_rank", 0)) + int(get("rope.dimension_count", 0)) if self.mla else 0
+        self.kv_lora, self.rope_dim = int(get("attention.kv_lora_rank", 0)), int(get("rope.dimension_count", 0))
+        self.dk_mla, self.dv_mla = int(get("attention.key_length_mla", 0)), int(get("attention.value_length_mla", 0))
+        self.mla_row = self.kv_lora + self.rope_dim if self.mla else 0
         self.shared_kv_layers = int(get("attention.shared_kv_layers", 0))
         interval = int(get("full_attention_interval", 4 if arch in _HYBRIDS else 0) or 0)
         conv, state = int(get("ssm.conv_kernel", 0)), int(get("ssm.state_size", 0))

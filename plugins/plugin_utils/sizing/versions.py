@@ -22,10 +22,7 @@ def parse(text):
     return tuple(int(part or 0) for part in match.groups())
 
 
-Era = collections.namedtuple(
-    "Era",
-    "name dense_ff dense_embd vocab_outputs mask_bytes off_embd moe_embd",
-)
+Era = collections.namedtuple("Era", "name vocab_outputs mask_bytes mixed_input")
 
 
 @functools.cache
