@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the web UI's host sees around itself. Without these tests the check for a port in use could see nothing, or a proxy for the way out could
+make every Ollama server look dead."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_host as host
+
+
+@pytest.fixture
+def ollama():
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"version": "0.32.15"}' if self.path == "/api/version" else b"[]")
+
+        def log_message(self, *_arguments):
+            """Quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("family, address", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_listener_is_seen_and_named(family, address):
+    with socket.socket(family) as taken:
+        try:
+            taken.bind((address, 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        port = taken.getsockname()[1]
+        assert host.listener(port) is None, "bound is not yet listening"
+        taken.listen()
+        with open("/proc/self/comm", encoding="utf-8") as name:
+            assert host.listener(port) == name.read().strip()
+    assert host.listener(port) is None
+
+
+def test_a_proxy_for_the_way_out_is_not_asked(ollama, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert host.ask_version(f"http://127.0.0.1:{ollama}", 2)["version"] == "0.32.15"
+
+
+def test_dead_and_strange_servers_have_a_reason_and_keep_their_place(ollama):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{free.getsockname()[1]}"
+        answers = host.ask_versions([dead, f"http://127.0.0.1:{ollama}", f"http://127.0.0.1:{ollama}/other"], 2)
+    assert [answer["version"] for answer in answers] == [None, "0.32.15", None]
+    assert "refused" in answers[0]["error"] and answers[2]["error"]
+
+
+def test_the_containers_name_for_the_host_is_loopback_on_the_host():
+    assert host.from_host("http://host.docker.internal:11434/x") == "http://127.0.0.1:11434/x"
+    assert host.from_host("http://10.0.0.5:11434") == "http://10.0.0.5:11434"
