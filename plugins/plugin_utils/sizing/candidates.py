@@ -84,7 +84,7 @@ def for_model(want, sources, header):
     problems = []
     for source in sources:
         if source == "header":
-            metadata, why = header(name.short)
+            metadata, why, final = header(name.short)
             if metadata:
                 try:
                     return Candidate(name.short, name.model if row else None, name.tag, metadata, Shape(metadata), row)
@@ -92,6 +92,8 @@ def for_model(want, sources, header):
                     why = str(problem)
             if why:
                 problems.append(why)
+            if final:
+                break  # the registry knows better than the catalogue: there is no such model
         elif source == "catalogue" and row:
             return _of_row(row, name.short)
         elif source == "estimate":

@@ -32,12 +32,12 @@ class Headers:
         self._remembered = {}
 
     def __call__(self, text):
-        """(metadata, None) or (None, why not), as plan.make_plan wants it."""
+        """(metadata, why not, whether that is final), as plan.make_plan wants it."""
         if text not in self._remembered:
             try:
-                self._remembered[text] = (self.get(names.parse(text)), None)
+                self._remembered[text] = (self.get(names.parse(text)), None, False)
             except RegistryError as problem:
-                self._remembered[text] = (None, str(problem))
+                self._remembered[text] = (None, str(problem), problem.final)
         return self._remembered[text]
 
     def get(self, name):
@@ -119,7 +119,7 @@ def lookup(text, sources, headers):
     problems = []
     for source in sources:
         if source == "header":
-            found, why = headers(text)
+            found, why, _final = headers(text)
             if found:
                 return found
             problems.append(why)

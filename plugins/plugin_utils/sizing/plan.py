@@ -38,7 +38,7 @@ class Planner:
         self.errors, self.warnings = [], []
         self.version = versions.parse(ollama_version)
         self.sources = tuple(sources)
-        self.header = header or (lambda name: (None, None))
+        self.header = header or (lambda name: (None, None, False))
         self.wanted, problems = wants.wants(models)
         self.errors += problems
         self.policy = wants.policy(policy)
@@ -145,16 +145,16 @@ class Planner:
         return placement.on_gpu(candidate.shape, load, self.rules, self.host, placement.usable_left(self.host)).need
 
     def _header_of(self, want, candidate, placed):
-        """The candidate by its own header, where that source comes first and the answer may depend on it."""
+        """The candidate by its own header, where that source comes first and the answer may depend on it; text where there is no such model."""
         if self.sources[0] != "header" or candidate.source == "header":
             return candidate
         if not placed.kind and placed.short > _NEAR_MISS * placed.need:
             return candidate
         if candidate.name not in self._exact:
-            metadata, why = self.header(candidate.name)
-            if why:
+            metadata, why, final = self.header(candidate.name)
+            if why and not final:
                 self.warnings.append("%s: planned by the catalogue, since %s" % (candidate.name, why))
-            self._exact[candidate.name] = candidate.with_header(metadata) if metadata else candidate
+            self._exact[candidate.name] = candidate.with_header(metadata) if metadata else why if final else candidate
         return self._exact[candidate.name]
 
     def _slow(self, want, candidate):
@@ -172,6 +172,9 @@ class Planner:
                 continue
             placed = self._place(want, candidate, load, left, ram)
             exact = self._header_of(want, candidate, placed)
+            if isinstance(exact, str):
+                rejected.append((candidate, None, "not to be had: %s" % exact))
+                continue
             if exact is not candidate:
                 candidate, load = exact, self._last(loads, exact)
                 placed = self._place(want, candidate, load, left, ram)

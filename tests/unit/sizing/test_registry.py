@@ -129,7 +129,7 @@ def ask(upstream, tmp_path):
 
 
 def test_a_header_becomes_metadata(upstream, ask):
-    found, why = ask()
+    found, why, _final = ask()
     assert why is None
     assert found["general.architecture"] == "qwen2" and found["source"] == "header"
     assert found["parameters"] == {"num_ctx": 4096} and found["quantization"] == "F16"
@@ -157,7 +157,7 @@ def test_many_processes_at_once_fetch_one_header(upstream, tmp_path):
         child = os.fork()
         if not child:
             cache = Cache(str(tmp_path / "cache"))
-            found, _why = metadata.Headers(upstream.url, cache, Client(timeout=5))("tiny:1b")
+            found, _why, _final = metadata.Headers(upstream.url, cache, Client(timeout=5))("tiny:1b")
             os._exit(0 if found else 1)
         children.append(child)
     assert all(os.waitpid(child, 0)[1] == 0 for child in children)
@@ -168,7 +168,7 @@ def test_a_large_model_costs_its_head_only(upstream, ask):
     keys, tensors = gguf_bytes.small_model(tokens=200000)
     data = gguf_bytes.head(keys, tensors) + b"\0" * (200000 * 64 * 2 * 2 + 4096 * 4 * 4)
     upstream.publish(data)
-    found, _why = ask()
+    found = ask()[0]
     assert found["tokenizer.ggml.tokens.count"] == 200000
     assert len(data) > 48 * 1024**2 and upstream.sent < 16 * 1024**2
 
@@ -176,7 +176,7 @@ def test_a_large_model_costs_its_head_only(upstream, ask):
 @pytest.mark.parametrize("vice", ["redirect", "cut", "no ranges"])
 def test_harmless_vices_are_borne(upstream, ask, vice):
     upstream.vice = vice
-    found, why = ask()
+    found, why, _final = ask()
     assert why is None and found["qwen2.block_count"] == 2
 
 
@@ -197,7 +197,7 @@ REFUSALS = [
 def test_refusals_name_the_model_and_the_address_in_bounded_time(upstream, ask, vice, words):
     upstream.vice = vice
     started = time.monotonic()
-    found, why = ask()
+    found, why, _final = ask()
     assert found is None and words in why
     assert "tiny:1b" in why and upstream.url in why
     assert time.monotonic() - started < 5
@@ -282,7 +282,7 @@ def test_files_and_sources_of_the_lookup(upstream, tmp_path):
     assert metadata.lookup("somebody/thing:7b-q8_0", ["catalogue", "estimate"], never)["source"] == "estimate"
     with pytest.raises(metadata.NotFound, match="catalogue does not have"):
         metadata.lookup("thing:big", ["catalogue"], never)
-    assert metadata.lookup("deepseek-r1:8b", ["header", "catalogue"], lambda _name: (None, "silent"))["source"] == "catalogue"
+    assert metadata.lookup("deepseek-r1:8b", ["header", "catalogue"], lambda _name: (None, "silent", False))["source"] == "catalogue"
 
 
 @pytest.mark.parametrize(

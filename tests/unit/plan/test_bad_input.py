@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input stops with one sentence that names the variable and the way out; without these tests it would fail late, on a half-changed host."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+
+CASES = [
+    ([{"family": "deepsek-r1"}], {}, ["llm_models[0].family", "did you mean deepseek-r1 or"]),
+    ([{"family": "zzz"}], {}, ["llm_models[0].family", "known are"]),
+    ([{"model": "deepseek-r1:15b"}], {}, ["llm_models[0].model", "did you mean"]),
+    ([{"model": "unheard-of:1b"}], {}, ["llm_models[0].model", "llm_metadata_sources"]),
+    ([{"model": "a/b/c/d:1"}], {}, ["llm_models[0].model"]),
+    ([{"family": "deepseek-r1", "context": 200000}], {}, ["llm_models[0].context is 200000", "write 163840 or less"]),
+    ([{"model": "deepseek-r1:14b", "context": 140000}], {}, ["llm_models[0].context is 140000", "write 131072 or less"]),
+    ([{"name": "x", "from": "qwen3:8b", "parameters": {"num_ctx": 99999}}], {}, ["llm_models[0].parameters.num_ctx", "40960"]),
+    ([{"family": "deepseek-r1", "context": "lots"}], {}, ["llm_models[0].context is 'lots'", "whole number"]),
+    ([{"family": "deepseek-r1", "context": 2048, "min_context": 4096}], {}, ["llm_models[0].min_context"]),
+    ([{"family": "deepseek-r1", "contxt": 2048}], {}, ["llm_models[0] has no 'contxt'", "context"]),
+    ([{"family": "deepseek-r1", "model": "x"}], {}, ["llm_models[0]", "exactly one"]),
+    ([{"name": "x"}], {}, ["llm_models[0]", "from"]),
+    ([{"from": "qwen3:8b"}], {}, ["llm_models[0]", "name"]),
+    ([{"model": "qwen3:8b", "parameters": {"num_predict": 1}}], {}, ["llm_models[0]", "'from'"]),
+    ([5], {}, ["llm_models[0]", "family"]),
+    ("deepseek-r1", {}, ["llm_models is no list"]),
+    ([{"family": "deepseek-r1", "quantizations": ["Q9"]}], {}, ["llm_models[0].quantizations", "Q4_K_M"]),
+    ([{"family": "deepseek-r1", "quantizations": ["Q2_K"]}], {}, ["llm_models[0]", "it has"]),
+    ([], {"paralel": 2}, ["llm_policy has no 'paralel'", "parallel"]),
+    ([], {"kv_cache_types": ["q5_0"]}, ["llm_policy.kv_cache_types[0]"]),
+    ([], {"reserve_bytes": -1}, ["llm_policy.reserve_bytes"]),
+    ([], {"resident": "some"}, ["llm_policy.resident"]),
+    ([], {"fit_margin_bytes": 1}, ["llm_policy.fit_margin_bytes"]),
+    ([], {"allow_cpu": "maybe"}, ["llm_policy.allow_cpu"]),
+]
+
+
+@pytest.mark.parametrize("models,policy,words", CASES)
+def test_the_sentence_names_the_variable_and_the_way_out(make_machine, make_card, models, policy, words):
+    found = make_plan(models, policy, make_machine(make_card()), "0.32.15", ["catalogue"])
+    assert not found["ok"] and len(found["errors"]) == 1 and not found["models"] and not found["environment"]
+    for word in words:
+        assert word in found["errors"][0]
+
+
+def test_all_problems_are_told_at_once(make_machine, make_card):
+    found = make_plan([{"family": "deepsek"}, {"model": "deepseek-r1:15b"}], {}, make_machine(make_card()), "0.32.15", ["catalogue"])
+    assert len(found["errors"]) == 2
+
+
+def test_nothing_fits_by_how_many_bytes_for_each_tag(make_machine, make_card):
+    found = make_plan([{"family": "deepseek-r1"}], {}, make_machine(make_card("GT 1030", 1024, 20)), "0.32.15", ["catalogue"])
+    for tag in ("671b", "70b", "32b", "14b", "8b", "7b", "1.5b"):
+        assert " %s is short of " % tag in found["errors"][0]
+    assert "allow_partial_offload" in found["errors"][0]
+
+
+def test_two_wants_that_cannot_live_together(make_machine, make_card):
+    wants = [{"model": "deepseek-r1:14b", "context": 8192}, {"model": "qwen3:14b", "context": 8192}]
+    found = make_plan(wants, {}, make_machine(make_card()), "0.32.15", ["catalogue"])
+    assert "llm_models[0] and llm_models[1] cannot live in memory together" in found["errors"][0]
+    assert "llm_policy.resident to one" in found["errors"][0]
+
+
+@pytest.mark.parametrize("sources,words", [([], "is empty"), (["headers"], "names 'headers'")])
+def test_sources(make_machine, sources, words):
+    assert words in make_plan([], {}, make_machine(), "0.32.15", sources)["errors"][0]
+
+
+def test_a_version_that_is_none(make_machine):
+    assert "ollama_version is 'newest'" in make_plan([], {}, make_machine(), "newest", ["catalogue"])["errors"][0]
+
+
+def test_facts_without_any_memory():
+    assert "vram_facts" in make_plan(["llama3.2:1b"], {}, {"devices": []}, "0.32.15", ["catalogue"])["errors"][0]

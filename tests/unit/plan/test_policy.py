@@ -1,0 +1,283 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Order of concessions, placement on every kind of machine, several models at once. Without these tests a plan could promise what does not fit."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+
+GIB, MIB = 1024**3, 1024**2
+R1 = {"family": "deepseek-r1", "context": 8192, "min_context": 4096}
+
+
+def plan(vram, *models, version="0.32.15", sources=("catalogue",), header=None, proofs=None, filesystem=None, **policy):
+    return make_plan(list(models) or [R1], policy, vram, version, list(sources), header, proofs, filesystem)
+
+
+def pick(vram, *models, **more):
+    found = plan(vram, *models, **more)
+    assert found["ok"], found["errors"]
+    entry = found["models"][0]
+    return entry["tag"], entry["context"], entry["kv_cache_type"], entry["placement"]
+
+
+@pytest.mark.parametrize(
+    "total,reserved,expected",
+    [
+        (4096, 150, ("1.5b-qwen-distill-q8_0", 8192, "f16", "gpu")),
+        (6144, 200, ("7b", 4096, "q8_0", "gpu")),
+        (8188, 225, ("8b", 8192, "f16", "gpu")),
+        (12288, 368, ("14b", 8192, "f16", "gpu")),
+        (16376, 376, ("14b", 8192, "f16", "gpu")),
+        (24564, 400, ("32b", 8192, "f16", "gpu")),
+        (49140, 600, ("70b", 8192, "f16", "gpu")),
+    ],
+)
+def test_one_card(make_machine, make_card, total, reserved, expected):
+    assert pick(make_machine(make_card("card", total, reserved))) == expected
+
+
+def test_concessions_come_in_order(make_machine, make_card):
+    """Extra context first, then the cache's precision, then a smaller model."""
+    seen = [pick(make_machine(make_card("card", total, 368)))[:3] for total in range(12288, 10100, -128)]
+    assert seen[0] == ("14b", 8192, "f16")
+    assert ("14b", 4096, "f16") in seen and ("14b", 4096, "q8_0") in seen
+    assert seen.index(("14b", 4096, "f16")) < seen.index(("14b", 4096, "q8_0"))
+    assert seen[-1][0] != "14b"
+    kinds = [kind for tag, _context, kind in seen if tag == "14b"]
+    assert kinds == sorted(kinds)  # f16 before q8_0
+
+
+def test_the_context_asked_for_is_what_decides(make_machine, make_card):
+    """A 24 GiB card holds 32b at 8192 tokens and not at Ollama's own 32768."""
+    card = make_machine(make_card("RTX 4090", 24564, 400))
+    assert pick(card)[0] == "32b"
+    assert pick(card, dict(R1, context=32768, min_context=32768), kv_cache_types=["f16"])[0] == "14b-qwen-distill-q8_0"
+
+
+def test_weights_below_q4_and_fp16_are_never_chosen(make_machine, make_card):
+    found = plan(make_machine(make_card("H200", 144384, 700)))
+    assert found["models"][0]["quantization"] == "Q8_0"
+    assert pick(make_machine(make_card()), dict(R1, quantizations=["F16"]))[0] == "1.5b-qwen-distill-fp16"
+
+
+def test_uneven_cards_and_their_order(make_machine, make_card):
+    big, small = make_card("RTX 3090", 24576, 316, 0), make_card("RTX 3060", 12288, 368, 1)
+    one, other = plan(make_machine(big, small)), plan(make_machine(small, big))
+    assert one["models"] == other["models"]
+    for device in one["models"][0]["devices"]:
+        assert device["total_bytes"] <= device["budget_bytes"]
+
+
+def test_the_sum_of_the_cards_is_not_enough(make_machine, make_card):
+    """Three cards with 42.8 GiB together: one card of that size holds 70b, they don't, since each has its own buffers and margin."""
+    assert plan(make_machine(make_card("one", 43800, 0)), kv_cache_types=["f16"])["models"][0]["tag"] == "70b"
+    three = plan(make_machine(*(make_card("three", 14600, 0, i) for i in range(3))), kv_cache_types=["f16"])
+    assert three["models"][0]["tag"] != "70b"
+    assert any(row["name"] == "deepseek-r1:70b" and row["short_by_bytes"] > 0 for row in three["rejected"])
+
+
+def test_a_card_that_ollama_believes_too_small_is_not_counted_on(make_machine, make_card):
+    """It fits one card by 0.6 GiB, but Ollama predicts more than 80 % of the free bytes and spreads it: the plan says so."""
+    entry = plan(make_machine(make_card(index=0), make_card(index=1)), dict(R1, quantizations=["Q4_K_M"], family="llama3.1"))["models"][0]
+    assert entry["placement"] == "gpu"
+    two = plan(make_machine(make_card(index=0), make_card(index=1)), {"model": "deepseek-r1:14b", "context": 8192})["models"][0]
+    assert two["placement"] == "multi_gpu" and len(two["devices"]) == 2
+
+
+def test_apple_pays_for_the_whole_file_from_one_pool(make_machine, make_card):
+    mac = make_card(
+        "Apple M4", vendor="apple", type="integrated", unified=True, compute_capability=None, source="metal",
+        memory_total_bytes=32 * GIB, memory_usable_bytes=int(21.3 * GIB),
+    )  # fmt: skip
+    entry = plan(make_machine(mac, ram=32))["models"][0]
+    assert entry["tag"] == "32b" and entry["memory"]["total_bytes"] <= entry["budget_bytes"] == int(21.3 * GIB)
+    assert entry["memory"]["overhead_bytes"] > 512 * MIB  # Metal's minimum and the host's buffers
+
+
+def test_a_gb10_is_planned_from_its_memory_and_not_from_what_is_free(make_machine, make_card):
+    card = make_card(
+        "NVIDIA GB10", type="integrated", unified=True, compute_capability="12.1", source="proc",
+        memory_total_bytes=130663165952, memory_usable_bytes=130663165952, memory_free_bytes=41 * GIB,
+    )  # fmt: skip
+    entry = plan(make_machine(card, ram=121))["models"][0]
+    assert entry["tag"].startswith("70b") and entry["budget_bytes"] < 130663165952 * 0.9
+
+
+def test_strix_halo_counts_and_other_integrated_gpus_do_not(make_machine, make_card):
+    halo = make_card(
+        "Radeon 8060S", vendor="amd", type="integrated", unified=True, gfx_target="gfx1151", compute_capability=None, source="sysfs",
+        memory_usable_bytes=118111600640, memory_dedicated_bytes=512 * MIB,
+    )  # fmt: skip
+    assert plan(make_machine(halo, ram=125))["models"][0]["tag"].startswith("70b")
+    other = dict(halo, gfx_target="gfx1103", memory_usable_bytes=8 * GIB)
+    found = plan(make_machine(other, ram=32))
+    assert found["models"][0]["placement"] == "cpu" and any("integrated" in warning for warning in found["warnings"])
+
+
+def test_cards_that_cannot_be_used_are_named(make_machine, make_card):
+    locked = make_card(accessible=False)
+    unknown = make_card(index=1, memory_usable_bytes=None, memory_total_bytes=None)
+    old = make_card("Tesla K80", index=2, compute_capability="3.7")
+    found = plan(make_machine(locked, unknown, old))
+    assert found["models"][0]["placement"] == "cpu" and len(found["warnings"]) == 3
+
+
+def test_partial_offload_only_when_asked(make_machine, make_card):
+    card = make_machine(make_card("GTX 1050", 2048, 50))
+    assert not plan(card)["ok"]
+    entry = plan(card, dict(R1, context=4096), allow_partial_offload=True, min_offload_share=0.5)["models"][0]
+    assert entry["placement"] == "partial" and 14 <= entry["num_gpu"] < 28
+    assert entry["memory"]["total_bytes"] <= entry["budget_bytes"] and entry["memory"]["host_bytes"] > 0
+    assert not plan(card, dict(R1, require_gpu=True), allow_partial_offload=True, min_offload_share=0.1)["ok"]
+
+
+def test_a_managed_model_takes_its_layers_and_its_own_context(make_machine, make_card):
+    want = {"name": "r1-short", "from": "deepseek-r1:32b", "parameters": {"num_predict": 300, "num_ctx": 4096, "num_gpu": 20}}
+    entry = plan(make_machine(make_card()), want)["models"][0]
+    assert (entry["name"], entry["from"], entry["context"], entry["placement"]) == ("r1-short", "deepseek-r1:32b", 4096, "partial")
+    assert entry["parameters"] == want["parameters"]
+
+
+def test_no_gpu_a_small_model_that_is_fast_enough(make_machine):
+    big = plan(make_machine(ram=512))
+    assert big["models"][0]["tag"] == "1.5b" and "slower" in str(big["rejected"])
+    fast = plan(make_machine(ram=512), cpu_min_tokens_per_second=1)
+    assert fast["models"][0]["tag"] == "32b"
+    assert plan(make_machine(ram=512), {"model": "deepseek-r1:70b"})["models"][0]["placement"] == "cpu"  # a fixed tag is the user's word
+    assert not plan(make_machine(ram=512), allow_cpu=False)["ok"]
+
+
+def test_several_models_live_together(make_machine, make_card):
+    found = plan(make_machine(make_card()), R1, {"model": "nomic-embed-text"})
+    chat, embed = found["models"]
+    assert (chat["name"], chat["tag"], embed["name"], embed["placement"]) == ("deepseek-r1:14b", "14b", "nomic-embed-text:latest", "gpu")
+    together = sum(entry["memory"]["total_bytes"] - entry["memory"]["margin_bytes"] for entry in found["models"]) + 1024 * MIB
+    assert together <= (12288 - 368) * MIB
+    assert found["environment"]["OLLAMA_MAX_LOADED_MODELS"] == "2"
+
+
+def test_two_families_share_a_card_and_the_later_one_is_not_starved(make_machine, make_card):
+    found = plan(make_machine(make_card()), R1, {"family": "llama3.2", "context": 8192, "min_context": 4096})
+    assert found["ok"] and [entry["family"] for entry in found["models"]] == ["deepseek-r1", "llama3.2"]
+    together = sum(entry["memory"]["total_bytes"] - entry["memory"]["margin_bytes"] for entry in found["models"]) + 1024 * MIB
+    assert together <= (12288 - 368) * MIB
+
+
+def test_loaded_in_turns_each_has_the_card_for_itself(make_machine, make_card):
+    found = plan(make_machine(make_card()), R1, {"model": "qwen3:14b", "context": 4096}, resident="one")
+    assert found["ok"] and found["environment"]["OLLAMA_MAX_LOADED_MODELS"] == "1"
+    assert [entry["tag"] for entry in found["models"]] == ["14b", "14b"]
+
+
+def test_a_model_without_flash_attention_keeps_the_cache_exact(make_machine, make_card):
+    eight = make_machine(*(make_card("H200", 144384, 700, i) for i in range(8)))
+    entry = plan(eight, dict(R1, quantizations=["Q4_K_M"]), kv_cache_types=["q8_0", "f16"])["models"][0]
+    assert (entry["tag"], entry["kv_cache_type"], entry["flash_attention"]) == ("671b", "f16", False)
+    found = plan(eight, {"model": "deepseek-r1:671b", "context": 4096})
+    assert found["environment"]["OLLAMA_FLASH_ATTENTION"] == "0"
+
+
+def test_parallel_requests_are_paid_for(make_machine, make_card):
+    assert pick(make_machine(make_card()), parallel=4)[0] != "14b" or pick(make_machine(make_card()), parallel=4)[1] < 8192
+    assert plan(make_machine(make_card()), parallel=4)["environment"]["OLLAMA_NUM_PARALLEL"] == "4"
+
+
+def test_reserved_memory_is_left_to_others(make_machine, make_card):
+    free, reserved = (plan(make_machine(make_card()), reserve_bytes=size)["models"][0] for size in (0, 3 * GIB))
+    assert reserved["memory"]["total_bytes"] <= free["budget_bytes"] - 3 * GIB
+    old = plan(make_machine(make_card()), version="0.9.3", reserve_bytes=3 * GIB)
+    assert old["environment"]["OLLAMA_GPU_OVERHEAD"] == str(3 * GIB)
+
+
+def test_cards_on_windows_keep_a_desktop_free(make_machine, make_card):
+    entry = plan(make_machine(make_card(source="registry")))["models"][0]
+    assert entry["budget_bytes"] == (12288 - 368 - 1024) * MIB
+
+
+def test_processes_without_a_name_are_told_of(make_machine, make_card):
+    found = plan(make_machine(make_card(memory_used_bytes=4 * GIB)))
+    assert any("cannot be named" in warning for warning in found["warnings"])
+
+
+def test_the_header_decides_where_it_is_asked(make_machine, make_card):
+    """The file turns out larger than the catalogue's row: the tag is not promised."""
+    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
+
+    real = dict(catalogue.find("deepseek-r1", "14b").metadata, source="header")
+    real["tensor_bytes"] = dict(real["tensor_bytes"], output=real["tensor_bytes"]["output"] + 3 * GIB)
+    asked = []
+
+    def header(name):
+        asked.append(name)
+        return (real, None, False) if name == "deepseek-r1:14b" else (None, None, False)
+
+    found = plan(make_machine(make_card()), sources=("header", "catalogue"), header=header)
+    assert found["models"][0]["tag"] != "14b" and "deepseek-r1:14b" in asked
+    assert "deepseek-r1:671b" not in asked  # hopeless tags cost no header
+
+
+def test_a_silent_registry_is_a_warning_and_the_catalogue_helps(make_machine, make_card):
+    found = plan(make_machine(make_card()), sources=("header", "catalogue"), header=lambda name: (None, "nobody answers", False))
+    assert found["ok"] and any("nobody answers" in warning for warning in found["warnings"])
+
+
+def test_a_tag_that_the_registry_does_not_have_is_not_chosen(make_machine, make_card):
+    header = lambda name: (None, "%s does not exist there" % name, name == "deepseek-r1:14b")  # noqa: E731
+    found = plan(make_machine(make_card()), sources=("header", "catalogue"), header=header)
+    assert found["models"][0]["tag"] != "14b" and "does not exist there" in str(found["rejected"])
+    fixed = plan(make_machine(make_card()), {"model": "deepseek-r1:14b"}, sources=("header", "catalogue"), header=header)
+    assert not fixed["ok"] and "does not exist there" in fixed["errors"][0]
+
+
+def test_tags_that_need_a_newer_ollama_are_left_out(make_machine, make_card):
+    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
+
+    newer = dict(catalogue.find("deepseek-r1", "14b").metadata, source="header", requires="0.40.0")
+    found = plan(make_machine(make_card()), {"model": "deepseek-r1:14b"}, sources=("header",), header=lambda name: (newer, None, False))
+    assert not found["ok"] and "raise ollama_version" in found["errors"][0]
+
+
+def test_the_disk_of_the_model_store(make_machine, make_card):
+    rows = [{"path": "/srv/models", "mount_point": "/srv", "total_bytes": 100 * GIB, "free_bytes": 40 * GIB}]
+    assert plan(make_machine(make_card(), filesystems=rows), filesystem="/srv/models")["disk_free_bytes"] == 40 * GIB
+    rows[0]["total_bytes"] = 5 * GIB
+    found = plan(make_machine(make_card(), filesystems=rows), filesystem="/srv/models/x")
+    assert not found["ok"] and "ollama_models_dir" in found["errors"][0]
+
+
+class TestClosedLoop:
+    """What a host showed is not promised again; else every run would try the same and fail the same."""
+
+    KEY = "deepseek-r1:14b@abc"
+
+    def spilled(self, **more):
+        record = {
+            "ollama_version": "0.32.15",
+            "context_length": 8192,
+            "size_bytes": 10 * GIB,
+            "size_vram_bytes": 10 * GIB - 500 * MIB,
+            "ok": False,
+        }
+        return {self.KEY: dict(record, **more)}
+
+    def test_it_steps_down_once_and_says_why(self, make_machine, make_card):
+        found = plan(make_machine(make_card()), proofs=self.spilled())
+        entry = found["models"][0]
+        assert entry["tag"] == "14b" and entry["context"] < 8192
+        before = plan(make_machine(make_card()))["models"][0]
+        assert before["memory"]["total_bytes"] - entry["memory"]["total_bytes"] >= 500 * MIB
+
+    def test_it_stays_calm_once_the_smaller_setting_holds(self, make_machine, make_card):
+        proofs = {self.KEY: {"ollama_version": "0.32.15", "context_length": 4096, "ok": True, "spilled": list(self.spilled().values())}}
+        first = plan(make_machine(make_card()), proofs=self.spilled())
+        assert plan(make_machine(make_card()), proofs=proofs)["models"] == first["models"]
+
+    def test_another_version_other_cards_or_a_dead_driver_are_no_reason(self, make_machine, make_card):
+        fresh = plan(make_machine(make_card()))["models"]
+        for more in ({"ollama_version": "0.31.0"}, {"devices": ["RTX 4090 24000"]}, {"size_vram_bytes": 0}):
+            assert plan(make_machine(make_card()), proofs=self.spilled(**more))["models"] == fresh
+        cards = plan(make_machine(make_card()))["cards"]
+        assert plan(make_machine(make_card()), proofs=self.spilled(devices=cards))["models"] != fresh
