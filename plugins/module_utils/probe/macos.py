@@ -37,7 +37,8 @@ def sysctl(names=NUMBERS + TEXTS, library=None):
 
 
 def _start(arguments, environment):
-    return subprocess.Popen(
+    # run_command waits for each program; these two shall run side by side.
+    return subprocess.Popen(  # pylint: disable=ansible-bad-function
         arguments,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -183,8 +183,6 @@ def observe(options, root="", uname=None, paths=None):
                 observation["filesystems"] = _gathered(job, "filesystem")
                 _tell(observation, job)
     except Exception as error:  # never fail a play: what was found so far is still worth more than nothing
-        observation["probes"].append(
-            {"name": "probe", "status": "error", "detail": "%s: %s" % (type(error).__name__, error), "duration_ms": 0}
-        )
+        observation["probes"].append({"name": "probe", "status": "error", "detail": "%s: %s" % (type(error).__name__, error), "duration_ms": 0})
     observation["duration_ms"] = round((time.monotonic() - began) * 1000)
     return observation
