@@ -26,12 +26,12 @@ END
 engine
 release 9.0.1
 
-program <<'END'
+server() { program <<END
 #!/usr/bin/python3
 import http.server, json, os
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = json.dumps({"version": "1.2.3"}).encode()
+        body = json.dumps({"version": "$1"}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -40,8 +40,19 @@ class Answer(http.server.BaseHTTPRequestHandler):
 host, port = os.environ["OLLAMA_HOST"].rsplit(":", 1)
 http.server.HTTPServer((host, int(port)), Answer).serve_forever()
 END
+}
+server 1.2.3
 engine
 release 9.0.2
+
+# A good one, with an archive more for AMD cards.
+mkdir -p tree/lib/ollama/rocm_v7_2 v9.0.5
+touch tree/lib/ollama/rocm_v7_2/libggml-hip.so
+tar -C tree -cf - . | zstd -q -o v9.0.5/ollama-linux-amd64-rocm.tar.zst
+rm -r tree
+server 9.0.5
+engine
+release 9.0.5
 
 program <<'END'
 #!/bin/sh
