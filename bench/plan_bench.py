@@ -12,7 +12,15 @@ import time
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 
 MIB = 1024**2
-CARDS = [("RTX 2060", 6144), ("RTX 4060", 8188), ("RTX 3060", 12288), ("RTX 4080", 16376), ("RTX 3090", 24576), ("A6000", 49140), ("H100", 81559)]
+CARDS = [
+    ("RTX 2060", 6144),
+    ("RTX 4060", 8188),
+    ("RTX 3060", 12288),
+    ("RTX 4080", 16376),
+    ("RTX 3090", 24576),
+    ("A6000", 49140),
+    ("H100", 81559),
+]
 FAMILIES = ["deepseek-r1", "qwen3", "llama3.2", "gemma3"]
 HOSTS, WANTS, LIMIT = 1000, 20, 2.0
 
@@ -42,7 +50,10 @@ def main():
     made = [plan.make_plan(wants, {"resident": "one"}, vram, "0.32.15", ["catalogue"]) for vram in vrams]
     seconds = time.process_time() - started
     planned = sum(item["ok"] for item in made)
-    print("%d hosts x %d wants: %.2f s of CPU on one core, %d planned, %d with a reason why not" % (HOSTS, WANTS, seconds, planned, HOSTS - planned))
+    print(
+        "%d hosts x %d wants: %.2f s of CPU on one core, %d planned, %d with a reason why not"
+        % (HOSTS, WANTS, seconds, planned, HOSTS - planned)
+    )
     if seconds > LIMIT:
         sys.exit("slower than %.1f s" % LIMIT)
 

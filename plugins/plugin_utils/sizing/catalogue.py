@@ -14,6 +14,9 @@ from .shape import Shape
 
 # A row without published bytes is parameters times the mean bits of its file type; that is worth 10 % more or less.
 ESTIMATE_MARGIN = 1.10
+# Files with one type for all matrices follow from the parameters; only headers and norms are left to chance.
+_UNIFORM = {"F32", "F16", "BF16", "Q8_0"}
+_UNIFORM_MARGIN = 1.01
 _SIZE = re.compile(r"(?:^|[-_])(\d+(?:\.\d+)?)([bm])(?:[-_]|$)")
 _ROW_KEYS = ("tied", "header_bytes", "vision_bytes", "architecture", "unverified")
 
@@ -40,12 +43,14 @@ class Tag:
         self.size, self.quantization = row["size"], row["quantization"]
         self.quality = data.load("quality")["weight_types"].get(self.quantization.upper(), {"loss": 2.0, "choose": False})
         self.embedding = bool(row.get("embedding"))
-        self.estimated = "bytes" not in row
-        if self.estimated:
+        computed = "bytes" not in row
+        uniform = self.quantization.upper() in _UNIFORM
+        self.estimated = computed and not uniform
+        self.download_bytes = row.get("bytes")
+        if computed:
             bits = data.load("quality")["file_types"][self.quantization.upper()]["bits"]
-            self.download_bytes = int(row["parameters"] * bits / 8 * ESTIMATE_MARGIN)
-        else:
-            self.download_bytes = row["bytes"]
+            self.download_bytes = int(row["parameters"] * bits / 8 * (_UNIFORM_MARGIN if uniform else ESTIMATE_MARGIN))
+        self.verified = not (computed or row.get("unverified") or data.load("shapes")[row["shape"]].get("unverified"))
         self.metadata = self._metadata()
         self.shape = Shape(self.metadata)
 
@@ -61,7 +66,7 @@ class Tag:
                 "digest": self.row.get("digest"),
                 "requires": self.row.get("requires"),
                 "source": "estimate" if self.estimated else "catalogue",
-                "verified": not (self.estimated or self.row.get("unverified") or shape.get("unverified")),
+                "verified": self.verified,
             }
         )
         bare = Shape(found)
