@@ -35,10 +35,7 @@ def documentation(name):
 
 @pytest.mark.parametrize("name", ["vram_facts", "vram_probe", "win_vram_probe"])
 def test_options(name):
-    documented = {
-        option: {key: value for key, value in entry.items() if key != "description"}
-        for option, entry in documentation(name)["options"].items()
-    }
+    documented = {option: {key: value for key, value in entry.items() if key != "description"} for option, entry in documentation(name)["options"].items()}
     if name == "vram_facts":
         assert documented.pop("record_to") == {"type": "path"}
     assert documented == observe.ARGUMENTS

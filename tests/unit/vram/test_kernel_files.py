@@ -391,9 +391,7 @@ def test_a_card_whose_files_hang(host, monkeypatch):
 
 def test_pci_list_names_a_card(host):
     """Without AMD's own list the general one does; names of other vendors and of sub-devices don't match."""
-    vendors = (
-        "# list\n1001  Other\n\t744c  Wrong vendor\n1002  AMD\n\t744b  No\n\t744c  Navi 31\n\t\t1002 744c  Sub\n1003  End\n\t744c  No\n"
-    )
+    vendors = "# list\n1001  Other\n\t744c  Wrong vendor\n1002  AMD\n\t744b  No\n\t744c  Navi 31\n\t\t1002 744c  Sub\n1003  End\n\t744c  No\n"
     host.write("usr/share/misc/pci.ids", vendors)
     card = {"vendor": "0x1002", "device": "0x744c", "revision": "0xc8"}
     assert pci.marketing_name(card, str(host.root)) == "Navi 31"

@@ -55,9 +55,7 @@ def test_sysctl(library):
 
 def observed(monkeypatch, library, script):
     """A Mac whose Metal program is replaced by the given one."""
-    monkeypatch.setattr(
-        macos, "sysctl", lambda: {"hw.memsize": 206158430208, "hw.optional.arm64": 1, "machdep.cpu.brand_string": "Apple M2 Ultra"}
-    )
+    monkeypatch.setattr(macos, "sysctl", lambda: {"hw.memsize": 206158430208, "hw.optional.arm64": 1, "machdep.cpu.brand_string": "Apple M2 Ultra"})
     start = macos._start
     monkeypatch.setattr(macos, "_start", lambda arguments, environment: start([sys.executable, "-c", script], environment))
     observation = observe.observe(OPTIONS, uname=DARWIN)
