@@ -326,14 +326,20 @@ class Converger:
             for digest in pull["bad"]:
                 # Ollama would take the spoilt file for the blob and say success.
                 self.store.drop_blob(digest)
-            tracker = Tracker(self.options["timeout"], pull["missing"], self.clock)
+            fresh = [digest for digest in pull["missing"] if self.store and not self.store.partial_bytes(digest)]
+            tracker = Tracker(self.options["timeout"], pull["missing"], fresh, self.clock)
             pulled = self.registry.pull_name(pull["name"])
             try:
                 self._pull(pull, pulled, tracker, index)
                 if pulled.key != pull["name"].key:
                     self._rename(pulled, pull["name"])
             finally:
-                self.done[pull["key"]] = {"downloaded": tracker.downloaded, "seconds": round(self.clock() - started, 1), "changed": False}
+                self.done[pull["key"]] = {
+                    "downloaded": tracker.downloaded,
+                    "seconds": round(self.clock() - started, 1),
+                    "attempts": tracker.attempts,
+                    "changed": False,
+                }
             self._settle(pull)
 
     def _pull(self, pull, pulled, tracker, index):
@@ -427,6 +433,7 @@ class Converger:
             self.done[key] = {
                 "downloaded": 0,
                 "seconds": round(self.clock() - started, 1),
+                "attempts": 1,
                 "changed": key in self.local and self.local[key]["digest"] != old,
             }
 
@@ -571,7 +578,7 @@ class Converger:
 
     def _model_result(self, key, want):
         entry = self.local.get(key)
-        done = self.done.get(key, {"downloaded": 0, "seconds": 0, "changed": False})
+        done = self.done.get(key, {"downloaded": 0, "seconds": 0, "attempts": 0, "changed": False})
         changing = self.check_mode and (key in self.creates or any(pull["key"] == key for pull in self.pulls))
         return {
             "name": want.name.short,
@@ -580,6 +587,7 @@ class Converger:
             "changed": done["changed"] or changing,
             "downloaded_bytes": done["downloaded"],
             "seconds": done["seconds"],
+            "attempts": done["attempts"],
         }
 
     def _predicted(self):

@@ -120,6 +120,8 @@ class MirrorStore:
         seen = [stat.st_size, stat.st_mtime_ns]
         if self.verified.get(digest) == seen and not self.verify_all:
             return True
+        if not self.check_mode:
+            _seal(path)
         self.hashed_bytes += stat.st_size
         if stat.st_size == size and _sha256(path) == digest:
             self.verified[digest] = seen
@@ -237,6 +239,13 @@ def _manifests(store):
                 yield parse_name("%s/%s/%s:%s" % tuple(parts)), path
 
 
+def _seal(path):
+    """Takes a blob from the user that talks to the internet, so that it stays what it was when it was verified."""
+    os.chmod(path, 0o644)
+    if os.geteuid() == 0:
+        os.chown(path, 0, 0)
+
+
 def _sha256(path):
     digest = hashlib.sha256()
     with open(path, "rb") as handle:
@@ -250,7 +259,6 @@ def _sha256(path):
 def _link(source, target):
     """A second name for a file: no second copy of tens of gigabytes, and the target appears whole."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    os.chmod(source, 0o644)
     if os.path.exists(target) and os.path.samefile(source, target):
         return
     temporary = target + ".new"

@@ -19,20 +19,23 @@ RATE_WINDOW = 15.0
 class Tracker:
     """Counts the bytes of one model over all attempts to pull it."""
 
-    def __init__(self, timeout, missing=None, clock=time.monotonic):
+    def __init__(self, timeout, missing=None, fresh=(), clock=time.monotonic):
         self.timeout = timeout
-        # Layers that the store lacks, with their sizes, when the manifest is known: they count from their first byte.
+        # Layers that the store lacks, with their sizes, when the manifest is known.
         self.missing = dict(missing or {})
+        # Those of which nothing is there: they count from their first byte. Of others the first line tells what an earlier run left.
+        self.fresh = frozenset(fresh)
         self.clock = clock
         self.status = ""
         self.layers = {}
         self.done = False
-        self._mark = None
+        self.attempts = 0
+        self._mark = (clock(), 0)
         self._samples = deque()
-        self.begin()
 
     def begin(self):
         """A new attempt: what is on the disk stays, the patience starts anew."""
+        self.attempts += 1
         self.status = ""
         self.done = False
         self._samples.clear()
@@ -81,7 +84,7 @@ class Tracker:
         if isinstance(digest, str) and digest and total:
             layer = self.layers.get(digest)
             if layer is None:
-                found = 0 if digest in self.missing else completed
+                found = 0 if digest in self.fresh else completed
                 layer = self.layers[digest] = {"total": total, "completed": 0, "found": found}
                 moved = True
             # A layer whose hash was wrong starts again: the most that was ever there is what came.

@@ -173,6 +173,9 @@ models:
     seconds:
       description: How long that took.
       type: float
+    attempts:
+      description: How many tries it took; more than one when the pull was broken off and went on.
+      type: int
 removed:
   description: Names of removed models.
   returned: always

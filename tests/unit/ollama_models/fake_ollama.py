@@ -270,19 +270,16 @@ class FakeOllama(_Server):
         if name not in self.names():
             self.send(request, 404, {"error": "model '%s' not found" % name})
             return
+        layers = self.layers(name)
         os.unlink(self.manifest_file(name))
-        self.prune()
+        # As Ollama does: only the layers of this model, and only those that no other one uses. The rest waits for a restart.
+        for digest in layers - {digest for other in self.names() for digest in self.layers(other)}:
+            os.unlink(self.blob_file(digest))
         self.send(request, 200)
 
-    def prune(self):
-        used = {
-            part["digest"]
-            for name in self.names()
-            for part in [json.loads(self.read(name))["config"]] + json.loads(self.read(name))["layers"]
-        }
-        for file in os.listdir(self.path + "/blobs"):
-            if "partial" not in file and file.replace("-", ":") not in used:
-                os.unlink(self.path + "/blobs/" + file)
+    def layers(self, name):
+        content = json.loads(self.read(name))
+        return {part["digest"] for part in [content["config"]] + content["layers"]}
 
     def load(self, request, body, route):
         name = body["model"]

@@ -167,7 +167,7 @@ def test_hashing_a_big_model_is_not_a_stall():
 
 def test_rate_and_time_left_follow_the_last_seconds():
     now = [0.0]
-    tracker = Tracker(timeout=60, missing={"sha256:a": 1000000}, clock=lambda: now[0])
+    tracker = Tracker(timeout=60, missing={"sha256:a": 1000000}, fresh=["sha256:a"], clock=lambda: now[0])
     for step in range(1, 6):
         tracker.feed({"status": "pulling a", "digest": "sha256:a", "total": 1000000, "completed": step * 100000})
         now[0] += 1
@@ -176,8 +176,18 @@ def test_rate_and_time_left_follow_the_last_seconds():
     assert tracker.downloaded == 500000
 
 
-def test_bytes_of_an_earlier_run_are_not_counted_as_downloaded():
+def test_a_layer_that_starts_again_does_not_count_backwards():
+    """After a wrong hash Ollama begins a layer anew; a total that shrinks would show negative rates and times."""
     tracker = Tracker(timeout=60)
+    for completed in (500, 900, 100):
+        tracker.feed({"status": "pulling a", "digest": "sha256:a", "total": 1000, "completed": completed})
+    assert (tracker.completed, tracker.downloaded) == (900, 400)
+    tracker.feed({"status": "pulling a", "digest": "sha256:a", "total": 1000, "completed": 5000})
+    assert tracker.completed == 1000
+
+
+def test_bytes_of_an_earlier_run_are_not_counted_as_downloaded():
+    tracker = Tracker(timeout=60, missing={"sha256:a": 1000})
     tracker.feed({"status": "pulling a", "digest": "sha256:a", "total": 1000, "completed": 900})
     tracker.feed({"status": "pulling a", "digest": "sha256:a", "total": 1000, "completed": 1000})
     assert tracker.downloaded == 100
