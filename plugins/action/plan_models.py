@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan, proofs
 
 # Once, in the process that forks the workers, so that a fleet reads the catalogue one time.
 plan.warm()
@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
                 "registry": {"type": "str", "default": ""},
                 "filesystem": {"type": "path"},
                 "proofs": {"type": "dict", "default": {}},
+                "oracle": {"type": "list", "elements": "dict", "default": []},
                 "fail_on_error": {"type": "bool", "default": True},
             }
         )
@@ -47,7 +48,7 @@ class ActionModule(ActionBase):
             ollama_version=args["ollama_version"],
             sources=args["metadata_sources"],
             header=metadata.Headers(args["registry"]) if "header" in args["metadata_sources"] else None,
-            proofs=args["proofs"],
+            proofs=dict(args["proofs"], **proofs.from_oracle(args["oracle"], args["ollama_version"])),
             filesystem=args["filesystem"],
         )
         result.update(changed=False, ansible_facts={"model_plan": made})

@@ -58,6 +58,12 @@ options:
       - What earlier runs measured (C(ansible_local.llmfleet.proofs)). A tag that spilled to the CPU is not planned so again.
     type: dict
     default: {}
+  oracle:
+    description:
+      - Results of M(llmfleet.ollama.model_oracle) for the models of an earlier plan. What the host's own server says does not fit is not planned again.
+    type: list
+    elements: dict
+    default: []
   fail_on_error:
     description:
       - Fail the task when nothing can be planned. With V(false) the plan's C(ok) and C(errors) say so.

@@ -86,6 +86,7 @@ def _metadata(manifest, header):
         {
             "tensors": [{"name": row[0], "type": row[1], "shape": row[2], "bytes": row[3]} for row in header["tensors"]],
             "header_bytes": header["header_bytes"],
+            "blob_url": manifest["blob_url"],
             "digest": manifest["digest"],
             "blob_digest": manifest["blob_digest"],
             "blob_bytes": manifest["blob_bytes"],

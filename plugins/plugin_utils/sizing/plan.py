@@ -400,6 +400,7 @@ class Planner:
             "download_bytes": candidate.download_bytes,
             "source": candidate.source,
             "verified": bool(candidate.metadata.get("verified", candidate.source == "header")),
+            "blob": _blob(candidate.metadata),
             "num_gpu": placed.num_gpu,
             "requires": candidate.metadata.get("requires"),
             "requested": want.item,
@@ -485,6 +486,13 @@ def _device(share):
         "margin_bytes": share.margin,
         "total_bytes": placement.share_total(share),
     }
+
+
+def _blob(metadata):
+    """Where the head of the file can be read, for the oracle on the host; null unless it was read there."""
+    if not metadata.get("blob_url"):
+        return None
+    return {"url": metadata["blob_url"], "bytes": metadata["blob_bytes"], "header_bytes": metadata["header_bytes"]}
 
 
 def _disk(vram, path):

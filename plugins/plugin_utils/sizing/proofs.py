@@ -17,6 +17,24 @@ def card_set(host):
     return sorted("%s %d" % (card.name, card.usable // 2**20) for card in host.cards)
 
 
+def from_oracle(results, version):
+    """Answers of model_oracle (the results of its loop over the plan's models) as records of what would spill."""
+    found = {}
+    for result in results or []:
+        planned, missing = result.get(result.get("ansible_loop_var") or "item") or {}, result.get("missing_bytes") or 0
+        if not result.get("asked") or result.get("where") != "device" or not missing:
+            continue
+        found["%s@oracle" % (planned.get("from") or planned.get("name"))] = {
+            "ok": False,
+            "ollama_version": version,
+            "context_length": planned.get("context"),
+            "kv_cache_type": planned.get("kv_cache_type"),
+            "size_bytes": result["free_bytes"] + missing,
+            "size_vram_bytes": result["free_bytes"],
+        }
+    return found
+
+
 class Proofs:
     def __init__(self, given, version, host):
         self.found = {}

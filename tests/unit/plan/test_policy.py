@@ -281,3 +281,16 @@ class TestClosedLoop:
             assert plan(make_machine(make_card()), proofs=self.spilled(**more))["models"] == fresh
         cards = plan(make_machine(make_card()))["cards"]
         assert plan(make_machine(make_card()), proofs=self.spilled(devices=cards))["models"] != fresh
+
+
+def test_the_hosts_own_server_is_believed(make_machine, make_card):
+    """model_oracle said that 500 MiB are missing: the plan saves at least those."""
+    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.proofs import from_oracle
+
+    before = plan(make_machine(make_card()))["models"][0]
+    answer = {"asked": True, "where": "device", "fits": False, "missing_bytes": 500 * MIB, "free_bytes": 11 * GIB}
+    results = [dict(answer, ansible_loop_var="planned", planned=before)]
+    after = plan(make_machine(make_card()), proofs=from_oracle(results, "0.32.15"))["models"][0]
+    assert before["memory"]["total_bytes"] - after["memory"]["total_bytes"] >= 500 * MIB
+    for silent in ({"asked": False}, {"where": "host"}, {"missing_bytes": 0}):
+        assert from_oracle([dict(results[0], **silent)], "0.32.15") == {}
