@@ -60,6 +60,12 @@ options:
       - C(ENABLE_SIGNUP) is always set to false.
     type: dict
     default: {}
+  builtin_tools:
+    description:
+      - Whether a chat offers Open WebUI's own tools (notes, memory, search) to the model, unless the model's own settings say otherwise.
+      - Ollama refuses a chat with tools when the model does not support them, so a fleet with one such model wants V(false).
+      - Without this option it stays as it is.
+    type: bool
   users:
     description: Users that must exist. Users that are not named are left alone.
     type: list
@@ -177,6 +183,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_setting
 )
 
 ADMIN_CONFIG = "/api/v1/auths/admin/config"
+MODELS_CONFIG = "/api/v1/configs/models"
 
 
 class Reconciler:
@@ -225,6 +232,21 @@ class Reconciler:
             self.result["settings_changed"] = sorted(changes)
             if not self.module.check_mode:
                 self.api.call("POST", ADMIN_CONFIG, {**have, **changes})
+
+    def builtin_tools(self, wanted: bool) -> None:
+        have = self.api.call("GET", MODELS_CONFIG)
+        # Older releases have neither such tools nor the setting.
+        if "DEFAULT_MODEL_METADATA" not in have:
+            return
+        metadata = have["DEFAULT_MODEL_METADATA"] or {}
+        capabilities = metadata.get("capabilities") or {}
+        if capabilities.get("builtin_tools", True) == wanted:
+            return
+        self._note("builtin_tools", not wanted, wanted)
+        self.result["settings_changed"] = sorted([*self.result["settings_changed"], "builtin_tools"])
+        if not self.module.check_mode:
+            changed = {**metadata, "capabilities": {**capabilities, "builtin_tools": wanted}}
+            self.api.call("POST", MODELS_CONFIG, {**have, "DEFAULT_MODEL_METADATA": changed})
 
     def users(self, wanted: list) -> None:
         known = self.api.users() if wanted else {}
@@ -300,6 +322,7 @@ def main() -> None:
             },
             "skip_unreachable": {"type": "bool", "default": True},
             "settings": {"type": "dict", "default": {}},
+            "builtin_tools": {"type": "bool"},
             "users": {
                 "type": "list",
                 "elements": "dict",
@@ -330,6 +353,8 @@ def main() -> None:
         work.signup()
         if wanted["backends"] is not None:
             work.backends(wanted["backends"])
+        if wanted["builtin_tools"] is not None:
+            work.builtin_tools(wanted["builtin_tools"])
         work.users(wanted["users"])
     except ApiError as error:
         module.fail_json(msg=f"Open WebUI at {wanted['url']}: {error}.")

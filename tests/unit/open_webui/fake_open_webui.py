@@ -17,6 +17,7 @@ class FakeOpenWebui:
     def __init__(self):
         self.config = {"ENABLE_OLLAMA_API": True, "OLLAMA_BASE_URLS": ["http://localhost:11434"], "OLLAMA_API_CONFIGS": {}}
         self.admin_config = {"ENABLE_SIGNUP": False, "WEBUI_URL": "", "DEFAULT_USER_ROLE": "pending"}
+        self.models_config = {"DEFAULT_MODELS": None, "MODEL_ORDER_LIST": [], "DEFAULT_MODEL_METADATA": {"description": "kept"}}
         self.users = {"admin@x.org": {"id": "1", "email": "admin@x.org", "name": "Admin", "role": "admin", "password": "the admin's password"}}
         self.reachable = {}
         self.always_open = False
@@ -46,7 +47,7 @@ class FakeOpenWebui:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = "http://127.0.0.1:%d" % self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self):
         self._server.shutdown()
@@ -93,6 +94,11 @@ class FakeOpenWebui:
             return 200, self.admin_config
         if route == ("POST", "/api/v1/auths/admin/config"):
             self.admin_config = body
+            return 200, body
+        if route == ("GET", "/api/v1/configs/models"):
+            return 200, self.models_config
+        if route == ("POST", "/api/v1/configs/models"):
+            self.models_config = body
             return 200, body
         if route == ("GET", "/api/v1/users/"):
             first = (int(parse_qs(path.query)["page"][0]) - 1) * PAGE

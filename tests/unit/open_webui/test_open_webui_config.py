@@ -147,3 +147,17 @@ def test_it_waits_for_the_start(fleet, configure):
     fleet.starting = 1000
     result = configure(wait_seconds=0)
     assert result["failed"] and "not ready after 0 s" in result["msg"]
+
+
+def test_builtin_tools_are_switched_and_the_rest_of_the_defaults_stays(fleet, configure):
+    """With tools, Ollama refuses every chat with a model that supports none."""
+    assert configure(builtin_tools=False)["settings_changed"] == ["builtin_tools"]
+    assert fleet.models_config["DEFAULT_MODEL_METADATA"] == {"description": "kept", "capabilities": {"builtin_tools": False}}
+    assert not configure(builtin_tools=False)["changed"]
+    assert configure(builtin_tools=True, check=True)["changed"]
+    assert fleet.models_config["DEFAULT_MODEL_METADATA"]["capabilities"] == {"builtin_tools": False}
+
+
+def test_a_release_without_builtin_tools_is_left_alone(fleet, configure):
+    del fleet.models_config["DEFAULT_MODEL_METADATA"]
+    assert not configure(builtin_tools=False)["changed"] and fleet.changes == []

@@ -30,7 +30,7 @@ def answers(tmp_path):
 
     place = tmp_path / "docker.sock"
     server = socketserver.ThreadingUnixStreamServer(str(place), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield table, engine.Engine(f"unix://{place}")
     server.shutdown()
     server.server_close()

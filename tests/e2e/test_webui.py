@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""People chat with the fleet in a browser. The lab must have been deployed (test_site.py does it; so does `make demo`).
+
+Deleted, nothing would show that a chat works as people see it: a model that refuses a chat with tools, a dead WebSocket or a user who sees no
+model pass every test of the interface behind the page. The pictures lie in tests/output/chat/.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/e2e/browser"))
+
+chat = pytest.importorskip("chat", reason="needs selenium (requirements-dev.txt)")
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="needs chromium and chromedriver (apt-get install chromium chromium-driver)",
+)
+
+URL = "http://172.30.77.10:3000"
+ADMIN = "admin@lab.example"
+HOSTS = ("lab-3060", "lab-3090x2", "lab-cpu")
+PICTURES = ROOT / "tests/output/chat"
+
+
+def call(path: str, body: dict, token: str = "") -> dict:
+    request = urllib.request.Request(URL + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
+
+
+@pytest.fixture(scope="module")
+def admin_password() -> str:
+    return (ROOT / ".cache/lab/open-webui-password").read_text().strip()
+
+
+@pytest.fixture(scope="module")
+def plain_user(admin_password) -> tuple[str, str]:
+    """A user as the administrator makes one, new for each run."""
+    token = call("/api/v1/auths/signin", {"email": ADMIN, "password": admin_password})["token"]
+    email, password = f"reader-{secrets.token_hex(4)}@lab.example", secrets.token_urlsafe(16)
+    call("/api/v1/auths/add", {"name": "Reader", "email": email, "password": password, "role": "user"}, token)
+    return email, password
+
+
+def look_and_chat(email: str, password: str, pictures: Path) -> None:
+    with chat.open_page(URL, pictures) as page:
+        page.sign_in(email, password)
+        models = page.models()
+        assert {name.split(".deepseek-r1:")[0] for name in models} >= set(HOSTS), models
+        wanted = next(name for name in models if name.startswith("lab-3060.deepseek-r1:"))
+        page.pick(wanted)
+        answer = page.ask("Which model are you?")
+        assert "deepseek-r1:14b" in answer.text, answer.text
+        assert answer.streamed, f"the answer came in one piece: {answer.lengths}"
+        assert page.errors() == []
+
+
+def test_the_administrator_chats(admin_password):
+    look_and_chat(ADMIN, admin_password, PICTURES / "admin")
+
+
+def test_a_plain_user_sees_the_same_models_and_chats(plain_user):
+    look_and_chat(*plain_user, PICTURES / "user")
+
+
+def test_nobody_can_sign_up():
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        call("/api/v1/auths/signup", {"name": "Eve", "email": "eve@lab.example", "password": "eve has a password"})
