@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-from . import budget, candidates, data, placement, units, versions, wants
+from . import budget, candidates, data, ollama_rules, placement, units, versions, wants
 from .memory import FIT_MARGIN, PROCESS_RAM
 from .placement import Load, Rules
 from .proofs import Proofs, card_set
@@ -272,6 +272,23 @@ class Planner:
         self._explain(failure, loads)
         return [], None
 
+    def turns(self, chosen):
+        """Models that fit together, but of which Ollama believes otherwise, so that it unloads one to load the other."""
+        if self.policy.resident == "one" or len(chosen) < 2 or self.version < versions.FIRST_FIT or not self.host.cards:
+            return
+        left = placement.usable_left(self.host)
+        largest_first = sorted(chosen, key=lambda item: -item.placed.need)
+        for number, item in enumerate(largest_first):
+            free = sum(left) if item.placed.kind == "multi_gpu" else max(left)
+            settings = item.placed.settings
+            believed = ollama_rules.predicted(item.candidate.shape, settings.context, settings.parallel)
+            if number and believed > 0.8 * free:
+                self.warnings.append(
+                    "%s fits beside %s, but Ollama predicts %s for it, more than four fifths of the %s that are then free, and may load them in turns"
+                    % (item.candidate.name, largest_first[0].candidate.name, units.gib(believed), units.gib(free))
+                )
+            left, _ram = placement.spend(left, self.host, item.placed)
+
     # -- words
 
     def _explain(self, failure, loads):
@@ -529,6 +546,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     chosen.sort(key=lambda item: item.want.position)
     entries = [planner.entry(item) for item in chosen]
     environment = planner.environment(chosen, load)
+    planner.turns(chosen)
     downloads = {entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}
     disk = _disk(vram, filesystem)
     download = sum(downloads.values())

@@ -130,3 +130,19 @@ def test_the_fleet_is_sized_from_headers_once(tmp_path, mirror):
     assert heads > 100 * GIB  # and nobody read them
     before = mirror.requests
     assert play(tmp_path, mirror) == plans and mirror.requests == before  # a warm cache opens no connection
+
+
+def test_a_playbook_asks_for_metadata_and_memory(tmp_path, mirror):
+    """Lookup and filter under their public names, as a playbook writes them; and the refusal in one sentence."""
+    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"))
+
+    def debug(name):
+        text = "{{ (lookup('llmfleet.ollama.model_metadata', '%s', registry='%s', sources=['header'])" % (name, mirror.url)
+        text += " | llmfleet.ollama.model_memory(context=8192, ubatch=512)).kv_cache_bytes | llmfleet.ollama.gib }}"
+        command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "ansible.builtin.debug", "-a", json.dumps({"msg": text})]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    done = debug("deepseek-r1:14b")
+    assert "1.5 GiB" in done.stdout, done.stdout + done.stderr
+    refused = debug("deepseek-r1:15b")
+    assert refused.returncode and "deepseek-r1:15b does not exist at %s" % mirror.url in " ".join(refused.stdout.split())

@@ -159,6 +159,14 @@ def test_several_models_live_together(make_machine, make_card):
     assert found["environment"]["OLLAMA_MAX_LOADED_MODELS"] == "2"
 
 
+def test_ollamas_own_belief_about_living_together_is_told(make_machine, make_card):
+    """8b and 7b fit together, but of what 8b leaves Ollama will not use more than four fifths."""
+    wants = [{"model": "deepseek-r1:8b", "context": 8192}, {"model": "deepseek-r1:7b", "context": 8192}]
+    found = plan(make_machine(make_card("card", 11700, 0)), *wants, fit_margin_bytes=512 * MIB)
+    assert found["ok"] and any("in turns" in warning for warning in found["warnings"])
+    assert not plan(make_machine(make_card("card", 24576, 0)), *wants)["warnings"]
+
+
 def test_two_families_share_a_card_and_the_later_one_is_not_starved(make_machine, make_card):
     found = plan(make_machine(make_card()), R1, {"family": "llama3.2", "context": 8192, "min_context": 4096})
     assert found["ok"] and [entry["family"] for entry in found["models"]] == ["deepseek-r1", "llama3.2"]
