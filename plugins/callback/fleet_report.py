@@ -130,9 +130,7 @@ class CallbackModule(CallbackBase):
                 files.write(html_path, page.render(fleet))
                 written = [html_path, json_path]
             except OSError as error:
-                self._display.warning(
-                    f"The fleet report can't be written to '{folder}' ({error}). Name another folder in ansible.cfg, [fleet_report] folder."
-                )
+                self._display.warning(f"The fleet report can't be written to '{folder}' ({error}). Name another folder in ansible.cfg, [fleet_report] folder.")
         if self.get_option("table"):
             self._display.display(table.render(fleet, shutil.get_terminal_size((100, 24)).columns, written, stringc))
 

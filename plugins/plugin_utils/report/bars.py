@@ -129,7 +129,7 @@ def _bar(pool: dict, shares: list[dict]) -> dict:
     # Every model asks for a margin of its own, a card needs one.
     wanted["margin"] = max((parts["margin"] for parts in shares), default=0)
     planned = sum(wanted[kind] for kind in PLANNED)
-    bar = {
+    gauge = {
         "kind": pool["kind"],
         "index": pool["index"],
         "vendor": pool["vendor"],
@@ -143,19 +143,19 @@ def _bar(pool: dict, shares: list[dict]) -> dict:
         "segments": [],
     }
     if not total:
-        return bar
+        return gauge
     left = total
     taken = {}
     # What is certain first. If the pool is too small for all of it, the last ones show less and the excess is told.
     for kind in PLANNED:
         taken[kind] = min(wanted[kind], left)
         left -= taken[kind]
-    bar["over_bytes"] = planned - sum(taken.values())
+    gauge["over_bytes"] = planned - sum(taken.values())
     taken["reserved"] = min(pool["reserved"], left)
     left -= taken["reserved"]
     taken["other"] = min(pool["others"], left)
     left -= taken["other"]
     taken["margin"] = min(wanted["margin"], left)
     taken["free"] = left - taken["margin"]
-    bar["segments"] = [{"kind": kind, "bytes": taken[kind]} for kind in KINDS if taken[kind] > 0]
-    return bar
+    gauge["segments"] = [{"kind": kind, "bytes": taken[kind]} for kind in KINDS if taken[kind] > 0]
+    return gauge

@@ -171,11 +171,7 @@ def _without_role(task: str, role: str) -> str:
 def message(result: dict) -> str:
     """Why a task failed, in the sender's words, on one line."""
     texts = [result.get("msg")]
-    texts += [
-        item.get("msg")
-        for item in result.get("results") or []
-        if isinstance(item, dict) and (item.get("failed") or item.get("unreachable"))
-    ]
+    texts += [item.get("msg") for item in result.get("results") or [] if isinstance(item, dict) and (item.get("failed") or item.get("unreachable"))]
     general = ("One or more items failed", "All items completed", "MODULE FAILURE")
     cleaned = [clean(text) for text in texts if text]
     told = next((text for text in cleaned if text not in general), None) or (cleaned[0] if cleaned else "")
@@ -202,14 +198,10 @@ def machine(vram: dict) -> dict:
         devices.append(kept)
     return {
         "devices": devices,
-        "totals": _pick(
-            vram.get("totals") or {}, ("count", "memory_total_bytes", "memory_usable_bytes", "memory_free_bytes", "incomplete")
-        ),
+        "totals": _pick(vram.get("totals") or {}, ("count", "memory_total_bytes", "memory_usable_bytes", "memory_free_bytes", "incomplete")),
         "system_memory": _pick(vram.get("system_memory") or {}, ("total_bytes", "available_bytes")),
         "cgroup_memory_limit_bytes": vram.get("cgroup_memory_limit_bytes"),
-        "filesystems": [
-            _pick(item, ("path", "mount_point", "fstype", "total_bytes", "free_bytes")) for item in _dicts(vram.get("filesystems"))
-        ],
+        "filesystems": [_pick(item, ("path", "mount_point", "fstype", "total_bytes", "free_bytes")) for item in _dicts(vram.get("filesystems"))],
         "cpu": _pick(vram.get("cpu") or {}, ("architecture", "count")),
         "warnings": [clean(warning.get("message") or warning.get("code")) for warning in _dicts(vram.get("warnings"))],
     }
@@ -233,16 +225,12 @@ def plan(model_plan: dict) -> dict:
 def store(result: dict) -> dict:
     """What ollama_models found and did in a host's model store."""
     return {
-        "models": [
-            _pick(model, ("name", "digest", "size_bytes", "changed", "downloaded_bytes", "seconds"))
-            for model in _dicts(result.get("models"))
-        ],
+        "models": [_pick(model, ("name", "digest", "size_bytes", "changed", "downloaded_bytes", "seconds")) for model in _dicts(result.get("models"))],
         "removed": [clean(name) for name in result.get("removed") or []],
         "to_remove": [clean(name) for name in result.get("to_remove") or []],
         "others": _others(result),
         "proved": [
-            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered"))
-            for proof in _dicts(result.get("proved"))
+            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered")) for proof in _dicts(result.get("proved"))
         ],
         "downloaded_bytes": number(result.get("downloaded_bytes")) or 0,
     }

@@ -30,11 +30,7 @@ def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = Non
         if row["groups"] or row["state"] in ("failed", "unreachable") or any(row[part] for part in PARTS if part != "system"):
             rows.append(row)
     seen = {row["name"] for row in rows}
-    kept = [
-        {**row, "current": False}
-        for name, row in before.items()
-        if name not in seen and name not in recorded and (inventory is None or name in inventory)
-    ]
+    kept = [{**row, "current": False} for name, row in before.items() if name not in seen and name not in recorded and (inventory is None or name in inventory)]
     rows += kept
     if inventory:
         order = {name: position for position, name in enumerate(inventory)}
@@ -176,9 +172,7 @@ def _drift(row: dict) -> list[dict]:
         if measured and not measured["ok"]:
             on_card, whole = measured["size_vram_bytes"], measured["size_bytes"]
             why = (measured["why"] or "").rstrip(".")
-            share = (
-                f": {why}" if why else f": {gib(on_card)} of {gib(whole)} are on an accelerator" if on_card is not None and whole else ""
-            )
+            share = f": {why}" if why else f": {gib(on_card)} of {gib(whole)} are on an accelerator" if on_card is not None and whole else ""
             found.append({"kind": "proof", "text": f"{model['name']} does not run as planned{share}"})
         elif measured and measured["context_length"] and model["context"] and measured["context_length"] != model["context"]:
             found.append(
@@ -253,18 +247,16 @@ def _reason(row: dict) -> str:
 
 
 def _totals(rows: list[dict]) -> dict:
-    accelerators = [bar for row in rows for bar in row["bars"] if bar["kind"] == "accelerator"]
+    accelerators = [gauge for row in rows for gauge in row["bars"] if gauge["kind"] == "accelerator"]
     return {
         "hosts": len(rows),
         "states": {state: sum(row["state"] == state for row in rows) for state in STATES},
         "states_of_run": {state: sum(row["state"] == state and row["current"] for row in rows) for state in STATES},
         "accelerators": len(accelerators),
-        "vram_bytes": sum(bar["total_bytes"] or 0 for bar in accelerators),
-        "vram_planned_bytes": sum(bar["planned_bytes"] - bar["over_bytes"] for bar in accelerators),
+        "vram_bytes": sum(gauge["total_bytes"] or 0 for gauge in accelerators),
+        "vram_planned_bytes": sum(gauge["planned_bytes"] - gauge["over_bytes"] for gauge in accelerators),
         "models": sum(len(row["models"]) for row in rows),
         "changes": sum(len(row["changes"]) for row in rows if row["current"]),
         "drift": sum(len(row["drift"]) for row in rows),
-        "downloaded_bytes": sum(
-            ((row.get(part) or {}).get("downloaded_bytes") or 0) for row in rows if row["current"] for part in ("store", "mirror")
-        ),
+        "downloaded_bytes": sum(((row.get(part) or {}).get("downloaded_bytes") or 0) for row in rows if row["current"] for part in ("store", "mirror")),
     }

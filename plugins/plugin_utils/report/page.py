@@ -132,8 +132,7 @@ def _tiles(document: dict, states) -> list[dict]:
         {
             "title": "Would change" if document["run"]["check_mode"] else "Changes",
             "value": str(totals["changes"]),
-            "note": ("on " + count(changed, "host") if changed else "nothing to do")
-            + (f", {gib(downloaded)} downloaded" if downloaded else ""),
+            "note": ("on " + count(changed, "host") if changed else "nothing to do") + (f", {gib(downloaded)} downloaded" if downloaded else ""),
         },
         {
             "title": "Drift",
@@ -148,14 +147,12 @@ def _host(row: dict, order: int) -> dict:
     machine = row.get("machine") or {}
     architecture = (machine.get("cpu") or {}).get("architecture") or system.get("architecture")
     distribution = " ".join(part for part in (system.get("distribution"), system.get("distribution_version")) if part)
-    drawn = [_bar(bar) for bar in row["bars"]]
-    cards = [bar for bar in row["bars"] if bar["kind"] == "accelerator"]
-    vendors = sorted({bar["vendor"] for bar in cards}) or (["system"] if row["bars"] else [])
-    products = [
-        (_PRODUCTS.get(name, name), product["version"]) for name, product in (row.get("software") or {}).items() if product.get("version")
-    ]
-    total = sum(bar["total_bytes"] or 0 for bar in cards)
-    unified = bool(cards) and all(bar["unified"] for bar in cards)
+    drawn = [_bar(gauge) for gauge in row["bars"]]
+    cards = [gauge for gauge in row["bars"] if gauge["kind"] == "accelerator"]
+    vendors = sorted({gauge["vendor"] for gauge in cards}) or (["system"] if row["bars"] else [])
+    products = [(_PRODUCTS.get(name, name), product["version"]) for name, product in (row.get("software") or {}).items() if product.get("version")]
+    total = sum(gauge["total_bytes"] or 0 for gauge in cards)
+    unified = bool(cards) and all(gauge["unified"] for gauge in cards)
     plans = (row.get("plan") or {}).get("models") or []
     models = [_model(model, plan, len(plan.get("devices") or []), unified) for model, plan in zip(row["models"], plans)]
     shown = [
@@ -163,7 +160,7 @@ def _host(row: dict, order: int) -> dict:
         distribution,
         architecture or "",
         *row["groups"],
-        *(bar["name"] for bar in cards),
+        *(gauge["name"] for gauge in cards),
         *(model["name"] for model in row["models"]),
     ]
     return {
@@ -203,7 +200,7 @@ def _host(row: dict, order: int) -> dict:
             "order": order,
             "trouble": _STATE_ORDER.index(row["state"]) * 2 + (not row["drift"]),
             "memory": total,
-            "full": round(sum(bar["planned_bytes"] for bar in cards) / total, 4) if total else 0,
+            "full": round(sum(gauge["planned_bytes"] for gauge in cards) / total, 4) if total else 0,
             "seconds": row["seconds"] or 0,
         },
         "text": " ".join(shown).lower(),
@@ -221,18 +218,12 @@ def _stale(row: dict) -> str:
     return _moment(min(dates)) if dates else ""
 
 
-def _bar(bar: dict) -> dict:
-    total, start, segments = bar["total_bytes"], 0, []
-    for segment in bar["segments"]:
+def _bar(gauge: dict) -> dict:
+    total, start, segments = gauge["total_bytes"], 0, []
+    for segment in gauge["segments"]:
         share = segment["bytes"] / total
         label = bars.LABELS[segment["kind"]]
-        text = (
-            f"{label} {gib(segment['bytes'], unit=False)}"
-            if share >= _WORDS_FIT
-            else gib(segment["bytes"], unit=False)
-            if share >= _NUMBER_FITS
-            else ""
-        )
+        text = f"{label} {gib(segment['bytes'], unit=False)}" if share >= _WORDS_FIT else gib(segment["bytes"], unit=False) if share >= _NUMBER_FITS else ""
         segments.append(
             {
                 "kind": segment["kind"],
@@ -244,31 +235,31 @@ def _bar(bar: dict) -> dict:
             }
         )
         start += segment["bytes"]
-    free = next((segment["bytes"] for segment in bar["segments"] if segment["kind"] == "free"), 0)
+    free = next((segment["bytes"] for segment in gauge["segments"] if segment["kind"] == "free"), 0)
     if not total:
         told = "size unknown"
-    elif not bar["used_by_plan"]:
+    elif not gauge["used_by_plan"]:
         told = f"{gib(total)}, not used by Ollama"
-    elif bar["planned_bytes"]:
-        told = f"{gib(bar['planned_bytes'], unit=False)} of {gib(total)} planned, {gib(free)} free"
+    elif gauge["planned_bytes"]:
+        told = f"{gib(gauge['planned_bytes'], unit=False)} of {gib(total)} planned, {gib(free)} free"
     else:
         told = f"{gib(total)}, nothing planned"
     return {
-        "name": bar["name"],
-        "index": bar["index"],
-        "kind": "Unified memory" if bar["unified"] else "",
+        "name": gauge["name"],
+        "index": gauge["index"],
+        "kind": "Unified memory" if gauge["unified"] else "",
         "total": total,
         "told": told,
         "segments": segments,
-        "over": gib(bar["over_bytes"]) if bar["over_bytes"] else "",
-        "label": f"{bar['name']}: " + (", ".join(segment["title"] for segment in segments) or told),
+        "over": gib(gauge["over_bytes"]) if gauge["over_bytes"] else "",
+        "label": f"{gauge['name']}: " + (", ".join(segment["title"] for segment in segments) or told),
     }
 
 
 def _sums(drawn: list[dict]) -> list[tuple[str, str, str]]:
     totals = {}
-    for bar in drawn:
-        for segment in bar["segments"]:
+    for gauge in drawn:
+        for segment in gauge["segments"]:
             totals[segment["kind"]] = totals.get(segment["kind"], 0) + segment["bytes"]
     return [(kind, bars.LABELS[kind], gib(totals[kind])) for kind in bars.KINDS if totals.get(kind)]
 

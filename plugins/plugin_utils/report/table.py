@@ -90,13 +90,13 @@ def _lines(row: dict) -> list[tuple[str, list[str]]]:
 
 def _cards(row: dict) -> list[str]:
     groups = {}
-    for bar in row["bars"]:
-        if bar["kind"] == "accelerator":
-            key = (bar["short_name"], bar["total_bytes"])
+    for gauge in row["bars"]:
+        if gauge["kind"] == "accelerator":
+            key = (gauge["short_name"], gauge["total_bytes"])
             groups[key] = groups.get(key, 0) + 1
     if groups:
         return [(f"{amount}x " if amount > 1 else "") + f"{name} {gib(total, unit=False)}" for (name, total), amount in groups.items()]
-    memory = next((bar["total_bytes"] for bar in row["bars"] if bar["kind"] == "memory"), None)
+    memory = next((gauge["total_bytes"] for gauge in row["bars"] if gauge["kind"] == "memory"), None)
     return [f"RAM {gib(memory, unit=False)}"] if memory else ["-"] if row.get("machine") else [""]
 
 
@@ -123,7 +123,7 @@ def _state(row: dict) -> str:
 def _why(row: dict, label: int, width: int) -> list[str]:
     told = []
     if row["problem"]:
-        told.append(f"{row['state']} in “{row['problem']['task']}”: {row['reason']}")
+        told.append(f"{row['state']} in '{row['problem']['task']}': {row['reason']}")
     elif row["reason"]:
         told.append(row["reason"])
     disk = row["disk"]
@@ -148,11 +148,7 @@ def _why(row: dict, label: int, width: int) -> list[str]:
 def _fit(lines: list[list[str]], width: int) -> tuple[list[int], int]:
     """Widths of the columns and the gap between them."""
     widths = [max([_width(title), *(_width(cells[column]) for cells in lines)]) for column, (title, least, right) in enumerate(COLUMNS)]
-    gap = (
-        GAP
-        if sum(max(least, min(size, least + 4)) for size, (title, least, right) in zip(widths, COLUMNS)) + GAP * (len(widths) - 1) <= width
-        else 1
-    )
+    gap = GAP if sum(max(least, min(size, least + 4)) for size, (title, least, right) in zip(widths, COLUMNS)) + GAP * (len(widths) - 1) <= width else 1
     while sum(widths) + gap * (len(widths) - 1) > width:
         column = max(CUTTABLE, key=lambda column: widths[column] - COLUMNS[column][1])
         if widths[column] <= COLUMNS[column][1]:

@@ -124,10 +124,10 @@ def test_drawn_bars_fill_their_cards(chromium, written, width):
         " parts: Array.from(bar.querySelectorAll('rect')).map((part) => [part.getBBox().width, Number(part.dataset.bytes)])}))"
     )
     assert len(drawn) == 15
-    for bar in drawn:
-        assert bar["width"] > 100
-        assert sum(size for wide, size in bar["parts"]) == bar["total"]
-        assert sum(wide for wide, size in bar["parts"]) == pytest.approx(bar["width"], abs=0.5)
+    for gauge in drawn:
+        assert gauge["width"] > 100
+        assert sum(size for wide, size in gauge["parts"]) == gauge["total"]
+        assert sum(wide for wide, size in gauge["parts"]) == pytest.approx(gauge["width"], abs=0.5)
 
 
 def test_filter_by_words_state_and_vendor(browser):
@@ -181,7 +181,7 @@ def test_keyboard_alone_reaches_search_filter_and_details(browser):
 
 
 def test_readers_hear_what_the_bars_show(browser):
-    labels = [bar.accessible_name for bar in browser.find_elements(By.CSS_SELECTOR, "svg.bar")]
+    labels = [gauge.accessible_name for gauge in browser.find_elements(By.CSS_SELECTOR, "svg.bar")]
     assert any(label.startswith("NVIDIA GeForce RTX 3060: Weights 8.0 GiB, KV cache 1.5 GiB") for label in labels)
     assert all(labels)
     unnamed = [control.tag_name for control in browser.find_elements(By.CSS_SELECTOR, "input, select, a, summary") if not control.accessible_name]

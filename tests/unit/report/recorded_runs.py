@@ -257,25 +257,22 @@ def other_hosts():
     }
 
 
+class Teller:
+    """Tells a recorder one host's results, and keeps what is left of the host's seconds."""
+
+    def __init__(self, recorder, name, host):
+        self.recorder, self.name, self.host, self.left = recorder, name, host, host["seconds"]
+
+    def __call__(self, action, task, result, role="", outcome="ok", changed=False, took=0.4):
+        self.left -= took
+        told = {"action": action, "task": task, "role": role, "outcome": outcome, "changed": changed, "result": result, "took": took}
+        self.recorder.record(self.name, groups=["all", *self.host["groups"]], **told)
+
+
 def recorded(hosts, recorder):
     """Tell the recorder what each host did, in the order in which site.yml does it."""
     for name, host in copy.deepcopy(hosts).items():
-        spent = {"left": host["seconds"]}
-
-        def tell(action, task, result, role="", outcome="ok", changed=False, took=0.4, name=name, host=host, spent=spent):
-            spent["left"] -= took
-            recorder.record(
-                name,
-                action=action,
-                task=task,
-                role=role,
-                outcome=outcome,
-                changed=changed,
-                result=result,
-                groups=["all", *host["groups"]],
-                took=took,
-            )
-
+        tell = Teller(recorder, name, host)
         if "unreachable" in host:
             tell(
                 "ansible.builtin.setup",
@@ -317,7 +314,7 @@ def recorded(hosts, recorder):
                 "Bring the models",
                 host["store"],
                 role="llmfleet.ollama.ollama_models",
-                took=max(0.5, spent["left"]),
+                took=max(0.5, tell.left),
             )
         if "mirror" in host:
             tell(
@@ -325,7 +322,7 @@ def recorded(hosts, recorder):
                 "Fill the mirror",
                 host["mirror"],
                 role="llmfleet.ollama.model_mirror",
-                took=max(0.5, spent["left"] - 5),
+                took=max(0.5, tell.left - 5),
             )
             tell("llmfleet.ollama.model_mirror_store", "Publish", {"served": host["served"]}, role="llmfleet.ollama.model_mirror")
         if "web" in host:

@@ -26,8 +26,8 @@ def row_of(host, name="host", **more):
     return fleet["hosts"][0]
 
 
-def parts(bar):
-    return {segment["kind"]: segment["bytes"] for segment in bar["segments"]}
+def parts(gauge):
+    return {segment["kind"]: segment["bytes"] for segment in gauge["segments"]}
 
 
 # -- bars ------------------------------------------------------------------------------------------------------------------
@@ -38,14 +38,14 @@ def test_every_bar_adds_up_to_its_card_and_shows_the_plans_own_free_memory(name)
     host = EVERY_HOST[name]
     row = row_of(host)
     assert row["bars"]
-    for bar in row["bars"]:
-        assert sum(parts(bar).values()) == bar["total_bytes"] and bar["over_bytes"] == 0
-        assert min(parts(bar).values()) > 0
-    free = sum(parts(bar).get("free", 0) for bar in row["bars"])
+    for gauge in row["bars"]:
+        assert sum(parts(gauge).values()) == gauge["total_bytes"] and gauge["over_bytes"] == 0
+        assert min(parts(gauge).values()) > 0
+    free = sum(parts(gauge).get("free", 0) for gauge in row["bars"])
     room = budget.host(host["vram"])
     whole = sum(card.budget for card in room.cards) or room.ram_budget
-    planned = sum(bar["planned_bytes"] for bar in row["bars"])
-    margin = sum(parts(bar).get("margin", 0) for bar in row["bars"])
+    planned = sum(gauge["planned_bytes"] for gauge in row["bars"])
+    margin = sum(parts(gauge).get("margin", 0) for gauge in row["bars"])
     assert free == whole - planned - margin
 
 
@@ -64,7 +64,7 @@ def test_a_reserve_of_the_policy_shows_as_reserved():
     plan = runs.planned([runs.R1], machine, {"reserve_bytes": 2 * GIB})
     drawn = bars.bars(collect.machine(machine), collect.plan(plan))
     assert parts(drawn[1])["reserved"] == 316 * MIB + 2 * GIB
-    assert all(sum(parts(bar).values()) == bar["total_bytes"] for bar in drawn)
+    assert all(sum(parts(gauge).values()) == gauge["total_bytes"] for gauge in drawn)
 
 
 def test_models_loaded_in_turns_are_not_stacked():
@@ -73,17 +73,17 @@ def test_models_loaded_in_turns_are_not_stacked():
     wants = [{"model": "deepseek-r1:14b", "context": 4096}, {"model": "deepseek-r1:8b", "context": 4096}]
     plan = runs.planned(wants, machine, {"resident": "one"})
     assert plan["ok"] and len(plan["models"]) == 2
-    (bar,) = bars.bars(collect.machine(machine), collect.plan(plan))
-    assert bar["over_bytes"] == 0
-    assert parts(bar)["weights"] == plan["models"][0]["devices"][0]["weights_bytes"]
+    (gauge,) = bars.bars(collect.machine(machine), collect.plan(plan))
+    assert gauge["over_bytes"] == 0
+    assert parts(gauge)["weights"] == plan["models"][0]["devices"][0]["weights_bytes"]
 
 
 def test_more_planned_than_the_card_has_is_told_and_the_bar_still_adds_up():
     machine = collect.machine(EVERY_HOST["lab-3060"]["vram"])
     plan = collect.plan(copy.deepcopy(EVERY_HOST["lab-3060"]["plan"]))
     plan["models"][0]["devices"][0]["weights_bytes"] = 20 * GIB
-    (bar,) = bars.bars(machine, plan)
-    assert bar["over_bytes"] > 8 * GIB and sum(parts(bar).values()) == bar["total_bytes"] == 12288 * MIB
+    (gauge,) = bars.bars(machine, plan)
+    assert gauge["over_bytes"] > 8 * GIB and sum(parts(gauge).values()) == gauge["total_bytes"] == 12288 * MIB
 
 
 def test_a_model_partly_on_the_card_draws_system_memory_too():
@@ -105,7 +105,7 @@ def test_mig_instances_are_bars_and_unknown_sizes_are_no_bar():
     }
     blind = {**runs.device(1, "intel", "Intel Arc A770", 16384), "memory_total_bytes": None, "memory_usable_bytes": None}
     drawn = bars.bars(collect.machine(runs.vram(card, blind)), None)
-    assert [(bar["name"], bar["total_bytes"], len(bar["segments"])) for bar in drawn] == [
+    assert [(gauge["name"], gauge["total_bytes"], len(gauge["segments"])) for gauge in drawn] == [
         ("3g", 40 * GIB, 2),
         ("1g", 20 * GIB, 2),
         ("Intel Arc A770", None, 0),
@@ -334,8 +334,8 @@ def test_tagged_values_become_plain():
     from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report.text import plain
 
     tagged = trust_as_template("hello")
-    assert type(tagged) is not str
-    assert type(plain({"a": [tagged]})["a"][0]) is str
+    assert tagged.__class__ is not str
+    assert plain({"a": [tagged]})["a"][0].__class__ is str
     assert plain({"n": (1, 2.5, True, None)}) == {"n": [1, 2.5, True, None]}
 
 

@@ -88,8 +88,8 @@ def test_the_drawn_bars_add_up():
             current["bytes"] += int(attrs["data-bytes"])
             current["end"] = float(attrs["x"].rstrip("%")) + float(attrs["width"].rstrip("%"))
     assert len(bars) == 14
-    for bar in bars:
-        assert bar["bytes"] == bar["total"] and bar["end"] == pytest.approx(100, abs=0.01)
+    for gauge in bars:
+        assert gauge["bytes"] == gauge["total"] and gauge["end"] == pytest.approx(100, abs=0.01)
 
 
 def test_the_page_tells_what_was_asked_for():
@@ -169,9 +169,12 @@ def test_a_kept_row_has_its_date_and_no_sentence():
 
 
 def test_files_are_replaced_whole(tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError("disk full")
+
     path = tmp_path / "deep/er/fleet.json"
     files.write(str(path), "old")
-    monkeypatch.setattr(files.os, "replace", lambda *_args: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(OSError, match="disk full"):
         files.write(str(path), "new")
     assert path.read_text() == "old" and [entry.name for entry in path.parent.iterdir()] == ["fleet.json"]
