@@ -47,7 +47,10 @@ CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq
 
 def row_bytes(name, elements):
     """Bytes of so many elements of one type; a broken block is counted whole."""
-    block, size = BY_NAME[name.upper()]
+    known = BY_NAME.get(str(name).upper())
+    if known is None:
+        raise ValueError("the type '%s' of a tensor is not known" % name)
+    block, size = known
     return -(-elements // block) * size
 
 

@@ -15,7 +15,6 @@ _MAX_KEYS = 16384
 _MAX_TENSORS = 131072
 _MAX_NAME = 4096
 _MAX_STRING = 1024**2  # of a value that is kept
-_MAX_ITEMS = 16 * 1024**2
 _KEPT_ITEMS = 4096  # arrays of numbers up to this length are kept (one value for each layer); of others only the count
 _MAX_DIMENSIONS = 4
 _MAX_BYTES = 1 << 50
@@ -131,8 +130,6 @@ def _value(window, name, keys):
         keys[name] = window.string(_MAX_STRING, "the value of %s" % name)
     elif kind == _ARRAY:
         item, count = window.unpack("I"), window.unpack("Q")
-        if count > _MAX_ITEMS:
-            raise BadHeader("the array %s has %d items, which cannot be" % (name, count))
         if item == _STRING:
             window.skip_strings(count, name)
             keys[name + ".count"] = count

@@ -272,7 +272,7 @@ def partly(shape, load, rules, host, left, ram_left, minimum_share):
     fixed = compute + OVERHEAD[card.backend] + found.dequantized + found.projector + margin
     if _legacy(rules):
         graph = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, load.k_type)
-        compute = max(compute, max(graph[1:]))
+        compute = max(compute, *graph[1:])
         fixed = compute + ollama_rules.minimum_memory(card.backend) + found.projector
     room, layers, weights, cached = left[position] - fixed, 0, 0, 0
     for size, cache in reversed(_layer_sizes(shape, settings)):

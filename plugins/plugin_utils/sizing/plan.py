@@ -448,7 +448,7 @@ class Planner:
             "OLLAMA_MAX_LOADED_MODELS": len(chosen) if self.policy.resident == "all" else 1,
         }
         capable = [item.candidate.shape.flash_attention for item in chosen]
-        if all(capable) or (any(capable) and not self.version >= versions.FIRST_FIT):
+        if all(capable) or (any(capable) and self.version < versions.FIRST_FIT):
             told["OLLAMA_FLASH_ATTENTION"] = 1 if load.flash_attention else 0
         elif not any(capable):
             told["OLLAMA_FLASH_ATTENTION"] = 0

@@ -98,7 +98,9 @@ class Shape:
         self.dv = int(get("attention.value_length", head_dim))
         self.dk_swa = int(get("attention.key_length_swa", self.dk))
         self.dv_swa = int(get("attention.value_length_swa", self.dv))
-        self.vocab = int(metadata.get("tokenizer.ggml.tokens.count") or get("vocab_size", 0))
+        self.vocab = int(
+            metadata.get("tokenizer.ggml.tokens.count") or len(metadata.get("tokenizer.ggml.tokens") or ()) or get("vocab_size", 0)
+        )
         self.context_train = int(get("context_length", 0))
         self.dense_layers = int(get("leading_dense_block_count", 0))
         self.shared_ff = int(get("expert_shared_feed_forward_length", 0) or self.expert_ff * int(get("expert_shared_count", 0) or 0))

@@ -12,8 +12,8 @@ GIB = 1024**3
 WANTED = [{"family": "deepseek-r1", "context": 8192, "min_context": 4096}]
 
 
-def plan(vram, version="0.9.3", models=WANTED, **policy):
-    return make_plan(models, policy, vram, version, ["catalogue"])
+def plan(vram, version="0.9.3", **policy):
+    return make_plan(WANTED, policy, vram, version, ["catalogue"])
 
 
 @pytest.fixture
@@ -49,10 +49,18 @@ def test_two_24_gib_cards_get_70b_with_what_lands_on_each(two_rtx_3090):
     assert sum(device["weights_bytes"] for device in entry["devices"]) == entry["memory"]["weights_bytes"]
 
 
+def test_masks_exist_four_times_on_several_cards(two_rtx_3090):
+    """One mask of 70b at 8192 tokens is 2 * 512 * 8192 bytes (0.32.15)."""
+    entry = plan(two_rtx_3090, "0.32.15")["models"][0]
+    assert entry["ubatch"] == 512
+    one = 4 * 512 * (3 * 28672 + 4 * 8192) + 24 * 512 + 2 * 512 * 8192
+    assert [device["compute_bytes"] - one for device in entry["devices"]] == pytest.approx([3 * 2 * 512 * 8192] * 2, abs=64)
+
+
 def test_a_host_without_a_gpu_gets_a_small_tag_within_its_cgroup(no_gpu):
     entry = plan(no_gpu)["models"][0]
     assert (entry["name"], entry["placement"]) == ("deepseek-r1:1.5b", "cpu")
-    assert entry["memory"]["total_bytes"] < 8 * 1024**3 * 0.8
+    assert entry["memory"]["total_bytes"] <= entry["budget_bytes"] == int(8 * GIB * 0.8)
 
 
 def test_the_environment_holds_what_the_plan_assumed(rtx_3060, no_gpu):

@@ -233,7 +233,9 @@ def test_a_silent_registry_is_a_warning_and_the_catalogue_helps(make_machine, ma
 
 
 def test_a_tag_that_the_registry_does_not_have_is_not_chosen(make_machine, make_card):
-    header = lambda name: (None, "%s does not exist there" % name, name == "deepseek-r1:14b")  # noqa: E731
+    def header(name):
+        return None, "%s does not exist there" % name, name == "deepseek-r1:14b"
+
     found = plan(make_machine(make_card()), sources=("header", "catalogue"), header=header)
     assert found["models"][0]["tag"] != "14b" and "does not exist there" in str(found["rejected"])
     fixed = plan(make_machine(make_card()), {"model": "deepseek-r1:14b"}, sources=("header", "catalogue"), header=header)

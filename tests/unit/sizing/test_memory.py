@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.filter.gib import gib
 from ansible_collections.llmfleet.ollama.plugins.filter.model_memory import model_memory
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, memory, ollama_rules, versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import allocator, catalogue, memory, ollama_rules, versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import MetadataError, Shape
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.wants import BadInput
 
@@ -164,7 +164,7 @@ def test_each_version_has_its_era():
 def test_the_sum_and_its_parts_are_whole_numbers():
     found = model_memory(metadata("gemma3:12b"), context=8192, kv_cache_type="q8_0")
     parts = [value for key, value in found.items() if key not in ("total_bytes", "host_bytes")]
-    assert found["total_bytes"] == sum(parts) and all(type(value) is int for value in found.values())
+    assert found["total_bytes"] == sum(parts) and all(isinstance(value, int) for value in found.values())
     assert found["margin_bytes"] == 1024 * MIB and found["projector_bytes"] > 0
     assert model_memory(metadata("gemma3:12b"), ollama_version="0.9.3")["margin_bytes"] == 0
 
@@ -206,13 +206,50 @@ def test_ollamas_own_legacy_estimate():
 
 def test_the_micro_batch_is_ollamas():
     shape = Shape(metadata("deepseek-r1:14b"))
-    rule = lambda context, available, flash=True, version=(0, 32, 15): ollama_rules.ubatch(  # noqa: E731
-        shape, context, 1, flash, version, available, available, "cuda"
-    )
+
+    def rule(context, available, flash=True, version=(0, 32, 15), of=shape):
+        return ollama_rules.ubatch(of, context, 1, flash, version, available, available, "cuda")
+
     assert [rule(4096, 80 << 30), rule(8192, 80 << 30), rule(65536, 80 << 30)] == [512, 1024, 2048]
     assert rule(8192, 12 << 30) == 512  # too little room for its surcharge
     assert rule(8192, 80 << 30, flash=False) == 512 and rule(8192, 8 << 30, flash=False) == 256
     assert rule(65536, 80 << 30, version=(0, 9, 3)) == 512
+    large = Shape(metadata("deepseek-r1:32b"))
+    assert [rule(8192, available, of=large) for available in (29 * 10**9, 30 * 10**9)] == [512, 1024]  # three quarters of what is free
+
+
+def test_cells_are_padded():
+    assert mib("deepseek-r1:14b", 5000, 512)[1] == mib("deepseek-r1:14b", 5120, 512)[1]
+
+
+def test_a_tied_embedding_is_loaded_a_second_time():
+    tensors = [
+        {"name": "token_embd.weight", "type": "Q6_K", "shape": [2560, 1000]},
+        {"name": "output_norm.weight", "type": "F32", "shape": [2560]},
+        {"name": "blk.0.attn_q.weight", "type": "Q4_K", "shape": [2560, 2560]},
+        {"name": "v.blk.0.attn_q.weight", "type": "F16", "shape": [100, 100]},
+    ]
+    keys = {"general.architecture": "qwen3", "qwen3.block_count": 1, "qwen3.embedding_length": 2560, "tensors": tensors}
+    tied = Shape(keys)
+    assert tied.gpu_weights == 2560 * 1000 * 210 // 256 + 2560 * 4 + 2560 * 2560 * 144 // 256
+    untied = Shape(dict(keys, tensors=tensors + [{"name": "output.weight", "type": "Q6_K", "shape": [2560, 1000]}]))
+    assert untied.gpu_weights == tied.gpu_weights and untied.input_bytes == 2560 * 1000 * 210 // 256
+    assert (tied.vision_bytes, tied.vocab) == (20000, 1000)
+    with pytest.raises(ValueError, match="type 'Q9' of a tensor"):
+        Shape(dict(keys, tensors=[dict(tensors[0], type="Q9")]))
+
+
+def test_freed_ranges_are_reused_by_best_fit():
+    """Of two holes the smaller one that is large enough is taken; first fit would need more."""
+    graph = allocator.Graph()
+    start = graph.input(32)
+    first, wall = graph.node((64,), start), graph.node((8,), start)
+    second, end = graph.node((32,), start), graph.node((8,), start)
+    graph.node((8,), first, second)  # frees 256 and 128 bytes
+    small = graph.node((32,), wall, end)
+    large = graph.node((64,), wall, end)
+    graph.node((8,), small, large)
+    assert allocator.peak(graph) == 32 + 256 + 32 + 128 + 32
 
 
 def test_bytes_for_people():
