@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTEST := .cache/venv/bin/python -m pytest
 
-.PHONY: help demo test unit lint molecule site bench clean bootstrap
+.PHONY: help demo test unit lint molecule site sizing bench clean bootstrap
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ molecule: bootstrap  ## every Molecule scenario; S=name for one
 
 site: bootstrap  ## the whole site on the lab, twice, with failures
 	@$(PYTEST) -v tests/e2e
+
+sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two builds, 5 minutes
+	@$(PYTEST) tests/sizing_oracle
 
 bench: bootstrap  ## speed as ratios, and the number of module runs
 	@.cache/venv/bin/python bench/run.py

@@ -2,12 +2,15 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CPU seconds for the plans of 1,000 hosts with 20 wants each, all hosts different. Run: PYTHONPATH=collections python bench/plan_bench.py"""
+"""CPU seconds for the plans of 1,000 hosts with 20 wants each, all hosts different. Run: python bench/plan_bench.py"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 

@@ -4,15 +4,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which DeepSeek-R1 for which card: the rule of thumb, llmfit and the plan side by side, as the table of docs/sizing.md.
 
-Run: PYTHONPATH=collections python bench/plan_table.py [path of llmfit]. Without llmfit (pip install llmfit) its columns stay empty.
+Run: python bench/plan_table.py [path of llmfit]. Without llmfit (pip install llmfit) its columns stay empty.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, placement, plan, units
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.placement import Load

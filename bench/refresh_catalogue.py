@@ -4,14 +4,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compare the catalogue with a registry: sizes, dimensions and tags that are gone.
 
-Run: PYTHONPATH=collections python bench/refresh_catalogue.py [--registry http://mirror.lan] [family …]
+Run: python bench/refresh_catalogue.py [--registry http://mirror.lan] [family …]
 Prints one line for each tag; the differing ones with what the registry says. Exit status 1 when something differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data, metadata, names
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.registry import RegistryError

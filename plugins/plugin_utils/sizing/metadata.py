@@ -55,7 +55,8 @@ class Headers:
         failure = self.cache.get("failure", key, FAILURE_AGE) or self.cache.get("failure", host, FAILURE_AGE)
         manifest = self.cache.get("manifest", key, MANIFEST_AGE)
         if failure and not manifest:
-            raise RegistryError(failure["sentence"], failure["final"])
+            silent = failure["silent"]
+            raise RegistryError("%s could not be read: %s" % (name.short, silent) if silent else failure["sentence"], failure["final"])
         try:
             if not manifest:
                 manifest = self.registry.manifest(name)
@@ -69,7 +70,9 @@ class Headers:
             kept = None if problem.final or not old else self.cache.get("header", old["blob_digest"])
             if kept:
                 return _metadata(old, kept)  # the registry is silent: what it said before is better than nothing
-            self.cache.put("failure", host if problem.silent else key, {"sentence": str(problem), "final": problem.final})
+            self.cache.put(
+                "failure", host if problem.silent else key, {"sentence": str(problem), "final": problem.final, "silent": problem.silent}
+            )
             raise
         self.cache.put("manifest", key, manifest)
         return _metadata(manifest, header)

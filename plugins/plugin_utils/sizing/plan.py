@@ -441,6 +441,8 @@ class Planner:
 
     def environment(self, chosen, load):
         """What the service must be told for the numbers of the plan to be true; only variables that this version reads."""
+        if not chosen:
+            return {}
         told = {
             "OLLAMA_CONTEXT_LENGTH": load.context,
             "OLLAMA_NUM_PARALLEL": load.parallel,

@@ -26,9 +26,9 @@ _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
 class RegistryError(Exception):
-    """One sentence with the model and the address. final: asking later would not help. silent: the whole host does not answer."""
+    """One sentence with the model and the address. final: asking later would not help. silent: how the whole host fails to answer."""
 
-    def __init__(self, sentence, final=False, silent=False):
+    def __init__(self, sentence, final=False, silent=None):
         super().__init__(sentence)
         self.final, self.silent = final, silent
 
@@ -51,7 +51,8 @@ class Registry:
         }
         if problem.kind in ways:
             raise RegistryError(ways[problem.kind] % (name.short, problem.url), problem.kind in ("missing", "too_new"))
-        raise RegistryError("%s could not be read: %s %s" % (name.short, problem.url, problem.words), silent=problem.kind == "unreachable")
+        words = "%s %s" % (problem.url, problem.words)
+        raise RegistryError("%s could not be read: %s" % (name.short, words), silent=words if problem.kind == "unreachable" else None)
 
     def manifest(self, name):
         """The parts of a model: digest of the manifest, layers, config and parameters."""

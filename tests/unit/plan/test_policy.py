@@ -258,6 +258,11 @@ def test_the_disk_of_the_model_store(make_machine, make_card):
     assert not found["ok"] and "ollama_models_dir" in found["errors"][0]
 
 
+def test_nothing_wanted_is_a_plan_too(make_machine, make_card):
+    found = make_plan([], {"fit_margin_bytes": 512 * MIB}, make_machine(make_card()), "0.32.15", ["catalogue"])
+    assert found["ok"] and not found["models"] and not found["environment"] and found["summary"] == "no model is wanted"
+
+
 class TestClosedLoop:
     """What a host showed is not promised again; else every run would try the same and fail the same."""
 
