@@ -262,8 +262,8 @@ def on_cpu(shape, load, rules, left):
     return Placement("cpu", (share,), 0, need, settings, None)
 
 
-def partly(shape, load, rules, host, left, ram_left, minimum_share):
-    """As many layers as fit on the best card, the others in system memory. None if that is less than the wanted share."""
+def partly(shape, load, rules, host, left, ram_left, minimum_share, exactly=None):
+    """As many layers as fit on the best card (or exactly so many), the others in system memory. None if that cannot be."""
     position = max(range(len(host.cards)), key=lambda i: left[i])
     card = host.cards[position]
     need, margin, settings = single_need(shape, load, rules, card.usable, card.backend, card.unified)
@@ -276,12 +276,12 @@ def partly(shape, load, rules, host, left, ram_left, minimum_share):
         fixed = compute + ollama_rules.minimum_memory(card.backend) + found.projector
     room, layers, weights, cached = left[position] - fixed, 0, 0, 0
     for size, cache in reversed(_layer_sizes(shape, settings)):
-        if size + cache > room:
+        if size + cache > room or layers == exactly:
             break
         room -= size + cache
         weights, cached, layers = weights + size, cached + cache, layers + 1
     host_need = found.weights + found.kv + found.recurrent - weights - cached + found.host + PROCESS_RAM
-    if not layers or layers < minimum_share * shape.blocks or host_need > ram_left:
+    if not layers or layers < (exactly or minimum_share * shape.blocks) or host_need > ram_left:
         return None
     share = Share(card, weights, cached, compute, fixed - compute - margin, margin)
     on_host = Share(None, found.weights - weights + shape.input_bytes, found.kv + found.recurrent - cached, 0, PROCESS_RAM, 0)

@@ -127,19 +127,28 @@ class Planner:
             load = load._replace(context=want.own_context)
         if not self.host.cards:
             return placement.on_cpu(candidate.shape, load, self.rules, ram)
+        layers = want.parameters.get("num_gpu")
+        if layers is not None and 0 <= layers < candidate.shape.blocks:
+            return self._by_hand(candidate, load, left, ram, layers)
         placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
         if placed.kind:
             limit = self.proofs.limit(candidate, load, placed, self._need)
             if limit is not None and placed.need > limit:
                 return placed._replace(kind=None, shares=(), short=placed.need - limit)
             return placed
-        asked = want.parameters.get("num_gpu")
-        if (self.policy.allow_partial_offload or asked is not None) and not want.require_gpu:
-            share = self.policy.min_offload_share if asked is None and want.kind == "family" else 0.0
+        if self.policy.allow_partial_offload and not want.require_gpu and layers in (None, -1):
+            share = self.policy.min_offload_share if want.kind == "family" else 0.0
             part = placement.partly(candidate.shape, load, self.rules, self.host, left, ram, share)
             if part:
                 return part
         return placed
+
+    def _by_hand(self, candidate, load, left, ram, layers):
+        """num_gpu of a managed model: llama.cpp takes exactly so many layers, whatever would fit."""
+        if layers == 0:
+            return placement.on_cpu(candidate.shape, load, self.rules, ram)
+        part = placement.partly(candidate.shape, load, self.rules, self.host, left, ram, 0.0, layers)
+        return part or placement.on_gpu(candidate.shape, load, self.rules, self.host, left)._replace(kind=None)
 
     def _need(self, candidate, load):
         return placement.on_gpu(candidate.shape, load, self.rules, self.host, placement.usable_left(self.host)).need

@@ -133,6 +133,8 @@ def _one(item, position):
         raise BadInput("%s.parameters is no mapping: write for example {num_predict: 300}" % where)
     if parameters and not managed:
         raise BadInput("%s has parameters for a model that it does not own: add 'name' and 'from' to make one with them" % where)
+    if parameters.get("num_gpu") is not None:
+        parameters = dict(parameters, num_gpu=_integer(parameters["num_gpu"], where + ".parameters.num_gpu", -1))
     own = _integer(parameters["num_ctx"], where + ".parameters.num_ctx") if parameters.get("num_ctx") else None
     context = _integer(item["context"], where + ".context") if item.get("context") is not None else None
     if context is None and item.get("min_context") is not None:

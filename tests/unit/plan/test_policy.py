@@ -141,6 +141,21 @@ def test_a_managed_model_takes_its_layers_and_its_own_context(make_machine, make
     assert entry["parameters"] == want["parameters"]
 
 
+def test_num_gpu_is_taken_literally(make_machine, make_card):
+    """1.5b would fit wholly, but llama.cpp does what it is told."""
+
+    def managed(layers):
+        want = {"name": "mine", "from": "deepseek-r1:1.5b", "parameters": {"num_gpu": layers}}
+        entry = plan(make_machine(make_card()), want)["models"][0]
+        return entry["placement"], entry["num_gpu"]
+
+    assert managed(10) == ("partial", 10)
+    assert managed(0) == ("cpu", None)
+    assert managed(99) == ("gpu", None)
+    too_many = {"name": "mine", "from": "deepseek-r1:70b", "parameters": {"num_gpu": 60}}
+    assert not plan(make_machine(make_card()), too_many)["ok"]
+
+
 def test_no_gpu_a_small_model_that_is_fast_enough(make_machine):
     big = plan(make_machine(ram=512))
     assert big["models"][0]["tag"] == "1.5b" and "slower" in str(big["rejected"])
