@@ -4,7 +4,7 @@
 """A registry in front of the lab's upstream that fails to order.
 
 `POST /control` sets: rate (bytes a second for blobs), stall_after (bytes of a blob, then silence), alias ({"x:tag": "y:tag"}).
-`GET /control` tells how many bytes of blobs were sent since the last POST.
+`GET /control` tells since the last POST: how many bytes of blobs were sent, and where each range of a big blob began.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ UPSTREAM = sys.argv[2]
 STEP = 1 << 18
 settings = {}
 sent = [0]
+starts = []
 blobs = {}
 
 
@@ -51,11 +52,12 @@ class Handler(BaseHTTPRequestHandler):
         settings.clear()
         settings.update(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         sent[0] = 0
+        starts.clear()
         self.send(200, b"{}")
 
     def do_GET(self):
         if self.path == "/control":
-            self.send(200, json.dumps({"sent": sent[0]}).encode(), Content_Type="application/json")
+            self.send(200, json.dumps({"sent": sent[0], "starts": starts}).encode(), Content_Type="application/json")
             return
         path = self.path
         for wanted, served in settings.get("alias", {}).items():
@@ -80,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
         first, last = 0, len(body) - 1
         if wanted:
             first, last = (int(part) for part in wanted.partition("=")[2].split("-"))
+            if len(body) > STEP:
+                starts.append(first)
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(last - first + 1))
         self.send_header("Location", self.path)
