@@ -57,12 +57,12 @@ def _integrated_usable(device):
     return device.get("vendor") in ("nvidia", "apple") or device.get("gfx_target") == "gfx1151"
 
 
-def _is_old(device):
-    capability = device.get("compute_capability")
+def _capability(text):
+    """'8.6' -> 8.6; None where it is unknown or no number."""
     try:
-        return capability is not None and float(capability) < 5.0
+        return None if text is None else float(text)
     except ValueError:
-        return False
+        return None
 
 
 def host(vram, reserve_bytes=0):
@@ -102,8 +102,9 @@ def _card(device, system_total, reserve_bytes, warnings):
     if device.get("type") == "integrated" and not _integrated_usable(device):
         warnings.append("%s is not used: Ollama leaves integrated GPUs out unless OLLAMA_IGPU_ENABLE is set" % name)
         return None
-    if _is_old(device):
-        warnings.append("%s is not used: compute capability %s is below Ollama's 5.0" % (name, device["compute_capability"]))
+    capability = _capability(device.get("compute_capability"))
+    if capability is not None and capability < 5.0:
+        warnings.append("%s is not used: compute capability %s is below Ollama's 5.0" % (name, capability))
         return None
     if unified and system_total:
         pool = system_total + (device.get("memory_dedicated_bytes") or 0 if device.get("vendor") == "amd" else 0)
@@ -120,5 +121,5 @@ def _card(device, system_total, reserve_bytes, warnings):
         usable=max(0, usable),
         unified=unified,
         discrete=device.get("type") != "integrated" and not unified,
-        compute_capability=device.get("compute_capability"),
+        compute_capability=capability,
     )

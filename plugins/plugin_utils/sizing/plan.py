@@ -56,7 +56,7 @@ class Planner:
             return self.version >= versions.FIRST_FIT  # older releases have none on the CPU
         if self.version >= versions.FIRST_FIT:
             return True
-        return all(card.compute_capability is None or float(card.compute_capability) >= 7.0 for card in self.host.cards)
+        return all(card.compute_capability is None or card.compute_capability >= 7.0 for card in self.host.cards)
 
     # -- candidates and settings
 

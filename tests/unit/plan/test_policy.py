@@ -125,6 +125,13 @@ def test_cards_that_cannot_be_used_are_named(make_machine, make_card):
     assert found["models"][0]["placement"] == "cpu" and len(found["warnings"]) == 3
 
 
+def test_old_cards_have_no_flash_attention_before_0_30(make_machine, make_card):
+    for capability, flash in (("6.1", "0"), ("7.5", "1"), (None, "1"), ("unknown", "1")):
+        found = plan(make_machine(make_card(compute_capability=capability)), version="0.9.3")
+        assert found["environment"]["OLLAMA_FLASH_ATTENTION"] == flash
+        assert flash == "1" or found["models"][0]["kv_cache_type"] == "f16"
+
+
 def test_partial_offload_only_when_asked(make_machine, make_card):
     card = make_machine(make_card("GTX 1050", 2048, 50))
     assert not plan(card)["ok"]
