@@ -51,7 +51,8 @@ class ActionModule(ActionBase):
             proofs=dict(args["proofs"], **proofs.from_oracle(args["oracle"], args["ollama_version"])),
             filesystem=args["filesystem"],
         )
-        result.update(changed=False, ansible_facts={"model_plan": made})
+        # The report draws the memory that was planned with, which llm_vram_override may have described.
+        result.update(changed=False, vram=vram, ansible_facts={"model_plan": made})
         if not made["ok"] and args["fail_on_error"]:
             result.update(failed=True, msg="; ".join(made["errors"]))
         else:

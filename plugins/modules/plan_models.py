@@ -114,6 +114,10 @@ msg:
   description: The plan in one sentence, or all errors.
   returned: always
   type: str
+vram:
+  description: The facts that the plan was made with, from O(vram) or the host.
+  returned: always
+  type: dict
 ansible_facts:
   description: The plan as the host fact C(model_plan).
   returned: always

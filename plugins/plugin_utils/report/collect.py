@@ -114,6 +114,9 @@ class Recorder:
             planned = facts.get("model_plan") or result.get("model_plan")
             if planned:
                 entry["plan"] = plan(planned)
+            if isinstance(result.get("vram"), dict):
+                # What the plan was made with: llm_vram_override replaces what was detected, or there was nothing to detect.
+                entry["machine"] = machine(result["vram"])
         elif ours == "ollama_models":
             part = "mirror" if role.endswith("model_mirror") else "store"
             entry[part] = _merged_store(entry[part], store(result))

@@ -181,6 +181,17 @@ def test_the_reason_of_a_loop_is_that_of_the_item_that_failed():
     assert collect.message(result) == "disk full"
 
 
+def test_memory_that_was_described_and_not_detected_is_drawn():
+    """With llm_vram_override no vram_facts runs; a fleet that is only planned would have a page without a single bar."""
+    host = EVERY_HOST["lab-3060"]
+    recorder = collect.Recorder()
+    result = {"vram": host["vram"], "ansible_facts": {"model_plan": host["plan"]}}
+    say = {"action": "llmfleet.ollama.plan_models", "task": "Plan", "role": "", "changed": False, "groups": ["ollama"]}
+    recorder.record("a", outcome="ok", result=result, **say)
+    (row,) = document.build(recorder.hosts, stats={}, run=runs.run())["hosts"]
+    assert row["bars"][0]["total_bytes"] == 12288 * MIB and row["disk"]["free_bytes"] == 310 * GIB
+
+
 # -- measured, drift, mirror -----------------------------------------------------------------------------------------------
 
 
