@@ -111,7 +111,7 @@ def play(tmp_path, mirror):
     inventory = tmp_path / "hosts.json"
     inventory.write_text(json.dumps({"all": {"children": {"ollama": {"hosts": hosts, "vars": variables}}}}))
     output = tmp_path / "plan.json"
-    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"), LLMFLEET_REPORT_FOLDER="", ANSIBLE_FORKS="2")
+    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"), LLMFLEET_REPORT_DIR="", ANSIBLE_FORKS="2")
     command = [sys.executable, "-m", "ansible", "playbook", "playbooks/plan.yml", "-i", str(inventory), "-e", "llm_plan_output=%s" % output]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

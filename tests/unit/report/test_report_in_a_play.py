@@ -133,6 +133,8 @@ def test_a_run_without_our_actions_is_silent(project):
 def test_the_folder_can_be_moved_and_one_that_cannot_be_written_costs_a_warning_only(project):
     play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_DIR="elsewhere/deep")
     assert (project / "elsewhere/deep/fleet.html").is_file()
+    play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_DIR="")
+    assert not (project / "reports").exists(), "an empty name writes no file"
     (project / "file").write_text("")
     said = play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_DIR="file")
     assert "deepseek-r1:1.5b" in said
