@@ -88,7 +88,7 @@ def macos(variant):
     state = {
         "facts": {
             "ansible_os_family": "Darwin", "ansible_architecture": "arm64", "ansible_kernel": "24.6.0",
-            "ansible_distribution_version": "15.6",
+            "ansible_distribution_version": "15.6", "ansible_service_mgr": "launchd",
         },
         "machine": {"free_kib": 200 * 2**20, "is_root": True},
         "users": ["root", "nobody"],
@@ -215,7 +215,7 @@ def event(platform, name, what):
     host = system(state_file(platform, name))
     getattr(host, what)()
     host.close()
-    print(json.dumps(host.state["server"]))
+    print((host.state["server"] or {}).get("version", "nobody answers"))
 
 
 if __name__ == "__main__":

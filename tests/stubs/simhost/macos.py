@@ -133,6 +133,8 @@ class MacOS(Host):
             return {"rc": None, "changed": True} if args["creates"] else {"rc": None, "skipped": True}
         if script == "fetch.sh":
             return self.fetch(*argv[4:])
+        if script == "last_words.sh":
+            return {"changed": True, "rc": 0, "stdout": "Error: bind", "stdout_lines": ["Error: bind"], "stderr": ""}
         program = argv[0].rpartition("/")[2]
         act = getattr(self, f"run_{program}", None)
         if act is None or script is None and program == "sh":
@@ -157,9 +159,6 @@ class MacOS(Host):
             self.remove(f"{install}/{version}")
             return {"failed": True, "rc": 1, "stderr": f"The archive of {url} holds no llama-server", "changed": True}
         return {"rc": 0, "changed": True, "stderr": "", "stdout": ""}
-
-    def run_tail(self, argv):
-        return "time=now msg=\"server config\" env=\"map[HTTPS_PROXY:s3cret]\"\nError: listen tcp: bind"
 
     def run_pfctl(self, argv):
         if argv[1] != "-a" or argv[3:] != ["-F", "all"]:

@@ -36,6 +36,8 @@ class Stub(ActionBase):
         }
         host = self.HOST(self._templar.template(task_vars["stub_state"]), self._task.check_mode)
         try:
-            return host.call(self.NAME, args, told)
+            # At -vvv older cores show the arguments of every module, less those that the module itself hides.
+            shown = {key: value for key, value in given.items() if not key.endswith("_password")}
+            return {**host.call(self.NAME, args, told), "invocation": {"module_args": shown}}
         finally:
             host.close()

@@ -47,12 +47,12 @@ def mac(tmp_path):
     for place in PLACES:
         (tmp_path / place.strip("/")).mkdir(parents=True)
 
-    def run(script, *arguments, programs=tuple(PROGRAMS), stdin="", **environment):
+    def run(script, *arguments, programs=tuple(PROGRAMS), stdin="", paths=True, **environment):
         for name in programs:
             (tools / name).write_text("#!/bin/sh\n" + PROGRAMS[name] + "\n", encoding="utf-8")
             (tools / name).chmod(0o755)
         text = (ROLE / "files/macos" / script).read_text(encoding="utf-8")
-        assert "export PATH=/usr/bin:/bin:/usr/sbin:/sbin" in text
+        assert not paths or "export PATH=/usr/bin:/bin:/usr/sbin:/sbin" in text
         text = text.replace("export PATH=/usr/bin", f"export PATH={tools}:/usr/bin")
         for place in PLACES:
             text = text.replace(place, str(tmp_path) + place)
@@ -119,6 +119,14 @@ def test_discover_resolves_names_and_keeps_addresses(mac):
 def test_discover_notices_a_volume_that_is_not_mounted(mac):
     """A path below /Volumes is a directory of the system disk while the volume is away: models would fill that."""
     assert discover(mac, models="/Volumes/no-such-volume/ollama")["models_volume"] == "no"
+
+
+def test_last_words_hold_no_environment(mac):
+    """Ollama logs its whole environment when it starts, and the message of a failed play is read by many."""
+    log = mac.root / "server.log"
+    log.write_text("old\n" * 20 + 'msg="server config" env="map[HTTPS_PROXY:http://a:secret@b]"\nError: bind\n', encoding="utf-8")
+    result = mac("last_words.sh", log, programs=(), paths=False)
+    assert result.stdout.splitlines() == ["old"] * 5 + ["Error: bind"]
 
 
 # ---- fetch.sh
