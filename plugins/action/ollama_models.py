@@ -100,11 +100,11 @@ class ActionModule(ActionBase):
         background = not self._task.async_val and not self._task.check_mode
         result = self._execute_module(
             module_name="llmfleet.ollama.ollama_models",
-            module_args=dict(self._task.args, _background=background),
+            module_args=dict(self._task.args, background=background),
             task_vars=task_vars,
             wrap_async=self._task.async_val,
         )
-        job = result.pop("_job", None)
+        job = result.pop("job", None)
         if job is None:
             return result
         return self._finished(self._follow(job, Ticker(host)))

@@ -120,6 +120,12 @@ options:
     description: How many times in a row a pull that brought nothing is tried again. A try that brought bytes starts the count anew.
     type: int
     default: 4
+  background:
+    description:
+      - Whether work that takes minutes goes on in a process of its own, whose state file comes back as C(job).
+      - The action of the same name sets it to show the progress; it is of no use in a task.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -262,8 +268,7 @@ ARGUMENTS = {
     "no_proxy": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 60},
     "retries": {"type": "int", "default": 4},
-    # From our action plugin only: do what takes minutes in the background, and say where it tells how far it is.
-    "_background": {"type": "bool", "default": False},
+    "background": {"type": "bool", "default": False},
 }
 
 
@@ -273,8 +278,8 @@ def main():
         converger = Converger(module.params, check_mode=module.check_mode).look()
     except Failure as exc:
         module.fail_json(msg=str(exc))
-    if module.params["_background"] and converger.long_work and not module.check_mode:
-        module.exit_json(changed=False, _job=start(lambda progress: run(converger, progress)))
+    if module.params["background"] and converger.long_work and not module.check_mode:
+        module.exit_json(changed=False, job=start(lambda progress: run(converger, progress)))
     finish(module, run(converger))
 
 

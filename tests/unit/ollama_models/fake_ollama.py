@@ -95,7 +95,7 @@ class FakeRegistry(_Server):
         if self.fault == "drip":
             request.send_response(200)
             request.end_headers()
-            for _ in range(100):
+            for _step in range(100):
                 try:
                     request.wfile.write(b" ")
                     request.wfile.flush()

@@ -70,14 +70,14 @@ def test_calm_host_costs_one_module_run():
     """The budget of a converged host is ten module runs in all; this is one of them."""
     made = make(Task({"models": ["x"]}), Connection(), lambda call: {"changed": False})
     assert made._run_there("h", {}) == {"changed": False}
-    assert len(made.calls) == 1 and made.calls[0]["module_args"]["_background"] is True
+    assert len(made.calls) == 1 and made.calls[0]["module_args"]["background"] is True
 
 
 @pytest.mark.parametrize("task", [Task({}, check_mode=True), Task({}, async_val=60)])
 def test_check_mode_and_async_stay_in_one_module_run(task):
     made = make(task, Connection(), lambda call: {"changed": True})
     made._run_there("h", {})
-    assert made.calls[0]["module_args"]["_background"] is False
+    assert made.calls[0]["module_args"]["background"] is False
     assert made.calls[0]["wrap_async"] == task.async_val
 
 
@@ -105,7 +105,7 @@ def test_work_in_the_background_is_followed_to_its_result(monkeypatch):
 
     path = []
     made = make(
-        Task({}, diff=True), Connection(breaks=2), lambda call: path.append(ollama_job.start(work)) or {"changed": False, "_job": path[0]}
+        Task({}, diff=True), Connection(breaks=2), lambda call: path.append(ollama_job.start(work)) or {"changed": False, "job": path[0]}
     )
     monkeypatch.setattr(action, "Ticker", lambda host: Ticker(host, said.append))
     result = made._run_there("lab-3060", {})

@@ -143,7 +143,7 @@ def test_progress_lines_without_progress_are_a_stall():
     now = [0.0]
     tracker = Tracker(timeout=10, clock=lambda: now[0])
     line = {"status": "pulling a", "digest": "sha256:a", "total": 1 << 30, "completed": 1 << 20}
-    for _ in range(100):
+    for _line in range(100):
         tracker.feed(line)
         now[0] += 0.06
     assert not tracker.stalled()
