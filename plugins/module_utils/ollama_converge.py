@@ -513,7 +513,7 @@ class Converger:
         if want.require_gpu and entry["size_vram_bytes"] < entry["size_bytes"]:
             entry["why"] = "only %s of %s are on the GPU" % (gib(entry["size_vram_bytes"]), gib(entry["size_bytes"]))
         elif want.context and entry["context_length"] and entry["context_length"] < min(want.context, self._trained_context(want)):
-            entry["why"] = "it serves %s tokens where %d are planned (OLLAMA_CONTEXT_LENGTH)" % (entry["context_length"], want.context)
+            entry["why"] = "it serves %s tokens where %s are planned (OLLAMA_CONTEXT_LENGTH)" % (entry["context_length"], want.context)
         else:
             entry["ok"] = True
         return entry

@@ -252,7 +252,7 @@ def _size(folder: str) -> int:
             # Once as a copy, once in the archive.
             total += 2 * os.path.getsize(path)
         elif name in FOLDERS:
-            total += sum(os.path.getsize(os.path.join(place, file)) for place, _, files in os.walk(path) for file in files)
+            total += sum(os.path.getsize(os.path.join(place, file)) for place, _folders, files in os.walk(path) for file in files)
     return total
 
 

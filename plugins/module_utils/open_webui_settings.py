@@ -39,8 +39,8 @@ def same_backends(config: dict, wanted: dict) -> bool:
     if not config.get("ENABLE_OLLAMA_API"):
         return False
     have, want = current_backends(config), current_backends(wanted)
-    return [url for url, _ in have] == [url for url, _ in want] and all(
-        _effective(one) == _effective(other) for (_, one), (_, other) in zip(have, want)
+    return [url for url, _config in have] == [url for url, _config in want] and all(
+        _effective(one) == _effective(other) for (_one_url, one), (_other_url, other) in zip(have, want)
     )
 
 

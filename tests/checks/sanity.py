@@ -76,7 +76,7 @@ def run() -> subprocess.CompletedProcess:
     environment = dict(os.environ, HOME=str(home), ANSIBLE_CONFIG="/dev/null")
     environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
     environment.pop("PYTHONPATH", None)
-    return subprocess.run(command, cwd=EXPORT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.run(command, cwd=EXPORT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Run:
         environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", LLMFLEET_REPORT_DIR=str(OUTPUT / name))
         self.done = subprocess.run(
             ["ansible-playbook", "-i", "inventories/lab", playbook, *arguments],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )
         self.text = self.done.stdout
         self.log.write_text(self.text, encoding="utf-8")
