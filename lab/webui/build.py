@@ -206,7 +206,7 @@ def _root_members() -> Iterable[Member]:
         with subprocess.Popen(["docker", "export", name], stdout=subprocess.PIPE) as export:
             with tarfile.open(fileobj=export.stdout, mode="r|") as exported:
                 for member in exported:
-                    if not member.name.startswith(tuple(f"{folder}/" for folder in LEFT_OUT_ROOT)) and "/__pycache__/" not in member.name:
+                    if not member.name.startswith(tuple(f"{folder}/" for folder in LEFT_OUT_ROOT)):
                         yield member, exported.extractfile(member) if member.isfile() else None
             if export.wait():
                 raise SystemExit(f"The image {BASE_IMAGE} could not be read.")
