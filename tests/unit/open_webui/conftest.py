@@ -32,7 +32,8 @@ def configure(webui, capsys):
 
     def run(check=False, **options):
         arguments = {"url": webui.url, "admin_email": "admin@x.org", "admin_password": "the admin's password", "timeout": 5, **options}
-        arguments.update(_ansible_check_mode=check, _ansible_diff=True)
+        # As -vvv shows it.
+        arguments.update(_ansible_check_mode=check, _ansible_diff=True, _ansible_inject_invocation=True)
         webui.calls.clear()
         # Values that must not be shown are kept by the process, which serves many tests here.
         basic._PARSED_MODULE_ARGS = None

@@ -73,7 +73,10 @@ class FakeOpenWebui:
             # The real one refuses a closed sign-up before it looks at the address.
             if not (self.admin_config["ENABLE_SIGNUP"] or self.always_open):
                 return 403, {"detail": "You do not have permission"}
-            return (400, {"detail": "invalid email"}) if "@" not in body["email"] else (200, {"token": "eve"})
+            if "@" not in body["email"]:
+                return 400, {"detail": "invalid email"}
+            self.users[body["email"]] = dict(body, id="eve", role="pending")
+            return 200, {"token": "eve"}
         if authorization != "Bearer 1":
             return 401, {"detail": "Not authenticated"}
         return self._for_admin(method, urlsplit(path), body)

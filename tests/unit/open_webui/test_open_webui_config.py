@@ -73,6 +73,11 @@ def test_what_the_administrator_set_on_a_connection_stays(fleet, configure):
     }
 
 
+def test_a_connection_without_settings_is_one_with_defaults(fleet, configure):
+    fleet.config = {"ENABLE_OLLAMA_API": True, "OLLAMA_BASE_URLS": ["http://10.0.0.5:11434"], "OLLAMA_API_CONFIGS": {}}
+    assert not configure(backends=[{"url": "http://10.0.0.5:11434"}])["changed"]
+
+
 def test_a_connection_that_was_switched_off_is_switched_on(fleet, configure):
     configure(backends=[ONE])
     fleet.config["OLLAMA_API_CONFIGS"]["0"]["enable"] = False
@@ -84,13 +89,13 @@ def test_an_open_signup_is_closed_first(fleet, configure):
     result = configure(backends=[ONE])
     assert result["signup"] == "closed" and fleet.admin_config["ENABLE_SIGNUP"] is False
     assert fleet.changes[0] == "/api/v1/auths/admin/config"
-    assert "eve" not in str(fleet.users), "the proof itself must not make a user"
 
 
 def test_a_signup_that_stays_open_is_a_failure(fleet, configure):
     fleet.always_open = True
     result = configure(backends=[ONE])
     assert result["failed"] and "still sign up" in result["msg"] and fleet.config["OLLAMA_BASE_URLS"] == ["http://localhost:11434"]
+    assert list(fleet.users) == ["admin@x.org"], "the proof itself must not make a user"
 
 
 def test_an_open_signup_does_not_fail_a_dry_run(fleet, configure):

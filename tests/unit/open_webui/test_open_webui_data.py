@@ -171,7 +171,8 @@ def test_only_the_oldest_of_the_same_kind_are_pruned(tmp_path):
         path.write_text("x")
         os.utime(path, (1000 - age, 1000 - age))
     assert data.prune(str(tmp_path), "open-webui-upgrade", 2) == ["open-webui-upgrade-1.tar.gz"]
-    assert (tmp_path / "open-webui-manual-9.tar.gz").exists()
+    left = ["open-webui-manual-9.tar.gz", "open-webui-upgrade-2.tar.gz", "open-webui-upgrade-3.tar.gz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
 MOUNTS = """\
