@@ -92,6 +92,16 @@ def test_web_interface_hosts_are_admitted_by_address(host_of, platform):
 
 
 @pytest.mark.parametrize("platform", ["windows", "macos"])
+def test_controller_is_admitted_where_the_inventory_names_no_connection(host_of, platform):
+    """The models of a Windows host are brought from the controller; ssh is the default that no variable says."""
+    play = host_of(platform, ansible_host="127.0.0.1", ollama_allowed_cidrs=["192.0.2.7"])
+    del play.variables["ansible_connection"]
+    assert play.of("__ollama_admitted")["ipv4"] == ["127.0.0.1", "192.0.2.7"]
+    play.variables["ollama_admit_controller"] = False
+    assert play.of("__ollama_admitted")["ipv4"] == ["192.0.2.7"]
+
+
+@pytest.mark.parametrize("platform", ["windows", "macos"])
 def test_mirror_is_not_behind_the_proxy(host_of, platform):
     play = host_of(platform, ollama_https_proxy="http://proxy.test:3128", llm_registry="http://mirror.test:5080")
     environment = play.of("__ollama_merged")["environment"]
