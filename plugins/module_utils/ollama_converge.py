@@ -554,6 +554,7 @@ class Converger:
         if self.check_mode:
             changed = bool(self.pulls or self.creates or self.removals)
         after = self._predicted() if self.check_mode else self._listing()
+        spilled = [proof for proof in self.proved if not proof["ok"]]
         result = {
             "changed": changed,
             "ollama_version": self.version,
@@ -562,7 +563,7 @@ class Converger:
             "to_remove": self.removals if self.check_mode else [],
             "to_pull": [pull["name"].short for pull in self.pulls] if self.check_mode else [],
             "proved": self.proved,
-            "spilled": [proof["name"] for proof in self.proved if not proof["ok"]],
+            "spilled": [proof["name"] for proof in spilled],
             "downloaded_bytes": sum(entry["downloaded"] for entry in self.done.values()),
             "missing_bytes": sum(sum(pull.get("missing", {}).values()) for pull in self.pulls) if self.check_mode else 0,
             "warnings": self.warnings,
@@ -571,7 +572,7 @@ class Converger:
         if self.state != "absent":
             result["ansible_facts"] = {"ollama_models": {
                 "proved": self.proved,
-                "spilled": result["spilled"],
+                "spilled": spilled,
                 "proofs": self.proofs.entries if self.proofs else {},
             }}
         return result

@@ -242,7 +242,8 @@ ollama_version:
   returned: always
   type: str
 ansible_facts:
-  description: RV(proved), RV(spilled) and all remembered proofs as C(ansible_facts.ollama_models).
+  description: >-
+    C(ollama_models) with C(proved), C(spilled) (those of RV(proved) that are not as planned) and C(proofs), all that is remembered.
   returned: when O(state) is not V(absent)
   type: dict
 """

@@ -123,6 +123,7 @@ class FakeOllama(_Server):
         self.loaded = {}
         self.vram_share = {}
         self.load_errors = {}
+        self.loaded_size = 10000
         self.context_length = 8192
         self.trained_context = 131072
         self.pulled_bytes = 0
@@ -301,8 +302,8 @@ class FakeOllama(_Server):
             self.loaded[name] = {
                 "name": name,
                 "model": name,
-                "size": 10000,
-                "size_vram": int(10000 * share),
+                "size": self.loaded_size,
+                "size_vram": int(self.loaded_size * share),
                 "digest": "x",
                 "context_length": self.context_length,
             }
