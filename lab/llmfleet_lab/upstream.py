@@ -27,7 +27,8 @@ LOG = FOLDER / "log" / "access.jsonl"
 def start(client) -> None:
     """Run the upstream; begin anew when its configuration or its image changed."""
     image = client.images.get("llmfleet/debian13:latest")
-    wanted = recipe(Path(__file__), CONFIG, image.id)
+    # Another checkout has a folder of its own to serve.
+    wanted = recipe(Path(__file__), CONFIG, image.id, str(FOLDER))
     box = engine.container(client, NAME)
     if box and box.labels.get(RECIPE_LABEL) != wanted:
         box.remove(force=True)
