@@ -68,6 +68,11 @@ class Engine:
         return self.get(f"/volumes/{quote(name, safe='')}")
 
 
+def is_podman(version) -> bool:
+    """Podman names itself among the components of its Docker interface."""
+    return any(component.get("Name") == "Podman Engine" for component in (version or {}).get("Components") or [])
+
+
 def describe_container(inspected) -> dict:
     """What a role needs to know of a container; no environment, it may hold secrets."""
     if not inspected:

@@ -82,7 +82,7 @@ engine:
   description: V(error) is null when the engine answers.
   type: dict
   returned: always
-  sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker}
+  sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker, podman: false}
 requests:
   description: Whether this Python has the library that community.docker needs.
   type: bool
@@ -144,6 +144,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine 
     EngineError,
     describe_container,
     describe_image,
+    is_podman,
 )
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host import ask_versions, listener
 
@@ -222,6 +223,7 @@ def main() -> None:
             "installed": os.path.exists(wanted["docker_host"].replace("unix://", "", 1)),
             "version": None,
             "root": None,
+            "podman": False,
         },
         "container": describe_container(None),
         "previous": describe_container(None),
@@ -231,6 +233,7 @@ def main() -> None:
     }
     try:
         engine = Engine(wanted["docker_host"])
+        result["engine"]["podman"] = is_podman(engine.get("/version"))
         info = engine.get("/info") or {}
         result["engine"].update(version=info.get("ServerVersion"), root=info.get("DockerRootDir") or "/")
         result["container"] = describe_container(engine.container(wanted["name"]))

@@ -107,3 +107,9 @@ def test_the_roles_own_label_wins_over_the_images():
 )
 def test_the_wrapper_runs_what_the_image_would_run(config, command):
     assert engine.describe_image({"Id": "x", "Config": config})["command"] == command
+
+
+def test_podman_is_told_from_docker():
+    assert engine.is_podman({"Components": [{"Name": "Podman Engine", "Version": "5.4.2"}, {"Name": "Conmon"}]})
+    assert not engine.is_podman({"Components": [{"Name": "Engine", "Version": "26.1.5"}]})
+    assert not engine.is_podman(None)
