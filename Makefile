@@ -19,7 +19,7 @@ demo: bootstrap  ## build the lab, run site.yml on it, print the fleet report an
 	@.cache/venv/bin/python lab/lab.py next
 
 test: bootstrap  ## lint, unit tests, every Molecule scenario, the whole site
-	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e/test_site.py tests/e2e
+	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e
 
 lint: bootstrap  ## ansible-lint, yamllint, ruff, argument specs, changelog, ansible-test sanity
 	@$(PYTEST) -v tests/checks
