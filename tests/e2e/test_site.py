@@ -163,6 +163,20 @@ def test_a_dead_host_does_not_stop_the_others(first):
         subprocess.run(["docker", "start", "lab-cpu"], check=True, capture_output=True)
 
 
+def test_a_host_that_comes_back_is_taken_in_again(first):
+    """Open WebUI leaves an offline host out; it would stay out if the backends were only written once."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            ask("lab-cpu", "/api/version")
+            break
+        except OSError:
+            assert time.monotonic() < deadline, "lab-cpu does not serve after it was switched on again"
+            time.sleep(1)
+    back = Run("back", "site.yml").assert_good()
+    assert set(back.changed()) == {"lab-hub"}
+
+
 BAD_INPUT = {
     "unknown family": ({"llm_models": [{"family": "deepsek-r1"}]}, ("llm_models", "deepsek-r1", "deepseek-r1")),
     "impossible tag": ({"llm_models": [{"model": "deepseek-r1:14 b"}]}, ("llm_models", "14 b")),
