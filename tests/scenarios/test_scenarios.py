@@ -43,7 +43,8 @@ def run(scenario: str) -> tuple:
 def runs(request):
     """Starts the selected scenarios in the background, in the order in which their tests wait for them."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "lab/lab.py", "base"], cwd=ROOT, check=True)
+    # Not only the base: the scenarios of Open WebUI load the images that `up` builds.
+    subprocess.run([sys.executable, "lab/lab.py", "up"], cwd=ROOT, check=True)
     selected = [item.callspec.params["scenario"] for item in request.session.items if item.function is test_scenario]
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS)
     yield {scenario: pool.submit(run, scenario) for scenario in selected}
