@@ -23,10 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e/browser"))
 
 chat = pytest.importorskip("chat", reason="needs selenium (requirements-dev.txt)")
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs chromium and chromedriver (apt-get install chromium chromium-driver)",
-)
+assert shutil.which("chromium") and shutil.which("chromedriver"), "needs them: apt-get install chromium chromium-driver"
 
 URL = "http://172.30.77.10:3000"
 ADMIN = "admin@lab.example"

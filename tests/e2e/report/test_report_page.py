@@ -29,7 +29,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (apt-get install chromium chromium-driver)")
+assert CHROMIUM and DRIVER, "needs chromium and chromedriver: apt-get install chromium chromium-driver"
 
 OUTPUT = ROOT / "tests/output/report"
 FLAGS = (
