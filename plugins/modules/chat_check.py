@@ -17,13 +17,7 @@ requirements:
   - openai (Python package, where the module runs)
 author:
   - llmfleet authors (@llmfleet)
-attributes:
-  check_mode:
-    description: The module never changes anything, so check mode is the same as a normal run.
-    support: full
-  diff_mode:
-    description: There is nothing that could differ.
-    support: none
+extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
   base_url:
     description: Address of the server's OpenAI API, ending in V(/v1).

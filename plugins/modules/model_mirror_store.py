@@ -18,7 +18,10 @@ description:
     It downloads nothing itself.
   - Verifies each blob by its sha256 once and links it into the store that is served; a blob that is not what its name says
     is removed from both.
+  - Does the same for the archives of Ollama's releases, which come beside their C(sha256sum.txt) to C(releases/v<version>) in O(path),
+    by download or by hand, and are served as C(/releases/v<version>/<archive>).
   - Used by role P(llmfleet.ollama.model_mirror#role).
+extends_documentation_fragment: [llmfleet.ollama.registry_proxy]
 attributes:
   check_mode:
     description: Changes nothing and says what would change.
@@ -51,20 +54,39 @@ options:
     description: Whether models that are not named are removed.
     type: bool
     default: false
+  releases:
+    description: Archives of Ollama's releases that the mirror shall hold, as the hosts want them.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      version:
+        description: The release, without a leading v.
+        type: str
+        required: true
+      archives:
+        description: Names of its archives, the main one first.
+        type: list
+        elements: str
+        required: true
+      base_url:
+        description: Where they come from, C(<base_url>/v<version>/<archive>).
+        type: str
+        required: true
+      checksum:
+        description: Of the main archive, V(sha256:<hex>) or V(sha256:<URL of a list>). Empty is C(sha256sum.txt) beside it.
+        type: str
+        default: ''
+  releases_exact:
+    description: Whether archives that O(releases) does not name are removed.
+    type: bool
+    default: false
   verify_all:
     description: Whether blobs that were verified before are verified again.
     type: bool
     default: false
   version:
     description: Version of the Ollama that fills the store; the registry refuses models that are too new for it.
-    type: str
-    default: ''
-  https_proxy:
-    description: Proxy for the questions to the upstream.
-    type: str
-    default: ''
-  no_proxy:
-    description: Hosts that are reached without O(https_proxy), separated by commas.
     type: str
     default: ''
   watch:
@@ -116,6 +138,12 @@ probe:
   description: Path of a blob for a request that proves the service; empty while nothing is served.
   returned: always
   type: str
+releases:
+  description: >-
+    The archives of releases. C(missing) has those that must be fetched, each with C(version), C(archive), C(url), and C(list_url) or
+    C(sha256); C(served), C(published), C(corrupt) and C(removed) are C(v<version>/<archive>).
+  returned: always
+  type: dict
 files:
   description: The sha1 of each file of O(watch), V(directory) for a folder, nothing for what is not there.
   returned: always
@@ -125,6 +153,7 @@ files:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror_releases import ReleaseStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_mirror import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
 
@@ -136,6 +165,18 @@ def main():
             "models": {"type": "list", "elements": "str", "default": []},
             "registry": {"type": "str", "default": ""},
             "exact": {"type": "bool", "default": False},
+            "releases": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "version": {"type": "str", "required": True},
+                    "archives": {"type": "list", "elements": "str", "required": True},
+                    "base_url": {"type": "str", "required": True},
+                    "checksum": {"type": "str", "default": ""},
+                },
+            },
+            "releases_exact": {"type": "bool", "default": False},
             "verify_all": {"type": "bool", "default": False},
             "version": {"type": "str", "default": ""},
             "https_proxy": {"type": "str", "default": ""},
@@ -144,8 +185,13 @@ def main():
         },
         supports_check_mode=True,
     )
+    wants, exact, verify_all = (module.params[name] for name in ("releases", "releases_exact", "verify_all"))
     try:
-        store = MirrorStore(module.params, module.params["version"], module.check_mode).run()
+        store = MirrorStore(module.params, module.params["version"], module.check_mode)
+        releases = ReleaseStore(module.params["path"], wants, store.verified, exact, verify_all, module.check_mode).run()
+        store.changed = releases.changed
+        # Last: it writes the index of what was verified.
+        store.run()
     except Failure as exc:
         module.fail_json(msg=str(exc))
     for warning in store.warnings:
@@ -156,7 +202,7 @@ def main():
             files[path] = "directory"
         elif os.path.exists(path):
             files[path] = module.sha1(path)
-    module.exit_json(files=files, **store.result())
+    module.exit_json(files=files, releases=releases.result(), **store.result())
 
 
 if __name__ == "__main__":

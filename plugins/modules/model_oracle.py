@@ -14,6 +14,7 @@ description:
   - Since Ollama 0.30 its C(llama-server) decides how many layers go to the GPU. This module lets that server compute the memory of a model that
     is not downloaded. It reads the head of the model's file by range, makes a sparse file of the full length of it, and reads the server's answer.
   - Changes nothing. Where the host has no such server, RV(asked) is false and RV(why) says so.
+extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
   server:
     description: Paths of C(llama-server); the first that exists is asked.
@@ -64,15 +65,6 @@ options:
     type: int
     default: 30
 attributes:
-  check_mode:
-    description: Changes nothing, so check mode is the same.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
   platform:
     description: Linux, with an Ollama of 0.30.0 or later for an answer.
     platforms: linux

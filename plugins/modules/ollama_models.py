@@ -22,6 +22,7 @@ description:
   - All wants are checked before the first change. Changes nothing in check mode, and names what it would pull and remove.
   - While models come down, the action of the same name prints a line for each host with percent, bytes, rate and time left.
     On a Windows host the work is done from the controller through O(api_url).
+extends_documentation_fragment: [llmfleet.ollama.registry_proxy]
 attributes:
   check_mode:
     description: Changes nothing and says what would change.
@@ -104,14 +105,6 @@ options:
     type: list
     elements: str
     default: []
-  https_proxy:
-    description: Proxy for the question to the registry, if the host needs one. The service itself has its own.
-    type: str
-    default: ''
-  no_proxy:
-    description: Hosts that are reached without O(https_proxy), separated by commas.
-    type: str
-    default: ''
   timeout:
     description: Seconds for which a pull may stand still before it counts as broken off.
     type: int

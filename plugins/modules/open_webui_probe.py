@@ -13,6 +13,7 @@ author: [llmfleet authors (@llmfleet)]
 description:
   - Reads the container engine, the container, the image, the data, the secrets, the port and the Ollama servers, and changes nothing.
   - Needs Python's standard library only, so it can say what else a target lacks.
+extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
   docker_host:
     description: The engine's Unix socket, Docker's or Podman's.
@@ -54,15 +55,6 @@ options:
     type: int
     default: 5
 attributes:
-  check_mode:
-    description: Reads only, so check mode makes no difference.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
   platform:
     description: Linux.
     support: full

@@ -15,6 +15,7 @@ description:
     with the predicted memory on each card, the settings that the prediction assumes and the reason.
   - Runs on the controller only. It opens no connection to the host and changes nothing.
   - The same input always gives the same plan.
+extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
   models:
     description:
@@ -73,12 +74,6 @@ attributes:
   action:
     description: Runs as an action plugin on the controller.
     support: full
-  check_mode:
-    description: Changes nothing, so check mode is the same.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
   idempotent:
     description: The same input gives the same plan.
     support: full

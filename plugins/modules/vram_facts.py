@@ -18,30 +18,8 @@ description:
     host and interprets the answer on the controller.
   - Under C(ansible_facts_modules) Ansible calls modules and passes by actions, so there this module does both on the host. That
     works on POSIX hosts; for Windows hosts use a task.
+extends_documentation_fragment: [llmfleet.ollama.probe, llmfleet.ollama.read_only]
 options:
-  timeout:
-    description: Seconds after which the probe ends with what it has. Keep a task's own C(timeout) above it.
-    type: int
-    default: 20
-  gather:
-    description: What to look for.
-    type: list
-    elements: str
-    choices: [nvidia, amd, intel, apple, system]
-    default: [nvidia, amd, intel, apple, system]
-  topology:
-    description: Ask NVML how each pair of GPUs is connected. Costs one call for each pair.
-    type: bool
-    default: false
-  allow_cli:
-    description: Run the vendors' tools where better sources are silent.
-    type: bool
-    default: true
-  filesystems:
-    description: Paths whose file systems are measured. A path need not exist yet; its nearest parent counts.
-    type: list
-    elements: str
-    default: []
   record_to:
     description:
       - File on the controller that gets the raw observation, without serial numbers, UUIDs and host names, to attach to a bug report.
@@ -51,17 +29,8 @@ attributes:
   action:
     description: As a task it is an action, which picks the probe for the host's system.
     support: full
-  check_mode:
-    description: Reads only, so check mode makes no difference.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
   facts:
     description: Sets C(ansible_facts.vram).
-    support: full
-  idempotent:
-    description: Changes nothing.
     support: full
   platform:
     description: Linux, macOS, other POSIX systems, Windows.

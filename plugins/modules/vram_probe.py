@@ -14,40 +14,8 @@ description:
   - Collects what a Linux, macOS or other POSIX host says of its accelerators and memory, and judges nothing.
   - The action M(llmfleet.ollama.vram_facts) runs it and interprets the answer on the controller; use that one in playbooks.
   - Needs Python's standard library only. NVIDIA's package C(nvidia-ml-py) is used where the host has it.
-options:
-  timeout:
-    description: Seconds after which the probe ends with what it has. Keep a task's own C(timeout) above it.
-    type: int
-    default: 20
-  gather:
-    description: What to look for.
-    type: list
-    elements: str
-    choices: [nvidia, amd, intel, apple, system]
-    default: [nvidia, amd, intel, apple, system]
-  topology:
-    description: Ask NVML how each pair of GPUs is connected. Costs one call for each pair.
-    type: bool
-    default: false
-  allow_cli:
-    description: Run the vendors' tools where better sources are silent.
-    type: bool
-    default: true
-  filesystems:
-    description: Paths whose file systems are measured. A path need not exist yet; its nearest parent counts.
-    type: list
-    elements: str
-    default: []
+extends_documentation_fragment: [llmfleet.ollama.probe, llmfleet.ollama.read_only]
 attributes:
-  check_mode:
-    description: Reads only, so check mode makes no difference.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
   platform:
     description: POSIX; on Windows M(llmfleet.ollama.win_vram_probe) does the same.
     support: full

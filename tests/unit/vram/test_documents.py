@@ -8,7 +8,6 @@ PowerShell does not run where this suite runs, so a real grammar reads it at lea
 
 from __future__ import annotations
 
-import importlib
 import json
 import pathlib
 import re
@@ -17,7 +16,8 @@ import jsonschema
 import pytest
 import tree_sitter
 import tree_sitter_powershell
-import yaml
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import device, totals
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import cli, constants, observe
 
@@ -26,17 +26,11 @@ SCRIPT = ROOT / "plugins/modules/win_vram_probe.ps1"
 SCHEMA = json.loads((ROOT / "plugins/module_utils/accelerators/vram.schema.json").read_text(encoding="utf-8"))
 
 
-def documentation(name):
-    if name == "win_vram_probe":
-        return yaml.safe_load((ROOT / "plugins/modules/win_vram_probe.yml").read_text(encoding="utf-8"))["DOCUMENTATION"]
-    module = importlib.import_module("ansible_collections.llmfleet.ollama.plugins.modules." + name)
-    return yaml.safe_load(module.DOCUMENTATION)
-
-
-@pytest.mark.parametrize("name", ["vram_facts", "vram_probe", "win_vram_probe"])
+@pytest.mark.parametrize("name", ["vram_facts.py", "vram_probe.py", "win_vram_probe.yml"])
 def test_options(name):
-    documented = {option: {key: value for key, value in entry.items() if key != "description"} for option, entry in documentation(name)["options"].items()}
-    if name == "vram_facts":
+    documentation = get_docstring(str(ROOT / "plugins/modules" / name), fragment_loader, is_module=True)[0]
+    documented = {option: {key: value for key, value in entry.items() if key != "description"} for option, entry in documentation["options"].items()}
+    if name == "vram_facts.py":
         assert documented.pop("record_to") == {"type": "path"}
     assert documented == observe.ARGUMENTS
 
