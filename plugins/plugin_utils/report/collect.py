@@ -15,7 +15,7 @@ from .text import clean, number, plain
 COLLECTION = "llmfleet.ollama."
 ACTIONS = ("vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
 GROUPS = ("ollama", "open_webui", "model_mirror")
-# Facts that roles set about what they run: {version, previous_version, url, rolled_back}.
+# Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back}.
 PRODUCTS = ("ollama", "open_webui", "model_mirror")
 
 _ACTION_NAMES = {COLLECTION + action: action for action in ACTIONS}
@@ -279,6 +279,7 @@ def software(fact: dict) -> dict:
     return {
         "version": clean(fact.get("version")),
         "previous_version": clean(fact.get("previous_version")),
+        "wanted_version": clean(fact.get("wanted_version")),
         "url": clean(fact.get("url")),
         "rolled_back": bool(fact.get("rolled_back")),
     }

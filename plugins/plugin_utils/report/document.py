@@ -184,8 +184,11 @@ def _drift(row: dict) -> list[dict]:
     for backend in (row.get("web") or {}).get("left_out") or []:
         found.append({"kind": "backend", "text": f"Open WebUI cannot reach {backend['url']}: {backend['error']}"})
     for name, product in (row.get("software") or {}).items():
+        serving, wanted = product.get("version") or "its old release", product.get("wanted_version")
         if product.get("rolled_back"):
-            found.append({"kind": "rollback", "text": f"{name} went back to {product.get('version') or 'its old release'}"})
+            found.append({"kind": "rollback", "text": f"{name} went back to {serving}" + (f"; {wanted} is wanted" if wanted else "")})
+        elif product.get("version") and wanted and serving != wanted:
+            found.append({"kind": "version", "text": f"{name} runs {serving}; {wanted} is wanted"})
     return found
 
 
@@ -240,6 +243,7 @@ def _reason(row: dict) -> str:
         told.append(
             "serves Open WebUI"
             + (f" {web['version']}" if web and web.get("version") else "")
+            + (f" at {web['url']}" if web and web.get("url") else "")
             + (f" over {count(len(backends), 'Ollama host')}" if backends else "")
         )
     text = " and ".join(told)

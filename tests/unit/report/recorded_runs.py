@@ -201,6 +201,13 @@ def lab_hosts():
                 "left_out": [],
                 "users_created": ["someone@example.net"],
             },
+            "web_fact": {
+                "version": "0.12.4",
+                "previous_version": "",
+                "wanted_version": "0.12.4",
+                "url": "http://172.30.77.10:3000",
+                "rolled_back": False,
+            },
             "changes": ["Fill the mirror", "Reconcile Open WebUI's connections"],
             "seconds": 96.9,
         },
@@ -327,6 +334,9 @@ def recorded(hosts, recorder):
             tell("llmfleet.ollama.model_mirror_store", "Publish", {"served": host["served"]}, role="llmfleet.ollama.model_mirror")
         if "web" in host:
             tell("llmfleet.ollama.open_webui_config", "Reconcile Open WebUI's connections", host["web"], role="llmfleet.ollama.open_webui")
+        if "web_fact" in host:
+            fact = {"ansible_facts": {"open_webui": host["web_fact"]}}
+            tell("ansible.builtin.set_fact", "Tell what serves", fact, role="llmfleet.ollama.open_webui", took=0.01)
         if "failed" in host:
             task, text = host["failed"]
             tell("llmfleet.ollama.ollama_models", task, {"failed": True, "msg": text}, role="llmfleet.ollama.ollama_models", outcome="failed")

@@ -239,13 +239,24 @@ def test_the_base_of_a_managed_model_is_no_drift():
 def test_the_mirrors_models_are_not_the_hosts_own():
     row = row_of(EVERY_HOST["lab-hub"])
     assert row["store"] is None and len(row["mirror"]["models"]) == 3 and row["drift"] == []
-    assert row["reason"] == "Mirrors 3 models (49.0 GiB) and serves Open WebUI 0.12.4 over 3 Ollama hosts"
+    assert row["reason"] == "Mirrors 3 models (49.0 GiB) and serves Open WebUI 0.12.4 at http://172.30.77.10:3000 over 3 Ollama hosts"
 
 
 def test_an_ollama_that_open_webui_cannot_reach_is_drift():
     host = copy.deepcopy(EVERY_HOST["lab-hub"])
     host["web"]["left_out"] = [{"url": "http://lab-cpu:11434", "error": "Server Connection Error"}]
     assert [item["text"] for item in row_of(host)["drift"]] == ["Open WebUI cannot reach http://lab-cpu:11434: Server Connection Error"]
+
+
+@pytest.mark.parametrize(
+    ("rolled_back", "told"),
+    [(True, "open_webui went back to 0.12.0; 0.12.4 is wanted"), (False, "open_webui runs 0.12.0; 0.12.4 is wanted")],
+)
+def test_another_release_of_the_web_ui_than_the_wanted_one_is_drift(rolled_back, told):
+    """After a rollback the fleet serves and the play has failed: without this the report of the next run would call the host as planned."""
+    host = copy.deepcopy(EVERY_HOST["lab-hub"])
+    host["web_fact"].update(version="0.12.0", rolled_back=rolled_back)
+    assert [item["text"] for item in row_of(host)["drift"]] == [told]
 
 
 def test_a_mirror_that_had_nothing_to_fill_still_says_what_it_serves():

@@ -107,6 +107,7 @@ def test_first_run_second_run_check_mode_and_limit(project):
     assert first["lab-3060"]["software"]["ollama"] == {
         "version": "0.32.15",
         "previous_version": "",
+        "wanted_version": "",
         "url": "http://…@lab-3060:11434",
         "rolled_back": False,
     }
