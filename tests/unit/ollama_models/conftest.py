@@ -5,13 +5,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import pytest
-
-sys.path.insert(0, os.path.dirname(__file__))
-
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_converge import Converger
 from fake_ollama import FakeOllama, FakeRegistry
 

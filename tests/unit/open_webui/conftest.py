@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
-
-sys.path.insert(0, os.path.dirname(__file__))
-
 from ansible_collections.llmfleet.ollama.plugins.modules import open_webui_config
 from fake_open_webui import FakeOpenWebui
 
@@ -32,8 +28,10 @@ def configure(webui, capsys):
 
     def run(check=False, **options):
         arguments = {"url": webui.url, "admin_email": "admin@x.org", "admin_password": "the admin's password", "timeout": 5, **options}
-        # As -vvv shows it.
-        arguments.update(_ansible_check_mode=check, _ansible_diff=True, _ansible_inject_invocation=True)
+        arguments.update(_ansible_check_mode=check, _ansible_diff=True)
+        # As -vvv shows it; ansible-core before 2.21 always gives the invocation and knows no such option.
+        if "inject_invocation" in PASS_VARS:
+            arguments["_ansible_inject_invocation"] = True
         webui.calls.clear()
         # Values that must not be shown are kept by the process, which serves many tests here.
         basic._PARSED_MODULE_ARGS = None
