@@ -6,6 +6,8 @@
     <path>/ollama    OLLAMA_MODELS of the Ollama that fills
     <path>/public    what nginx serves: hard links to verified blobs, and manifests whose blobs are all there
     <path>/verified.json    which file was verified, by size and time, so that each is hashed once
+
+mirror_releases.py keeps Ollama's releases beside the models, with the same means.
 """
 
 from __future__ import annotations
@@ -105,9 +107,9 @@ class MirrorStore:
             self.published.append(name.short)
             if not self.check_mode:
                 for digest in manifest.layers:
-                    _link(self.filled.blob_path(digest), self.public.blob_path(digest))
+                    link(self.filled.blob_path(digest), self.public.blob_path(digest))
                 # Last, so that nobody is promised a blob that is not there.
-                _write(os.path.join(self.public.path, "manifests", *name), body)
+                write_file(os.path.join(self.public.path, "manifests", *name), body)
         return True
 
     def _verify(self, digest, size):
@@ -121,9 +123,9 @@ class MirrorStore:
         if self.verified.get(digest) == seen and not self.verify_all:
             return True
         if not self.check_mode:
-            _seal(path)
+            seal(path)
         self.hashed_bytes += stat.st_size
-        if stat.st_size == size and _sha256(path) == digest:
+        if stat.st_size == size and sha256_of(path) == digest:
             self.verified[digest] = seen
             return True
         self.corrupt.append(digest)
@@ -239,14 +241,14 @@ def _manifests(store):
                 yield parse_name("%s/%s/%s:%s" % tuple(parts)), path
 
 
-def _seal(path):
+def seal(path):
     """Takes a blob from the user that talks to the internet, so that it stays what it was when it was verified."""
     os.chmod(path, 0o644)
     if os.geteuid() == 0:
         os.chown(path, 0, 0)
 
 
-def _sha256(path):
+def sha256_of(path):
     digest = hashlib.sha256()
     with open(path, "rb") as handle:
         while True:
@@ -256,7 +258,7 @@ def _sha256(path):
             digest.update(chunk)
 
 
-def _link(source, target):
+def link(source, target):
     """A second name for a file: no second copy of tens of gigabytes, and the target appears whole."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.exists(target) and os.path.samefile(source, target):
@@ -268,7 +270,7 @@ def _link(source, target):
     os.replace(temporary, target)
 
 
-def _write(path, body):
+def write_file(path, body):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = os.path.join(os.path.dirname(path), "." + os.path.basename(path))
     with open(temporary, "wb") as handle:
