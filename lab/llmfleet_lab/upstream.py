@@ -79,27 +79,29 @@ def reset_traffic() -> None:
 def traffic() -> dict:
     """What left the upstream since the last reset."""
     lines = LOG.read_text().splitlines() if LOG.exists() else []
-    return count(lines, FOLDER / "models")
+    return count(lines, FOLDER / "models", FOLDER / "releases")
 
 
-def count(lines: Iterable[str], store: Path) -> dict:
-    """Add up an access log over a model store: bytes and whole sendings for each model, and the releases' bytes.
+def count(lines: Iterable[str], store: Path, served: Path) -> dict:
+    """Add up an access log over a model store and the releases' folder: bytes and whole sendings for each model and each file.
 
-    `times` is bytes sent over the size of the weights, so a download that was cut and resumed still counts once. Ollama
+    `times` is bytes sent over the size of the weights or the file, so a download that was cut and resumed still counts once. Ollama
     first asks without a range where a blob lies and hangs up; what was on its way by then is sent, but is no download.
     """
     sent: dict[str, int] = {}
     asked: dict[str, int] = {}
     clients: dict[str, set[str]] = {}
     manifests: dict[str, int] = {}
-    releases: dict[str, int] = {}
+    releases: dict[str, dict] = {}
     for line in lines:
         entry = json.loads(line)
         if entry["method"] != "GET" or entry["status"] not in (200, 206):
             continue
         words = entry["uri"].strip("/").split("/")
         if words[0] != "v2":
-            releases[entry["uri"]] = releases.get(entry["uri"], 0) + entry["bytes"]
+            row = releases.setdefault(entry["uri"], {"sent_bytes": 0, "clients": []})
+            row["sent_bytes"] += entry["bytes"]
+            row["clients"] = sorted({*row["clients"], entry["client"]})
         elif words[-2:-1] == ["blobs"]:
             question = entry["agent"].startswith("ollama/") and not entry["range"]
             pile = asked if question else sent
@@ -122,7 +124,12 @@ def count(lines: Iterable[str], store: Path) -> dict:
                 "clients": sorted(clients.get(weights["digest"], ())),
                 "manifests": manifests.get(name, 0),
             }
-    return {"models": models, "releases": releases, "total_bytes": sum(sum(pile.values()) for pile in (sent, asked, releases))}
+    for uri, row in releases.items():
+        file = served / uri.lstrip("/")
+        # Another release may be laid out since.
+        row["times"] = round(row["sent_bytes"] / file.stat().st_size, 3) if file.exists() else None
+    total = sum(sent.values()) + sum(asked.values()) + sum(row["sent_bytes"] for row in releases.values())
+    return {"models": models, "releases": releases, "total_bytes": total}
 
 
 def table(counted: dict) -> str:
@@ -130,5 +137,5 @@ def table(counted: dict) -> str:
     lines = [f"{'model (stand-in)':34} {'size':>12} {'sent':>12} {'times':>6} {'manifest reads':>15}"]
     for name, row in counted["models"].items():
         lines.append(f"{name:34} {row['size_bytes']:>12,} {row['sent_bytes']:>12,} {row['times']:>6} {row['manifests']:>15}")
-    lines += [f"{uri:60} {sent:>14,}" for uri, sent in sorted(counted["releases"].items())]
+    lines += [f"{uri:60} {row['sent_bytes']:>14,} {row['times'] or '':>6}" for uri, row in sorted(counted["releases"].items())]
     return "\n".join([*lines, f"{counted['total_bytes']:,} bytes of models and releases left the upstream."])

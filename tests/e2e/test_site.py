@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`site.yml` on the lab, as a user runs it: systemd hosts over SSH, a real Ollama, real pulls; cards and model weights are stand-ins.
 
-The tests build on each other in file order, like a working day: first deployment, second run, questions, a reboot, a dead host.
+The tests build on each other in file order, like a working day: first deployment, second run, questions, a reboot, a dead host, wishes that
+cannot come true, an upgrade that fails on one host, a host that is taken away and comes back.
 Deleted, nothing would show that the parts work together.
 """
 
@@ -23,6 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "tests" / "output" / "site"
 HOSTS = {"lab-3060": "172.30.77.11", "lab-3090x2": "172.30.77.12", "lab-cpu": "172.30.77.13"}
+NEW, OLD = "0.9.3", "0.5.4-ipexllm-20250407"
 RECAP = re.compile(r"^(\S+)\s+: (.*unreachable=.*)$", re.MULTILINE)
 
 
@@ -63,6 +65,27 @@ def ask(host: str, path: str, body: dict | None = None) -> dict:
         return json.load(response)
 
 
+def traffic() -> dict:
+    """What left the upstream. Making a new fleet resets the count, so all of it is what the tests' runs and their mirror asked for."""
+    done = subprocess.run([sys.executable, "lab/lab.py", "traffic", "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def inside(host: str, script: str, check: bool = True) -> str:
+    """What a host's own shell says, not Ansible."""
+    return subprocess.run(["docker", "exec", host, "sh", "-c", script], check=check, capture_output=True, text=True).stdout
+
+
+def versions() -> dict:
+    return {host: ask(host, "/api/version")["version"] for host in HOSTS}
+
+
+def sent_to(host: str) -> int:
+    """Bytes of models that the mirror has sent to this host since it was made."""
+    lines = inside("lab-hub", "cat /var/log/nginx/model-mirror.log").splitlines()
+    return sum(int(line.split('" ')[1].split()[1]) for line in lines if line.startswith(HOSTS[host] + " ") and "/blobs/" in line)
+
+
 @pytest.fixture(scope="module")
 def lab():
     # From nothing: a host that an earlier run left would make the first deployment look easy.
@@ -100,13 +123,18 @@ def test_report_says_what_runs_where_and_why(first):
 
 def test_upstream_sent_each_model_once(first):
     """A fleet that pulls over the WAN for each host wastes hours."""
-    counted = json.loads(
-        subprocess.run([sys.executable, "lab/lab.py", "traffic", "--json"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    )
-    # Making a new fleet resets the count, so all of this is what the first run and its mirror asked for.
+    counted = traffic()
     assert set(counted["models"]) == {"deepseek-r1:14b", "deepseek-r1:70b", ask("lab-cpu", "/api/tags")["models"][0]["name"]}
     for model, row in counted["models"].items():
         assert (row["clients"], row["times"]) == (["172.30.77.10"], 1.0), (model, row)
+
+
+def test_upstream_sent_the_release_once(first):
+    """An archive has 1.4 GB today: three hosts and a mirror that each fetch it cost more than the models of this fleet."""
+    archives = {uri: row for uri, row in traffic()["releases"].items() if not uri.endswith(".txt")}
+    assert {uri: (row["clients"], row["times"]) for uri, row in archives.items()} == {
+        f"/v{NEW}/ollama-linux-amd64.tgz": (["172.30.77.10"], 1.0)
+    }
 
 
 def test_verify(first):
@@ -189,11 +217,37 @@ BAD_INPUT = {
     "no door": ({"ollama_firewall": "none"}, ("ollama_firewall", "ollama_accept_open_port")),
     "below the floor": ({"ollama_accept_vulnerable_version": False}, ("ollama_version", "0.23.3", "ollama_accept_vulnerable_version")),
     "dead mirror": ({"llm_registry": "http://172.30.77.99"}, ("llm_registry", "172.30.77.99")),
+    "wrong checksum": (
+        {"ollama_version": OLD, "ollama_download_checksum": "sha256:" + "0" * 64},
+        ("ollama_version", "checksum", "Nothing was changed; 0.9.3 goes on"),
+    ),
+    "no such release": ({"ollama_version": "0.9.99"}, ("ollama_version", "ollama_download_base_url", "404", "Nothing was changed")),
+    "port taken": ({"ollama_port": 11500}, ("Port 11500 (ollama_port) is taken by", "python3", "choose another port")),
+    "unsupported architecture": ({"ansible_python_interpreter": "/usr/local/bin/python-on-i686"}, ("architecture i386", "group ollama")),
+    "unsupported system": ({"ansible_python_interpreter": "/usr/local/bin/python-without-systemd"}, ("needs systemd", "openrc")),
 }
 
 
+# Machines that no lab has: Python, and with it Ansible, sees another processor, or another program as process 1.
+OTHER_MACHINES = {
+    "python-on-i686": 'exec setarch i686 /usr/bin/python3 "$@"',
+    "python-without-systemd": "echo openrc-init > /run/comm; exec unshare -m sh -c "
+    """'mount --bind /run/comm /proc/1/comm; mount -t tmpfs none /run/systemd; exec /usr/bin/python3 "$@"' sh "$@\"""",
+}
+
+
+@pytest.fixture(scope="module")
+def odd_host(first):
+    """lab-3060 with a port that another server has, and with interpreters that see another machine."""
+    for name, line in OTHER_MACHINES.items():
+        inside("lab-3060", f"cat > /usr/local/bin/{name} <<'END'\n#!/bin/sh\n{line}\nEND\nchmod 0755 /usr/local/bin/{name}")
+    inside("lab-3060", "systemd-run --unit other-server python3 -m http.server 11500")
+    yield
+    inside("lab-3060", f"systemctl stop other-server; rm {' '.join('/usr/local/bin/' + name for name in OTHER_MACHINES)}")
+
+
 @pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_input_stops_before_the_first_change(case, first):
+def test_bad_input_stops_before_the_first_change(case, odd_host):
     """Each fault must be told before anything is touched, with the variable that holds it."""
     variables, words = BAD_INPUT[case]
     run = Run("bad-" + case.replace(" ", "-").replace(",", ""), "site.yml", "--limit", "lab-3060", "-e", json.dumps(variables))
@@ -201,3 +255,68 @@ def test_bad_input_stops_before_the_first_change(case, first):
     assert run.changed() == {}, run.text[-3000:]
     for word in words:
         assert word in run.text, "%r is not in:\n%s" % (word, run.text[-3000:])
+
+
+def test_a_failing_host_stops_a_rolling_upgrade(first):
+    """Without the stop, a release that does not work on this fleet would take down one host after the other."""
+    # A release that is there and whole by its own mark, and dies at once.
+    release = f"/opt/ollama/{OLD}"
+    inside(
+        "lab-3090x2",
+        f"mkdir -p {release}/bin && cp /opt/ollama/{NEW}/archives {release}/archives"
+        f" && printf '#!/bin/sh\\necho panic: this release is broken >&2; exit 1\\n' > {release}/bin/ollama && chmod 0755 {release}/bin/ollama",
+    )
+    failed = Run("upgrade-fails", "playbooks/upgrade.yml", "-e", f"ollama_version={OLD}", "-e", "ollama_wait_seconds=20", "--tags", "ollama")
+    assert failed.done.returncode != 0
+    assert versions() == {"lab-3060": OLD, "lab-3090x2": NEW, "lab-cpu": NEW}
+    assert "panic: this release is broken" in failed.text and f"{NEW} is back and serves at" in failed.text, failed.text[-4000:]
+    assert failed.recap["lab-cpu"]["changed"] == 0
+    # The host that went on with the old release still has its models, and so has the one that was upgraded.
+    assert [model["name"] for model in ask("lab-3090x2", "/api/tags")["models"]] == ["deepseek-r1:70b"]
+    assert [model["name"] for model in ask("lab-3060", "/api/tags")["models"]] == ["deepseek-r1:14b"]
+    assert traffic()["releases"][f"/v{OLD}/ollama-linux-amd64.tgz"]["clients"] == ["172.30.77.10"]
+
+
+def test_upgrade_takes_only_the_hosts_that_need_it(first):
+    """An upgrade that is run again after a failure must finish the rest and leave alone what is done."""
+    inside("lab-3090x2", f"rm -rf /opt/ollama/{OLD}")
+    sent = traffic()["releases"][f"/v{NEW}/ollama-linux-amd64.tgz"]["sent_bytes"]
+    upgrade = Run("upgrade", "playbooks/upgrade.yml", "-e", f"ollama_version={NEW}", "--tags", "ollama").assert_good()
+    assert versions() == dict.fromkeys(HOSTS, NEW)
+    assert set(upgrade.changed()) <= {"lab-3060", "lab-hub"}
+    assert upgrade.changed()["lab-3060"] > 0
+    assert traffic()["releases"][f"/v{NEW}/ollama-linux-amd64.tgz"]["sent_bytes"] == sent, "the kept release was downloaded again"
+
+
+LEFT = """
+ls -d /opt/ollama /usr/local/bin/ollama /etc/llmfleet /etc/profile.d/ollama.sh /etc/systemd/system/*ollama* /etc/systemd/system/*/*ollama* \
+  /etc/systemd/system/nftables.service.d 2>/dev/null
+nft list table inet llmfleet_ollama 2>/dev/null
+pgrep -a ollama
+"""
+DATA = "ls -A /srv/models; ls -d /usr/share/ollama /etc/ansible/facts.d/llmfleet.fact 2>/dev/null; getent passwd ollama; getent group ollama"
+
+
+def test_uninstall_keeps_the_models_and_purge_keeps_nothing(first):
+    """Too little left costs a download of gigabytes, too much is what people find years later."""
+    for host in ("lab-3060", "lab-cpu"):
+        Run(f"uninstall-{host}", "playbooks/uninstall.yml", "--limit", host, *(["-e", "purge=true"] if host == "lab-cpu" else [])).assert_good()
+        assert inside(host, LEFT, check=False) == ""
+    kept = inside("lab-3060", DATA, check=False).split()
+    assert {"blobs", "manifests", "/usr/share/ollama"} <= set(kept), kept
+    assert inside("lab-cpu", DATA, check=False) == ""
+    assert ask("lab-3090x2", "/api/version")["version"] == NEW
+
+
+def test_site_brings_a_host_back_with_the_models_that_it_kept(first):
+    """The way back from an uninstall is the same command, and it must not fetch what is there."""
+    before = {host: sent_to(host) for host in ("lab-3060", "lab-cpu")}
+    upstream = traffic()
+    back = Run("reinstalled", "site.yml").assert_good()
+    assert versions() == dict.fromkeys(HOSTS, NEW)
+    assert [model["name"] for model in ask("lab-3060", "/api/tags")["models"]] == ["deepseek-r1:14b"]
+    assert len(ask("lab-cpu", "/api/tags")["models"]) == 1
+    assert sent_to("lab-3060") == before["lab-3060"] and sent_to("lab-cpu") > before["lab-cpu"]
+    assert {uri: row["sent_bytes"] for uri, row in traffic()["releases"].items()} == {uri: row["sent_bytes"] for uri, row in upstream["releases"].items()}
+    assert {name: row["sent_bytes"] for name, row in traffic()["models"].items()} == {name: row["sent_bytes"] for name, row in upstream["models"].items()}
+    assert "lab-3090x2" not in back.changed()

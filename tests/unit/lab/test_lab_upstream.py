@@ -41,38 +41,40 @@ def test_a_resumed_download_counts_once(store):
         line(BLOB, 400, status=206, wanted="bytes=0-999", agent="Go-http-client/1.1"),
         line(BLOB, 600, status=206, wanted="bytes=400-999", agent="Go-http-client/1.1"),
     ]
-    row = upstream.count(lines, store)["models"]["r1:14b"]
+    row = upstream.count(lines, store, store)["models"]["r1:14b"]
     assert (row["sent_bytes"], row["times"], row["manifests"]) == (1000, 1.0, 1)
 
 
 def test_two_hosts_past_the_mirror_are_seen(store):
     """This is the fault that the count exists for: each host pulls over the WAN."""
     lines = [line(BLOB, 1000, status=206, wanted="bytes=0-999", client=client) for client in ("10.0.0.2", "10.0.0.1")]
-    row = upstream.count(lines, store)["models"]["r1:14b"]
+    row = upstream.count(lines, store, store)["models"]["r1:14b"]
     assert row["times"] == 2.0
     assert row["clients"] == ["10.0.0.1", "10.0.0.2"]
 
 
 def test_ollamas_question_is_traffic_but_no_download(store):
     """Ollama asks for the blob without a range and hangs up; with those bytes no model was ever sent exactly once."""
-    counted = upstream.count([line(BLOB, 900), line(BLOB, 1000, status=206, wanted="bytes=0-999")], store)
+    counted = upstream.count([line(BLOB, 900), line(BLOB, 1000, status=206, wanted="bytes=0-999")], store, store)
     assert counted["models"]["r1:14b"]["times"] == 1.0
     assert counted["total_bytes"] == 1900
 
 
 def test_a_whole_download_by_any_other_client_counts(store):
     """A copy taken with curl leaves over the WAN too."""
-    assert upstream.count([line(BLOB, 1000, agent="curl/8")], store)["models"]["r1:14b"]["times"] == 1.0
+    assert upstream.count([line(BLOB, 1000, agent="curl/8")], store, store)["models"]["r1:14b"]["times"] == 1.0
 
 
 def test_what_was_not_sent_is_not_counted(store):
     """Questions by HEAD, refused requests and models that nobody asked for would fill the table with noise."""
-    counted = upstream.count([line(BLOB, 0, method="HEAD"), line("/v2/library/r1/manifests/9b", 150, status=404)], store)
+    counted = upstream.count([line(BLOB, 0, method="HEAD"), line("/v2/library/r1/manifests/9b", 150, status=404)], store, store)
     assert counted == {"models": {}, "releases": {}, "total_bytes": 0}
 
 
 def test_releases_are_counted_by_file(store):
     """Two hosts that fetch a release cost twice its size, and the table must say so."""
-    counted = upstream.count([line("/v0.9.3/x.tgz", 5), line("/v0.9.3/x.tgz", 5)], store)
-    assert counted["releases"] == {"/v0.9.3/x.tgz": 10}
+    (store / "v0.9.3").mkdir()
+    (store / "v0.9.3" / "x.tgz").write_bytes(b"12345")
+    counted = upstream.count([line("/v0.9.3/x.tgz", 5, client="10.0.0.2"), line("/v0.9.3/x.tgz", 5)], store, store)
+    assert counted["releases"] == {"/v0.9.3/x.tgz": {"sent_bytes": 10, "times": 2.0, "clients": ["10.0.0.1", "10.0.0.2"]}}
     assert "10 bytes" in upstream.table(counted)
