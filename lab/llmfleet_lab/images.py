@@ -37,6 +37,12 @@ ExecStartPre=/usr/sbin/sshd -t
 
 SUDO = "ansible ALL=(ALL) NOPASSWD: ALL\n"
 
+FINISH = """FROM {name}-files
+ENV container=docker
+STOPSIGNAL SIGRTMIN+3
+CMD ["/lib/systemd/systemd"]
+"""
+
 DOCKERFILE = """FROM llmfleet/debian13
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends docker.io docker-cli >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
@@ -134,14 +140,10 @@ def _adjust(root: Path, suite: str) -> None:
 
 def _import(client, name: str, root: Path, wanted: str) -> None:
     pack = ["tar", "-C", str(root), *(f"--exclude={pattern}" for pattern in LEFT_OUT), "-c", "."]
-    changes = [
-        'CMD ["/lib/systemd/systemd"]',
-        "ENV container=docker",
-        "STOPSIGNAL SIGRTMIN+3",
-        f"LABEL {LABEL}=image",
-        f"LABEL {RECIPE_LABEL}={wanted}",
-    ]
     with subprocess.Popen(pack, stdout=subprocess.PIPE) as process:
-        client.api.import_image_from_stream(process.stdout, repository=name, tag="latest", changes=changes)
+        client.api.import_image_from_stream(process.stdout, repository=f"{name}-files", tag="latest", changes=[f"LABEL {LABEL}=image"])
     if process.returncode:
         raise LabError(f"packing {name} failed: tar ended with code {process.returncode}; is the disk full?")
+    # The engine of Debian 12 takes no STOPSIGNAL with an import, and nothing else stops systemd cleanly.
+    client.images.build(fileobj=io.BytesIO(FINISH.format(name=name).encode()), tag=name, labels={LABEL: "image", RECIPE_LABEL: wanted})
+    client.images.remove(f"{name}-files")
