@@ -12,7 +12,7 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from llmfleet_lab import engine, hosts, images, models, releases, upstream
+from llmfleet_lab import engine, hosts, images, models, official, releases, upstream
 from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one, say
 from webui import build as webui
 
@@ -33,6 +33,7 @@ The demo is done: real hosts, a real Ollama and a real web UI; the cards and the
 def base(client) -> None:
     """What Molecule needs: engine, network, images, releases, models, upstream."""
     engine.network(client)
+    official.choose(releases.NEWEST)
     # The three parts don't touch each other, and each waits mostly for the network or the disk.
     with ThreadPoolExecutor() as pool:
         parts = [pool.submit(images.build, client), pool.submit(releases.build), pool.submit(models.build)]
@@ -40,6 +41,14 @@ def base(client) -> None:
             part.result()
     images.build_hub(client)
     upstream.start(client)
+
+
+def web_ui_images(client) -> None:
+    """The archive of Open WebUI's images that the hub loads."""
+    spoiler, archive = webui.HERE / "broken" / "start.sh", webui.CACHE / "images.tar"
+    if official.wanted("images") and official.save_images(client, webui.REPOSITORY, webui.VERSIONS, webui.BROKEN, spoiler, archive):
+        return
+    webui.build(lambda text: say("webui", text))
 
 
 def command_base(_arguments) -> str:
@@ -57,7 +66,7 @@ def command_up(_arguments) -> str:
             upstream.reset_traffic()
         # Building writes to the disk and waits for servers that start; booting hosts hardly uses either.
         with ThreadPoolExecutor() as pool:
-            archive = pool.submit(webui.build, lambda text: say("webui", text))
+            archive = pool.submit(web_ui_images, client)
             hosts.start(client)
             archive.result()
         hosts.load_images(client)

