@@ -15,12 +15,16 @@ OVERHEAD = {"cuda": 460 * units.MIB, "rocm": 460 * units.MIB, "vulkan": 460 * un
 FIT_MARGIN = 1024 * units.MIB  # llama.cpp's --fit-target for each device, since Ollama 0.30.0
 PROCESS_RAM = 512 * units.MIB  # the server process itself, outside every buffer (CPU only)
 PIPELINE_COPIES = 4  # GGML_SCHED_MAX_COPIES: inputs and masks when several GPUs work as a pipeline
+# Rows as wide as the embedding that a card of such a pipeline holds beside the buffer of a single GPU: copies of what it is given by the host
+# or by the card before it. Largest count seen in llama.cpp's dry run on two and three devices: (mixed input, flash attention) -> rows.
+_PIPELINE_ROWS = {(0, True): 8, (0, False): 10, (1, True): 12, (1, False): 18}
 
 Settings = collections.namedtuple("Settings", "context parallel k_type v_type flash_attention ubatch era")
 
+# pipeline: the compute buffer of each card, masks included, when several work together.
 Memory = collections.namedtuple(
     "Memory",
-    "weights kv recurrent compute mask projector dequantized host kv_layers",
+    "weights kv recurrent compute mask projector dequantized host kv_layers pipeline",
 )
 
 
@@ -89,6 +93,8 @@ def _compute(shape, settings, sequence):
             return unit * wide + inputs, 2 * ub * ub
         wide = (8 if shape.gated_encoder else 6) + (1 if era.mixed_input else 0)
         return unit * (ub * (shape.heads + 1) + wide * shape.embd) + inputs, 0
+    if era.vocab_outputs:
+        sequence *= settings.parallel  # one cache for all sequences, so each token's mask spans it (8B, 4 x 2048 tokens: 560 MiB measured)
     full, sliding = _cells(shape, settings, sequence)
     element = era.mask_bytes if settings.flash_attention else 4
     mask = element * ub * (full + (sliding if any(shape.swa) else 0))
@@ -100,6 +106,16 @@ def _compute(shape, settings, sequence):
         body = _formula(shape, settings, sequence) + mask
     # Where the logits of a whole micro-batch are kept, they are made after the last use of the masks: the larger of the two stays.
     return max(body, logits) - mask, mask
+
+
+def _pipeline(shape, settings, body, mask):
+    """The compute buffer of one card of several: the masks in four copies (of an older F32 mask only that, not its F16 cast), and the rows."""
+    era = settings.era
+    copies = PIPELINE_COPIES * mask
+    if settings.flash_attention and not shape.encoder:
+        copies -= (PIPELINE_COPIES - 1) * mask * 2 // era.mask_bytes if era.mask_bytes > 2 else 0
+    rows = _PIPELINE_ROWS[era.mixed_input, settings.flash_attention]
+    return body + copies + rows * 4 * settings.ubatch * shape.embd
 
 
 def _formula(shape, settings, sequence):
@@ -135,6 +151,7 @@ def memory(shape, settings):
         dequantized=dequantized,
         host=shape.input_bytes + 2 * settings.ubatch * sequence + 4 * settings.ubatch * shape.embd,
         kv_layers=kv_layers,
+        pipeline=_pipeline(shape, settings, body, mask),
     )
 
 

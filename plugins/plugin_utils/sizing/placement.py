@@ -10,7 +10,7 @@ import functools
 import itertools
 
 from . import ollama_rules, versions
-from .memory import OVERHEAD, PIPELINE_COPIES, PROCESS_RAM, Settings, memory
+from .memory import OVERHEAD, PROCESS_RAM, Settings, memory
 
 Load = collections.namedtuple("Load", "context parallel k_type v_type flash_attention")  # what the service will be told
 Rules = collections.namedtuple("Rules", "version era fit_margin")
@@ -103,7 +103,6 @@ def _shares_by_free(shape, settings, rules, cards, left):
     found = memory(shape, settings)
     weight_sums, cache_sums = _sums(shape, settings)
     counts = _split_by_free(shape.blocks + 1, left)
-    compute = found.compute + PIPELINE_COPIES * found.mask
     shares, start = [], 0
     for position, card in enumerate(cards):
         end = start + counts[position]
@@ -115,7 +114,7 @@ def _shares_by_free(shape, settings, rules, cards, left):
         overhead = OVERHEAD[card.backend] + found.dequantized
         if position == 0:
             overhead += found.projector
-        shares.append(Share(card, weights, cached, compute, overhead, rules.fit_margin))
+        shares.append(Share(card, weights, cached, found.pipeline, overhead, rules.fit_margin))
         start = end
     return shares
 
@@ -155,7 +154,7 @@ def _shares_in_turn(shape, load, settings, rules, cards, left):
     for position, card in enumerate(cards):
         if not weights[position]:
             continue
-        compute = max(found.compute + PIPELINE_COPIES * found.mask, partial)
+        compute = max(found.pipeline, partial)
         overhead = OVERHEAD[card.backend] + found.dequantized + (found.projector if position == 0 else 0)
         shares.append(Share(card, weights[position], cached[position], compute, overhead, 0))
     return shares
@@ -201,7 +200,7 @@ def _multi(shape, load, rules, cards, left):
         if chosen is None or need > sum(left):
             found = memory(shape, settings)
             whole = found.weights + found.kv + found.recurrent + found.projector
-            each = found.compute + PIPELINE_COPIES * found.mask + OVERHEAD[backend] + rules.fit_margin * (not _legacy(rules))
+            each = found.pipeline + OVERHEAD[backend] + rules.fit_margin * (not _legacy(rules))
             if _legacy(rules):
                 graph = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, load.k_type)
                 each = max(each, max(graph[1:]) + ollama_rules.minimum_memory(backend))

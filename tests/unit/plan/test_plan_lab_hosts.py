@@ -49,12 +49,14 @@ def test_two_24_gib_cards_get_70b_with_what_lands_on_each(two_rtx_3090):
     assert sum(device["weights_bytes"] for device in entry["devices"]) == entry["memory"]["weights_bytes"]
 
 
-def test_masks_exist_four_times_on_several_cards(two_rtx_3090):
-    """One mask of 70b at 8192 tokens is 2 * 512 * 8192 bytes (0.32.15)."""
+def test_masks_and_what_the_cards_hand_on_exist_four_times(two_rtx_3090):
+    """One mask of 70b at 8192 tokens is 2 * 512 * 8192 bytes (0.32.15); eight rows of its width come from the host and the card before."""
     entry = plan(two_rtx_3090, "0.32.15")["models"][0]
     assert entry["ubatch"] == 512
     one = 4 * 512 * (3 * 28672 + 4 * 8192) + 24 * 512 + 2 * 512 * 8192
-    assert [device["compute_bytes"] - one for device in entry["devices"]] == pytest.approx([3 * 2 * 512 * 8192] * 2, abs=64)
+    assert [device["compute_bytes"] - one for device in entry["devices"]] == pytest.approx(
+        [3 * 2 * 512 * 8192 + 8 * 4 * 512 * 8192] * 2, abs=64
+    )
 
 
 def test_a_host_without_a_gpu_gets_a_small_tag_within_its_cgroup(no_gpu):

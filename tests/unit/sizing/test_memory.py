@@ -155,6 +155,40 @@ def test_older_builds_keep_the_logits_of_a_whole_batch(name, buffer):
     )
 
 
+# (model, context, micro-batch, flash attention, cache) -> MiB of each card's compute buffer: llama.cpp's dry run on two Vulkan devices of
+# Mesa's software rasterizer, build of 2026-08-30 (era ii). A plan that counts only the masks four times misses up to 8 * 4 * ub * E on each card.
+PIPELINES = [
+    ("deepseek-r1:8b-llama-distill-q4_K_M", 8192, 512, True, "f16", (164.04, 196.04)),
+    ("deepseek-r1:8b-llama-distill-q4_K_M", 8192, 512, True, "q8_0", (164.35, 196.35)),
+    ("deepseek-r1:8b-llama-distill-q4_K_M", 8192, 512, False, "f16", (700.02, 668.02)),
+    ("deepseek-r1:8b", 16384, 1024, True, "f16", (368.08, 432.08)),
+    ("deepseek-r1:14b", 8192, 512, True, "f16", (173.04, 213.04)),
+    ("deepseek-r1:32b", 8192, 1024, True, "f16", (508.08, 588.08)),
+    ("deepseek-r1:70b", 8192, 1024, True, "f16", (592.08, 720.08)),
+    ("qwen3:30b", 131072, 512, True, "f16", (612.04, 628.04)),
+    ("gemma3:12b", 8192, 512, True, "f16", (181.07, 211.07)),
+    ("gemma3:27b", 32768, 1024, True, "f16", (682.14, 766.14)),
+    ("phi4:14b", 8192, 512, True, "f16", (197.04, 237.04)),
+    ("qwen3.5:9b", 8192, 512, True, "f16", (160.16, 192.16)),
+]
+
+
+@pytest.mark.parametrize("name,context,ubatch,flash,kind,cards", PIPELINES)
+def test_each_card_of_a_pipeline_holds_copies_of_what_it_is_given(name, context, ubatch, flash, kind, cards):
+    shape = Shape(metadata(name))
+    settings = memory.settings_for(shape, context, 1, kind, flash, (0, 32, 15), ubatch, versions.era("ii"))
+    found = memory.memory(shape, settings).pipeline / MIB
+    assert max(cards) - 0.2 <= found <= 1.10 * max(cards)
+
+
+def test_older_builds_keep_one_cache_for_all_sequences():
+    """Measured with Ollama of June 2025: deepseek-r1:8b (Llama), four sequences of 2048 tokens, no flash attention: 560 MiB."""
+    found = model_memory(
+        metadata("deepseek-r1:8b-llama-distill-q4_K_M"), context=2048, parallel=4, flash_attention=False, ollama_version="0.9.3"
+    )
+    assert found["compute_bytes"] / MIB == pytest.approx(572, abs=0.1)
+
+
 def test_each_version_has_its_era():
     names = [versions.era_of_ollama(versions.parse(text)).name for text in ("0.5.4-ipexllm-20250407", "v0.30.10", "0.30.11", "0.33.0-rc2")]
     assert names == ["i", "i", "ii", "ii"]
