@@ -64,6 +64,9 @@ MACHINES = {
     "riscv": ({"architecture": "riscv64"}, {}, {"problem": "no release for the architecture riscv64"}),
     "IPv6": ({"ollama_host": "::"}, {}, {"bind": "[::]:11434", "url": "http://[::1]:11434"}),
     "one address": ({"ollama_host": "10.0.0.5"}, {}, {"bind": "10.0.0.5:11434", "url": "http://10.0.0.5:11434"}),
+    "store on a disk": ({}, {"store_filesystem": "ext2/ext3"}, {"prune": ""}),
+    "store on the network": ({}, {"store_filesystem": "nfs"}, {"prune": "true"}),
+    "store on the network, only ours": ({"ollama_environment": {"OLLAMA_NOPRUNE": False}}, {"store_filesystem": "nfs"}, {"prune": "false"}),
     "everywhere": ({}, {}, {"bind": "0.0.0.0:11434", "url": "http://127.0.0.1:11434"}),
 }
 
@@ -90,7 +93,7 @@ PLAY = """
       loop_control: {loop_var: wish}
       when: wish.key.startswith('ollama_')
     - ansible.builtin.set_fact:
-        __ollama_seen: "{{ {'tegra': '', 'display_vendors': ''} | combine(said) }}"
+        __ollama_seen: "{{ {'tegra': '', 'display_vendors': '', 'store_filesystem': 'tmpfs'} | combine(said) }}"
     - ansible.builtin.set_fact:
         result:
           problem: "{{ __ollama_platform_problems | select | join(' ') }}"
@@ -99,6 +102,7 @@ PLAY = """
           warning: "{{ __ollama_old_drivers.warning }}"
           error: "{{ __ollama_old_drivers.error }}"
           bind: "{{ __ollama_bind }}"
+          prune: "{{ __ollama_merged.environment.get('OLLAMA_NOPRUNE', '') if supported else '' }}"
           url: "{{ __ollama_local_url }}"
       vars:
         supported: "{{ __ollama_platform_problems | select | list | length == 0 }}"
@@ -116,7 +120,7 @@ def decided(tmp_path_factory):
     place = tmp_path_factory.mktemp("decisions")
     names = {"machine%d" % number: name for number, name in enumerate(MACHINES)}
     hosts = {host: {"machine": MACHINES[name][0], "said": MACHINES[name][1]} for host, name in names.items()}
-    common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "role": str(ROLE), "out": str(place)}
+    common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "role": str(ROLE), "role_path": str(ROLE), "out": str(place)}
     (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": common}}), encoding="utf-8")
     (place / "play.yml").write_text(PLAY, encoding="utf-8")
     (place / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")

@@ -87,6 +87,11 @@ done | sort -u | tr '\n' ' ')"
 say missing_mount "$(awk '$1 !~ /^#/ && $2 ~ /^\// { print $2 }' /etc/fstab 2>/dev/null | while read -r mount; do
     case $models/ in "${mount%/}"/*) mountpoint -q "$mount" || echo "$mount" ;; esac
 done | head -n 1)"
+say store_filesystem "$(
+    path=$models
+    while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+    stat -f -c %T "$path"
+)"
 enter() {
     if id "$user" >/dev/null 2>&1 && have runuser; then
         runuser -u "$user" -- test -x "$1"
