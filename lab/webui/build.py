@@ -105,7 +105,7 @@ def _install(version: str) -> Path:
         raise SystemExit("`uv` is not there; install requirements-dev.txt into the Python that runs this.")
     subprocess.run(
         [uv, "pip", "install", "--quiet", "--target", tree, "--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36",
-         "--only-binary", ":all:", "--overrides", HERE / "without.txt", f"open-webui=={version}"],
+         "--only-binary", ":all:", "--overrides", HERE / "without.txt", f"open-webui[postgres]=={version}"],
         check=True,
     )  # fmt: skip
     for folder in (*LEFT_OUT_PACKAGES, "bin"):

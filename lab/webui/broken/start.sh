@@ -4,11 +4,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A release whose migration goes wrong half-way: it has already rewritten the database and never becomes ready.
 python - <<'PYTHON'
+import os
 import sqlite3
 
-database = sqlite3.connect("/app/backend/data/webui.db")
+import psycopg
+
+address = os.environ.get("DATABASE_URL")
+database = psycopg.connect(address) if address else sqlite3.connect("/app/backend/data/webui.db")
 database.execute("DELETE FROM chat")
 database.execute("UPDATE alembic_version SET version_num = 'f00dfeedf00d'")
+database.execute("CREATE TABLE half_migrated (id INTEGER)")
 database.commit()
 PYTHON
 echo "the migration failed on purpose" >&2
