@@ -20,6 +20,30 @@ import urllib.request
 
 MIB = 1024**2
 MAX_HEAD = 64 * MIB
+OPTIONS = {
+    "ask": {"type": "str", "choices": ["host", "controller"], "default": "host"},
+    "planned": {"type": "dict"},
+    "ollama_version": {"type": "str", "default": "0.32.15"},
+    "server": {
+        "type": "list",
+        "elements": "path",
+        "default": [
+            "/opt/ollama/current/lib/ollama/llama-server",
+            "/usr/local/lib/ollama/llama-server",
+            "/usr/lib/ollama/llama-server",
+        ],
+    },
+    "url": {"type": "str", "required": True},
+    "header_bytes": {"type": "int", "required": True},
+    "blob_bytes": {"type": "int", "required": True},
+    "context": {"type": "int", "required": True},
+    "parallel": {"type": "int", "default": 1},
+    "ubatch": {"type": "int", "default": 512},
+    "kv_cache_type": {"type": "str", "choices": ["f16", "q8_0", "q4_0"], "default": "f16"},
+    "flash_attention": {"type": "bool"},
+    "fit_margin_bytes": {"type": "int", "default": 1073741824},
+    "timeout": {"type": "int", "default": 30},
+}
 _PROJECTED = re.compile(r"projected to use (\d+) MiB of (device|host) memory vs\. (\d+) MiB of")
 _DEVICE = re.compile(r"\| +- (\S+)(?: \((.*?)\))? +\| +(\d+) = +(\d+) \+ \( *(\d+) = +(\d+) \+ +(\d+) \+ +(\d+)\)")
 

@@ -6,16 +6,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: model_oracle
-short_description: Ask the host's own llama-server what a model would take
+short_description: Ask llama.cpp what a planned model would take
 version_added: 0.1.0
 author:
   - llmfleet authors (@llmfleet)
 description:
   - Since Ollama 0.30 its C(llama-server) decides how many layers go to the GPU. This module lets that server compute the memory of a model that
     is not downloaded. It reads the head of the model's file by range, makes a sparse file of the full length of it, and reads the server's answer.
+  - With O(ask=controller) the package C(xllamacpp) in the Python that runs Ansible is asked instead, and its KV cache and compute buffer are put in
+    place of the plan's. It knows models on one card. Heads and answers are kept in the controller's cache, so a fleet asks once; the host is not contacted.
   - Changes nothing. Where the host has no such server, RV(asked) is false and RV(why) says so.
 extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
+  ask:
+    description:
+      - Whether the host's own C(llama-server) or the controller's C(xllamacpp) is asked.
+    type: str
+    choices: [host, controller]
+    default: host
+  planned:
+    description: The model's entry in C(model_plan.models); needed with O(ask=controller), which has no cards of its own to compare with.
+    type: dict
+  ollama_version:
+    description:
+      - The release that will serve the model. With O(ask=controller) an C(xllamacpp) whose llama.cpp allocates otherwise than that release's is refused.
+    type: str
+    default: 0.32.15
   server:
     description: Paths of C(llama-server); the first that exists is asked.
     type: list
@@ -110,6 +126,10 @@ where:
   description: Whether the model would lie in V(device) or V(host) memory.
   returned: when asked
   type: str
+difference_bytes:
+  description: By how much llama.cpp's cache and buffers differ from the plan's.
+  returned: when the controller was asked
+  type: int
 devices:
   description: The server's own table of devices, in bytes.
   returned: when asked
@@ -125,27 +145,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_r
 
 def main():
     module = AnsibleModule(
-        argument_spec={
-            "server": {
-                "type": "list",
-                "elements": "path",
-                "default": [
-                    "/opt/ollama/current/lib/ollama/llama-server",
-                    "/usr/local/lib/ollama/llama-server",
-                    "/usr/lib/ollama/llama-server",
-                ],
-            },
-            "url": {"type": "str", "required": True},
-            "header_bytes": {"type": "int", "required": True},
-            "blob_bytes": {"type": "int", "required": True},
-            "context": {"type": "int", "required": True},
-            "parallel": {"type": "int", "default": 1},
-            "ubatch": {"type": "int", "default": 512},
-            "kv_cache_type": {"type": "str", "choices": ["f16", "q8_0", "q4_0"], "default": "f16"},
-            "flash_attention": {"type": "bool"},
-            "fit_margin_bytes": {"type": "int", "default": 1073741824},
-            "timeout": {"type": "int", "default": 30},
-        },
+        argument_spec=llama_dry_run.OPTIONS,
         supports_check_mode=True,
     )
     options = module.params

@@ -42,7 +42,7 @@ class Oracle:
         self.python = environment(version)
         self.build = build_of(self.python)
         self.process = subprocess.Popen(
-            [self.python, os.path.join(os.path.dirname(os.path.abspath(__file__)), "dry_run.py")],
+            [self.python, "-P", os.path.join(ROOT, "plugins", "plugin_utils", "sizing", "dry_run.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

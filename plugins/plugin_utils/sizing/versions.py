@@ -33,6 +33,11 @@ def era(name):
     raise ValueError("no era of the compute term is called '%s'" % name)
 
 
+def package_of_era(name):
+    """The release of xllamacpp that allocates as this era does."""
+    return next(row["xllamacpp"] for row in data.load("eras")["eras"] if row["name"] == name)
+
+
 @functools.cache
 def era_of_ollama(version):
     chosen = None

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs in the oracle's own environment (it has xllamacpp). One JSON request a line on stdin, one JSON answer a line on stdout.
+"""Runs as a program in a Python that has xllamacpp. One JSON request a line on stdin, one JSON answer a line on stdout.
 
 Each request is a fork that starts llama.cpp's server on a head without weights, lets it say what it would allocate, and is killed
 before it loads anything.
@@ -17,31 +17,23 @@ import signal
 import sys
 import time
 
-import xllamacpp
-
-_COMPUTE = re.compile(r"sched_reserve: +\S+ compute buffer size = +([0-9.]+) MiB")
+_COMPUTE = re.compile(r"sched_reserve: +(\S+) compute buffer size = +([0-9.]+) MiB")
 _KV = re.compile(r"llama_kv_cache: size = +([0-9.]+) MiB")
 _STATE = re.compile(r"llama_memory_recurrent: size = +([0-9.]+) MiB")
 _BREAKDOWN = re.compile(r"- Host .*?\| +\d+ = +(\d+) \+ +(\d+) \+ +(\d+)")
-_FLASH = {
-    True: xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED,
-    False: xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED,
-}
-_TYPES = {
-    "f16": xllamacpp.ggml_type.GGML_TYPE_F16,
-    "q8_0": xllamacpp.ggml_type.GGML_TYPE_Q8_0,
-    "q4_0": xllamacpp.ggml_type.GGML_TYPE_Q4_0,
-}
+_FLASH = {True: "ENABLED", False: "DISABLED", None: "AUTO"}
 
 
 def _serve(request):
+    import xllamacpp
+
     params = xllamacpp.CommonParams()
     params.model.path = request["path"]
     params.n_ctx = request["context"] * request["parallel"]
     params.n_parallel = request["parallel"]
     params.n_batch = params.n_ubatch = request["ubatch"]
-    params.flash_attn_type = _FLASH[request["flash_attention"]]
-    params.cache_type_k = params.cache_type_v = _TYPES[request["kv_cache_type"]]
+    params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, "LLAMA_FLASH_ATTN_TYPE_" + _FLASH[request["flash_attention"]])
+    params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, "GGML_TYPE_" + request["kv_cache_type"].upper())
     params.kv_unified = False
     params.embedding = request.get("embedding", False)
     params.fit_params = True
@@ -51,12 +43,11 @@ def _serve(request):
     xllamacpp.Server(params)
 
 
-def ask(request, seconds=60):
+def ask(request):
     """{'compute': MiB, 'kv': MiB, 'state': MiB, 'model': MiB} or {'error': last lines}."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        os.setpgid(0, 0)
         os.dup2(writer, 1)
         os.dup2(writer, 2)
         os.close(reader)
@@ -66,7 +57,7 @@ def ask(request, seconds=60):
             print("FAILED", problem, flush=True)
         os._exit(1)
     os.close(writer)
-    found, tail, rest, end = {"kv": 0.0, "state": 0.0, "compute": 0.0}, [], b"", time.monotonic() + seconds
+    found, tail, rest, end = {"kv": 0.0, "state": 0.0, "compute": 0.0}, [], b"", time.monotonic() + request.get("seconds", 60)
     try:
         while time.monotonic() < end:
             if not select.select([reader], [], [], 1.0)[0]:
@@ -78,10 +69,14 @@ def ask(request, seconds=60):
             for raw in lines:
                 line = raw.decode("utf-8", "replace")
                 tail = (tail + [line])[-8:]
+                match = _COMPUTE.search(line)
+                if match and match.group(1) != "CPU":
+                    # Its buffers would lie on two devices, which this table does not tell apart.
+                    return {"error": "this build of xllamacpp uses %s; the build for the CPU can be asked (Linux)" % match.group(1)}
                 for key, pattern in (("compute", _COMPUTE), ("kv", _KV), ("state", _STATE)):
                     match = pattern.search(line)
                     if match:
-                        found[key] += float(match.group(1))
+                        found[key] += float(match.groups()[-1])
                 match = _BREAKDOWN.search(line)
                 if match:
                     found["model"], found["context"], found["rounded"] = (int(part) for part in match.groups())
