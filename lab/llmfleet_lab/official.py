@@ -22,6 +22,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from docker.errors import DockerException
+
 from .common import CACHE, LabError, recipe, run, say
 
 RELEASES = "https://github.com/ollama/ollama/releases/download"
@@ -113,7 +115,7 @@ def save_images(client, repository: str, versions: tuple[str, ...], broken: str,
             run(["docker", "tag", source, name])
         client.images.build(fileobj=_spoilt(names[0], spoiler), custom_context=True, tag=broken, rm=True, forcerm=True)
         run(["docker", "save", "--output", partial, *names, broken])
-    except LabError as error:
+    except (LabError, DockerException) as error:
         partial.unlink(missing_ok=True)
         give_up("images", str(error))
         return False
