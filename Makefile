@@ -14,7 +14,9 @@ bootstrap:
 	@lab/bootstrap.sh
 
 demo: bootstrap  ## build the lab, run site.yml on it, print the fleet report and what to try next
+	@echo "== 1 of 2: the lab: four systemd hosts, an upstream, two releases, stand-in models (some minutes the first time)"
 	@.cache/venv/bin/python lab/lab.py up
+	@echo "== 2 of 2: ansible-playbook -i inventories/lab site.yml"
 	@.cache/venv/bin/ansible-playbook -i inventories/lab site.yml
 	@.cache/venv/bin/python lab/lab.py next
 
@@ -39,7 +41,10 @@ sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two
 bench: bootstrap  ## speed as ratios, and the number of module runs
 	@.cache/venv/bin/python bench/run.py
 
-clean: bootstrap  ## remove the lab, its images and all that was built
-	@.cache/venv/bin/python lab/lab.py clean
-	@rm -rf .cache .ansible tests/output reports
-	@echo "Removed the lab, its images and everything under .cache."
+# Only where something of ours may be left: the environment that can remove it would otherwise be made first, to be removed.
+clean:  ## remove the lab, its images and all that was built; Debian packages stay
+	@if [ -d .cache ] || [ -n "$$(docker images --quiet --filter label=llmfleet.lab 2>/dev/null)" ]; then \
+	  lab/bootstrap.sh && .cache/venv/bin/python lab/lab.py clean; fi
+	@rm -rf .cache .ansible .hypothesis .pytest_cache .ruff_cache tests/output reports changelogs/.plugin-cache.yaml
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Removed the lab, its images and everything that was built; Debian packages that were installed for it stay."

@@ -45,6 +45,8 @@ stamp=.cache/venv/requirements.sha256
 wanted=$( { cat requirements-dev.txt; echo "${LLMFLEET_ANSIBLE:-}"; "$newest" --version; } | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   echo "== Making the Python environment .cache/venv with $("$newest" --version)"
+  # Nothing is left in the home directory.
+  export PIP_CACHE_DIR=$PWD/.cache/lab/pip
   "$newest" -m venv .cache/venv
   .cache/venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt ${LLMFLEET_ANSIBLE:-}
   echo "$wanted" >"$stamp"

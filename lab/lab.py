@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +18,22 @@ from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one, say
 from webui import build as webui
 
 # Said at the end of `make demo`.
-NEXT = """What to try next:
-  a chat in the browser      http://172.30.77.10:3000, administrator admin@lab.example, password in .cache/lab/open-webui-password
-  the same from here         curl http://172.30.77.11:11434/api/generate -d '{"model":"deepseek-r1:14b","prompt":"hello","stream":false}'
+NEXT = """
+What to try next:
+  the report                 reports/fleet.html, a page for a browser (reports/fleet.json for programs)
+  a chat in the browser      http://172.30.77.10:3000, user admin@lab.example, its password: cat .cache/lab/open-webui-password
+  a chat from here           curl http://172.30.77.11:11434/api/generate -d '{"model":"deepseek-r1:14b","prompt":"hello","stream":false}'
   what would change          ansible-playbook -i inventories/lab playbooks/plan.yml
   that nothing changes       ansible-playbook -i inventories/lab site.yml
   proof of each host         ansible-playbook -i inventories/lab playbooks/verify.yml
+  another release            ansible-playbook -i inventories/lab playbooks/upgrade.yml -e ollama_version=0.5.4-ipexllm-20250407
   what the upstream sent     lab/lab.py traffic
   one of the machines        ssh -i .cache/lab/ssh/id_ed25519 ansible@172.30.77.12
   an end                     make clean
-(Commands of the Python environment need: export PATH=$PWD/.cache/venv/bin:$PATH)
-The demo is done: real hosts, a real Ollama and a real web UI; the cards and the models' weights are stand-ins."""
+Commands of the Python environment need: export PATH=$PWD/.cache/venv/bin:$PATH
+
+The demo is done: three Ollama hosts and the web UI at http://172.30.77.10:3000 run on this machine; the servers are real, the cards and the
+models' weights are stand-ins."""
 
 
 def base(client) -> None:
@@ -99,6 +105,10 @@ def command_clean(_arguments) -> str:
         for box in client.containers.list(all=True, filters={"label": LABEL}):
             box.remove(force=True)
         hosts.remove(client)
+        # What a scenario that was cut off left stands on our images, too.
+        for box in client.containers.list(all=True):
+            if box.attrs["Config"]["Image"].removesuffix(":latest") in (*images.RELEASES, images.HUB_IMAGE):
+                box.remove(force=True, v=True)
         engine.remove_network(client)
         images.remove(client)
     stopped = engine.stop_if_ours()
@@ -115,6 +125,9 @@ def command_traffic(arguments) -> str:
 
 
 def main() -> int:
+    # Theirs would be gigabytes in the home directory, where `clean` doesn't look.
+    os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
+    os.environ.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("base", help="images, releases, stand-in models and the upstream").set_defaults(run=command_base)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,9 @@ class LabError(Exception):
 
 def say(part: str, text: str) -> None:
     """Print one progress line with the seconds since the start."""
-    print(f"[{time.monotonic() - _START:5.1f}s] {part}: {text}", flush=True)
+    # In one piece with its end: several parts speak at once.
+    sys.stdout.write(f"[{time.monotonic() - _START:5.1f}s] {part}: {text}\n")
+    sys.stdout.flush()
 
 
 def run(command: Sequence[str | Path], log: Path | None = None, **kwargs) -> str:
