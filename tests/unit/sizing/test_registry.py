@@ -121,8 +121,8 @@ def upstream():
 
 @pytest.fixture
 def ask(upstream, tmp_path):
-    def run(name="tiny:1b", timeout=0.4, cache=None):
-        client = Client(timeout=timeout, deadline=4, sleep=lambda _seconds: None)
+    def run(name="tiny:1b", timeout=0.4, cache=None, deadline=4):
+        client = Client(timeout=timeout, deadline=deadline, sleep=lambda _seconds: None)
         return metadata.Headers(upstream.url, cache or Cache(str(tmp_path / "cache")), client)(name)
 
     return run
@@ -176,7 +176,8 @@ def test_a_large_model_costs_its_head_only(upstream, ask):
 @pytest.mark.parametrize("vice", ["redirect", "cut", "no ranges"])
 def test_harmless_vices_are_borne(upstream, ask, vice):
     upstream.vice = vice
-    found, why, _final = ask()
+    # Cut transfers take more than a hundred requests, which a busy machine does not answer in the deadline of the other tests.
+    found, why, _final = ask(deadline=120)
     assert why is None and found["qwen2.block_count"] == 2
 
 
