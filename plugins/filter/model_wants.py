@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_name
+
 
 def model_wants(plan):
     """What one host shall hold: the plan's models as items of ollama_models, with the pins and parameters that the user gave."""
@@ -31,6 +33,13 @@ def models_to_mirror(plans):
     return sorted(names)
 
 
+def models_to_drop(names, plan):
+    """Those of the names that a plan neither runs nor makes another model from."""
+    models = (plan or {}).get("models") or []
+    kept = {parse_name(model[field]).key for model in models for field in ("name", "from") if model.get(field)}
+    return [name for name in names if parse_name(name).key not in kept]
+
+
 class FilterModule:
     def filters(self):
-        return {"model_wants": model_wants, "models_to_mirror": models_to_mirror}
+        return {"model_wants": model_wants, "models_to_mirror": models_to_mirror, "models_to_drop": models_to_drop}

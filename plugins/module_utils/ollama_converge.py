@@ -52,6 +52,7 @@ class Converger:
         self.unproved = []
         self.done = {}
         self.removed = []
+        self.added = []
         self.proved = []
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -406,6 +407,8 @@ class Converger:
         if entry is None:
             raise Failure("Ollama said success, but does not list %s: look into its journal" % name.short)
         self.done[pull["key"]]["changed"] = entry["digest"] != pull["old"] or bool(pull["bad"])
+        if pull["old"] is None:
+            self.added.append(name.short)
         want = self.wants.get(pull["key"])
         if want is None or not want.digest or entry["digest"] == want.digest:
             return
@@ -436,6 +439,8 @@ class Converger:
                 "attempts": 1,
                 "changed": key in self.local and self.local[key]["digest"] != old,
             }
+            if old is None:
+                self.added.append(want.name.short)
 
     def _remove_all(self):
         for short in self.removals:
@@ -510,7 +515,10 @@ class Converger:
         entry["size_bytes"] = running.get("size") or 0
         entry["size_vram_bytes"] = running.get("size_vram") or 0
         entry["context_length"] = running.get("context_length")
-        if want.require_gpu and entry["size_vram_bytes"] < entry["size_bytes"]:
+        if want.require_gpu and not entry["size_vram_bytes"]:
+            # A fault of the driver or of its rights, which no smaller model would mend.
+            entry["why"] = "nothing of its %s is on the GPU, Ollama's journal says why" % gib(entry["size_bytes"])
+        elif want.require_gpu and entry["size_vram_bytes"] < entry["size_bytes"]:
             entry["why"] = "only %s of %s are on the GPU" % (gib(entry["size_vram_bytes"]), gib(entry["size_bytes"]))
         elif want.context and entry["context_length"] and entry["context_length"] < min(want.context, self._trained_context(want)):
             entry["why"] = "it serves %s tokens where %s are planned (OLLAMA_CONTEXT_LENGTH)" % (entry["context_length"], want.context)
@@ -571,6 +579,7 @@ class Converger:
         }
         if self.state != "absent":
             result["ansible_facts"] = {"ollama_models": {
+                "added": self.added,
                 "proved": self.proved,
                 "spilled": spilled,
                 "proofs": self.proofs.entries if self.proofs else {},

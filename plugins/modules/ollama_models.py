@@ -236,7 +236,8 @@ ollama_version:
   type: str
 ansible_facts:
   description: >-
-    C(ollama_models) with C(proved), C(spilled) (those of RV(proved) that are not as planned) and C(proofs), all that is remembered.
+    C(ollama_models) with C(added) (names that were not on the host before this run), C(proved), C(spilled) (those of RV(proved) that are not as
+    planned) and C(proofs), all that is remembered.
   returned: when O(state) is not V(absent)
   type: dict
 """

@@ -390,6 +390,8 @@ class Planner:
 
     def _miss(self, candidate, placed):
         spilled = self.proofs.spilled(candidate)
+        if spilled and not spilled.loaded:
+            return "was refused for lack of memory on this host at %d tokens" % spilled.context
         if spilled:
             return "spilled %s to the CPU on this host at %d tokens" % (units.gib(spilled.missing), spilled.context)
         return "would need %s" % units.gib(placed.need)

@@ -9,7 +9,9 @@ import collections
 
 from . import versions
 
-Spilled = collections.namedtuple("Spilled", "name digest context cache_type missing")
+Spilled = collections.namedtuple("Spilled", "name digest context cache_type missing loaded")
+# A model that was refused for lack of memory does not say how much: as much as llama.cpp itself keeps free.
+_REFUSED = 1 << 30
 
 
 def card_set(host):
@@ -51,16 +53,17 @@ class Proofs:
             measured = versions.parse(record.get("ollama_version"))
         except ValueError:
             return
-        on_gpu = int(record.get("size_vram_bytes") or 0)
-        missing = int(record.get("size_bytes") or 0) - on_gpu
-        if measured != version or missing <= 0 or not on_gpu:
+        size, on_gpu = int(record.get("size_bytes") or 0), int(record.get("size_vram_bytes") or 0)
+        missing = size - on_gpu if size else _REFUSED
+        if measured != version or missing <= 0 or (size and not on_gpu):
             return  # nothing at all on the GPU is a fault of the driver, which a smaller model would not mend
         cards = record.get("devices")
         if cards and sorted(map(str, cards)) != card_set(host):
             return
-        self.found.setdefault(name, []).append(
-            Spilled(name, digest, int(record.get("context_length") or 0), record.get("kv_cache_type") or "f16", missing)
-        )
+        # An old server does not say what it serves; then it is what was planned.
+        context = int(record.get("context_length") or record.get("context") or 0)
+        kind = record.get("kv_cache_type") or "f16"
+        self.found.setdefault(name, []).append(Spilled(name, digest, context, kind, missing, bool(size)))
 
     def spilled(self, candidate):
         records = self.found.get(candidate.name)

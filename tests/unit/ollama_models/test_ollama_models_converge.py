@@ -456,6 +456,16 @@ def test_proof_is_made_again_when_it_may_have_changed(converge, options, ollama,
         assert len(json.load(handle)["proofs"]) == 1, "the old proof of the same model stayed"
 
 
+def test_what_was_not_there_before_is_told_and_nothing_else(converge, ollama, registry, small):
+    """The playbook removes what a failed plan has brought; a model of the user that only moved must not be among it."""
+    ollama.have("moved:1b", model_blobs("before"))
+    registry.put("library/moved/1b", model_blobs("after"))
+    wants = [small, "moved:1b", {"name": "short", "from": small, "parameters": {"num_predict": 3}}]
+    result = converge(wants)
+    assert result["changed"] and result["ansible_facts"]["ollama_models"]["added"] == [small, "short:latest"]
+    assert converge(wants)["ansible_facts"]["ollama_models"]["added"] == []
+
+
 def test_spill_is_told_remembered_and_left_to_the_playbook(converge, ollama, small):
     ollama.vram_share[small] = 0.8
     result = converge([small], prove=True)

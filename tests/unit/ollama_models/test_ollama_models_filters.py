@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import model_wants, models_to_mirror
+from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import model_wants, models_to_drop, models_to_mirror
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import read_wants
 
 PIN = "sha256:" + "a" * 64
@@ -36,3 +36,9 @@ def test_no_plan_is_no_wants():
 
 def test_mirror_gets_each_pulled_name_once():
     assert models_to_mirror([PLAN, {}, None, PLAN]) == ["big:70b", "deepseek-r1:14b", "small:1b"]
+
+
+def test_a_step_down_drops_what_no_plan_needs_and_no_base_of_what_it_needs():
+    """A base that is dropped takes the model that is made from it along on the next load."""
+    assert models_to_drop(["deepseek-r1:70b", "Small:1b", "short:latest"], PLAN) == ["deepseek-r1:70b"]
+    assert models_to_drop(["big:70b"], None) == ["big:70b"]
