@@ -11,79 +11,13 @@ Deleted, nothing would show that the parts work together.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-OUTPUT = ROOT / "tests" / "output" / "site"
-HOSTS = {"lab-3060": "172.30.77.11", "lab-3090x2": "172.30.77.12", "lab-cpu": "172.30.77.13"}
-NEW, OLD = "0.9.3", "0.5.4-ipexllm-20250407"
-RECAP = re.compile(r"^(\S+)\s+: (.*unreachable=.*)$", re.MULTILINE)
-
-
-class Run:
-    """One ansible-playbook, its text, its recap by host, and the fleet document that it wrote."""
-
-    def __init__(self, name: str, playbook: str, *arguments: str):
-        OUTPUT.mkdir(parents=True, exist_ok=True)
-        self.log = OUTPUT / (name + ".log")
-        environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", LLMFLEET_REPORT_DIR=str(OUTPUT / name))
-        self.done = subprocess.run(
-            ["ansible-playbook", "-i", "inventories/lab", playbook, *arguments],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        )
-        self.text = self.done.stdout
-        self.log.write_text(self.text, encoding="utf-8")
-        self.recap = {
-            host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in RECAP.findall(self.text)
-        }
-        report = OUTPUT / name / "fleet.json"
-        self.fleet = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
-
-    def assert_good(self) -> Run:
-        assert self.done.returncode == 0, self.text[-6000:]
-        return self
-
-    def changed(self) -> dict:
-        return {host: counts["changed"] for host, counts in self.recap.items() if counts["changed"]}
-
-
-def ask(host: str, path: str, body: dict | None = None) -> dict:
-    request = urllib.request.Request(
-        "http://%s:11434%s" % (HOSTS[host], path),
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as response:
-        return json.load(response)
-
-
-def traffic() -> dict:
-    """What left the upstream. Making a new fleet resets the count, so all of it is what the tests' runs and their mirror asked for."""
-    done = subprocess.run([sys.executable, "lab/lab.py", "traffic", "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
-
-
-def inside(host: str, script: str, check: bool = True) -> str:
-    """What a host's own shell says, not Ansible."""
-    return subprocess.run(["docker", "exec", host, "sh", "-c", script], check=check, capture_output=True, text=True).stdout
-
-
-def versions() -> dict:
-    return {host: ask(host, "/api/version")["version"] for host in HOSTS}
-
-
-def sent_to(host: str) -> int:
-    """Bytes of models that the mirror has sent to this host since it was made."""
-    lines = inside("lab-hub", "cat /var/log/nginx/model-mirror.log").splitlines()
-    return sum(int(line.split('" ')[1].split()[1]) for line in lines if line.startswith(HOSTS[host] + " ") and "/blobs/" in line)
+from fleet import HOSTS, NEW, OLD, ROOT, Run, ask, inside, sent_to, traffic, versions
 
 
 @pytest.fixture(scope="module")
