@@ -145,5 +145,8 @@ def _import(client, name: str, root: Path, wanted: str) -> None:
     if process.returncode:
         raise LabError(f"packing {name} failed: tar ended with code {process.returncode}; is the disk full?")
     # The engine of Debian 12 takes no STOPSIGNAL with an import, and nothing else stops systemd cleanly.
-    client.images.build(fileobj=io.BytesIO(FINISH.format(name=name).encode()), tag=name, labels={LABEL: "image", RECIPE_LABEL: wanted})
+    # A container that a step of the build left would keep the files' name from going.
+    client.images.build(
+        fileobj=io.BytesIO(FINISH.format(name=name).encode()), tag=name, rm=True, forcerm=True, labels={LABEL: "image", RECIPE_LABEL: wanted}
+    )
     client.images.remove(f"{name}-files")
