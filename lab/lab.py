@@ -128,7 +128,11 @@ def main() -> int:
     # Theirs would be gigabytes in the home directory, where `clean` doesn't look.
     os.environ.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
     os.environ.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
-    parser = argparse.ArgumentParser(prog="lab.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="lab.py",
+        description=__doc__,
+        epilog="LLMFLEET_LAB_SOURCE=official or pypi says where Ollama and Open WebUI come from; without it `up` asks once whether GitHub and ghcr.io answer.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("base", help="images, releases, stand-in models and the upstream").set_defaults(run=command_base)
     commands.add_parser("up", help="base, and the four hosts").set_defaults(run=command_up)
