@@ -127,6 +127,8 @@ def test_check_mode_changes_nothing(mirror):
     mirror.sums((ARCHIVE, b"good"))
     assert mirror.look(want(), check_mode=True)["corrupt"] == [f"v0.32.15/{ARCHIVE}"]
     assert (mirror.path / f"releases/v0.32.15/{ARCHIVE}").exists() and mirror.served() == []
+    mirror.put(ARCHIVE, b"good")
+    assert mirror.look(want(), check_mode=True)["published"] == [f"v0.32.15/{ARCHIVE}"] and mirror.served() == []
 
 
 @pytest.mark.parametrize("wrong", [want("../../etc/passwd"), want(version="../0.32.15")])
