@@ -15,18 +15,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape impor
 
 MIB = 1024**2
 EXACT = 0.0151  # MiB: the dry run prints two decimals
-# Lower and upper bound in % where the graph is not described to the last operation. The lower bound is what could make a false "fits".
-BOUNDS = {
-    "deepseek-v2-lite MLA": (-0.1, 13.0),
-    "deepseek-v2-lite legacy": (-0.1, 7.0),
-    "deepseek-r1-671b legacy": (-0.1, 12.5),
-    "deepseek-r1-671b MLA": (-0.1, 1.0),
-    "qwen35-35b-a3b hybrid MoE": (-0.1, 9.0),
-    "command-r7b SWA": (-0.1, 1.5),
-    "phi4-14b": (-0.1, 7.5),
-}
 # A build of llama.cpp that aborts by itself: phi3 cuts K and V out of one matrix, which its quantized cache does not take.
-REFUSED = {("phi4-14b", "q8_0"), ("phi4-14b", "q4_0")}
+REFUSED = {("phi4-14b", "q8_0", 4), ("phi4-14b", "q4_0", 4)}
 UBATCH = {4096: 512, 8192: 1024, 32768: 1024, 131072: 2048}
 MODELS = {model.label: model for model in headers.models()}
 
@@ -48,7 +38,6 @@ def test_memory_equals_the_dry_run(build, note, tmp_path, label):
     keys, tensors, _length, size = gguf.read_file(path)
     shape = Shape(dict(keys, tensors=tensors, blob_bytes=size, **{"tokenizer.ggml.tokens.count": model.d["vocab"]}))
     era = versions.era_of_build(build.build)
-    low, high = BOUNDS.get(label, (None, None))
     wrong = []
     for context, ubatch, flash, kind, parallel in runs(model):
         answer = build.ask(
@@ -56,17 +45,16 @@ def test_memory_equals_the_dry_run(build, note, tmp_path, label):
         )
         what = "context %d, ub %d, flash %s, %s, parallel %d" % (context, ubatch, flash, kind, parallel)
         if "error" in answer:
-            if (label, kind) not in REFUSED:
+            if (label, kind, parallel) not in REFUSED:
                 wrong.append("%s: the dry run failed: %s" % (what, answer["error"][-200:]))
             continue
         found = memory.memory(shape, memory.Settings(context, parallel, kind, kind, flash, ubatch, era))
         ours = (found.compute + found.mask) / MIB
         note(build.build, label, ours, answer["compute"])
-        percent = 100 * (ours / answer["compute"] - 1)
         if abs(found.kv / MIB - answer["kv"]) > EXACT or abs(found.recurrent / MIB - answer["state"]) > EXACT:
             wrong.append("%s: KV %.2f, state %.2f MiB; llama.cpp %s" % (what, found.kv / MIB, found.recurrent / MIB, answer))
-        if abs(ours - answer["compute"]) > EXACT and (low is None or not low <= percent <= high):
-            wrong.append("%s: compute %.2f MiB; llama.cpp %.2f (%+.2f %%)" % (what, ours, answer["compute"], percent))
+        if abs(ours - answer["compute"]) > EXACT:
+            wrong.append("%s: compute %.2f MiB; llama.cpp %.2f" % (what, ours, answer["compute"]))
     assert not wrong, "\n".join(wrong[:8])
 
 

@@ -9,11 +9,12 @@ Read off llama.cpp's own listing of its graphs (GGML_SCHED_DEBUG=2), and compare
 from __future__ import annotations
 
 import collections
+import functools
 
 from .allocator import Graph, Tensor, peak
 
 # What sets an architecture apart from a plain llama.
-Traits = collections.namedtuple("Traits", "bias norms order scaled post_norms fused parallel out_bias expert_bias gated_query flat_norms")
+Traits = collections.namedtuple("Traits", "bias norms order scaled post_norms fused parallel out_bias expert_bias gated_query flat_norms unturned_full")
 _PLAIN = Traits(
     bias=False,  # biases of Q, K, V
     norms=False,  # Q and K are normalized
@@ -26,6 +27,7 @@ _PLAIN = Traits(
     expert_bias=False,
     gated_query=False,  # a gate as large as Q beside it
     flat_norms=False,  # Q and K are normalized before they are cut into heads
+    unturned_full=False,  # layers without a window leave Q and K where they are
 )
 TRAITS = {
     "llama": _PLAIN,
@@ -36,7 +38,7 @@ TRAITS = {
     "gemma3": _PLAIN._replace(order="qkv", scaled=True, post_norms=True, norms=True),
     "gpt-oss": _PLAIN._replace(order="qkv", bias=True, out_bias=True, expert_bias=True),
     "phi3": _PLAIN._replace(fused=True, scaled=True),
-    "cohere2": _PLAIN._replace(order="qkv", parallel=True),
+    "cohere2": _PLAIN._replace(order="qkv", parallel=True, unturned_full=True),
     "olmo2": _PLAIN._replace(flat_norms=True, post_norms=True),
     "deepseek2": _PLAIN,
     "qwen35": _PLAIN._replace(norms=True, gated_query=True),
@@ -44,20 +46,10 @@ TRAITS = {
 }
 
 
-def _safety(shape, settings):
-    """Where the dry run showed more than this description.
-
-    Latent attention without a rank for Q 9.5 %, a quantized cache of a file from before it 5.3 %, hybrid experts 3.9 %.
-    """
-    if shape.mla and not shape.q_lora:
-        return 1.12
-    if shape.architecture == "deepseek2" and not shape.mla and settings.k_type not in ("f32", "f16", "bf16"):
-        return 1.06
-    return 1.06 if shape.architecture == "qwen35moe" else 1.0
-
-
-_LAYERS = 4  # of a repeating model these show the peak of all; models with a window need one whole period
-_LAYERS_WINDOW = 8
+# So many layers of a model show the peak of all: with a window or states there is a whole period among them, and with experts the allocator's holes
+# have come to rest.
+_LAYERS, _LAYERS_UNEVEN = 4, 8
+_PLAIN_TYPES = ("f32", "f16", "bf16")
 
 
 def known(shape):
@@ -82,9 +74,8 @@ class _Cache:
         self.k_rows = graph.input(8 * ub)
         self.v_rows = None if shape.mla else graph.input(8 * ub * (1 if flash else max(shape.kv_heads) * dv))
         self.mask = graph.input((2 if flash else 4) * ub * cells)
-        quantized = {settings.k_type, settings.v_type} - {"f32", "f16", "bf16"} and not shape.mla
-        turn_k = quantized and settings.k_type not in ("f32", "f16", "bf16") and dk % 64 == 0
-        turn_v = quantized and settings.v_type not in ("f32", "f16", "bf16") and dv % 64 == 0
+        turn_k = settings.k_type not in _PLAIN_TYPES and not shape.mla and dk % 64 == 0
+        turn_v = settings.v_type not in _PLAIN_TYPES and not shape.mla and dv % 64 == 0
         self.rot_k = graph.input(4 * _rotation(dk) ** 2) if turn_k else None
         self.rot_v = graph.input(4 * 64 * 64) if turn_v else None
 
@@ -94,6 +85,7 @@ class _Builder:
         self.g = g = Graph()
         self.shape, self.traits = shape, TRAITS[shape.architecture]
         self.embd, self.ub, self.flash = shape.embd, settings.ubatch, settings.flash_attention
+        self.parallel, self.whole_rope = settings.parallel, settings.era.whole_rope
         ub = self.ub
         self.tokens = g.input(4 * ub)
         g.input(4 * ub * self.embd)  # the place of ready-made embeddings, which a text model leaves empty
@@ -158,23 +150,26 @@ class _Builder:
         heads, kv_heads = shape.heads_per_layer[layer], shape.kv_heads[layer] or max(shape.kv_heads)
         gate = None
         made = {}
+        rope = (lambda part: part) if self.traits.unturned_full and not shape.swa[layer] else self.rope
         if self.traits.fused:
             whole = self.matrix(x, heads * dk + 2 * kv_heads * dk)
-            made["q"] = self.same(self.rope(g.view(whole, (dk, heads, ub))))
-            made["v"] = g.view(whole, (dv, kv_heads, ub))
-            made["k"] = self.rope(g.view(whole, (dk, kv_heads, ub)))
+            # Cut out of one matrix, so that their rows do not follow each other: nothing can overwrite them.
+            turned = self.rope_new(g.view(whole, ("q",)), (dk, heads, ub))
+            made["q"] = self.turn(self.same(turned), cache.rot_k)
+            made["v"] = self.turn(g.view(whole, (dv, kv_heads, ub)), cache.rot_v)
+            made["k"] = self.turn(self.rope_new(g.view(whole, ("k",)), (dk, kv_heads, ub)), cache.rot_k)
         else:
             for which in self.traits.order:
                 if which == "q" and self.traits.gated_query:
                     both = self.matrix(x, 2 * heads * dk)
-                    made["q"] = self.rope(self.norm(g.view(both, (dk, heads, ub))))
+                    made["q"] = self.rope(self.same(g.node((dk, heads, ub), g.view(both, ("q",)))))
                     gate = both
                 elif which == "q":
-                    made["q"] = self.rope(self.head(x, heads, dk, True))
+                    made["q"] = rope(self.head(x, heads, dk, True))
                     if self.traits.scaled:
                         made["q"] = self.same(made["q"])
                 elif which == "k":
-                    made["k"] = self.rope(self.head(x, kv_heads, dk, True))
+                    made["k"] = rope(self.head(x, kv_heads, dk, True))
                 else:
                     made["v"] = self.head(x, kv_heads, dv, False)
                 if which == "q":
@@ -186,6 +181,8 @@ class _Builder:
         out = self.attend(made["q"], made["k"], made["v"], cache, heads, dv)
         if gate is not None:
             out = self.same(out, self.same(g.node(out.shape, g.view(gate, ("gate",)))))
+        if self.traits.parallel:
+            return out
         out = self.matrix(out, self.embd)
         return self.same(out) if self.traits.out_bias else out
 
@@ -199,13 +196,38 @@ class _Builder:
             out = g.node((dv, heads, ub), q, cache.mask)
             out = g.view(out, (dv * heads, ub))
         else:
+            # The values of latent attention are rows of the keys' cache, which have to be turned first: a copy in f16 of every sequence's.
+            turned = [g.node((dv, cache.cells, self.parallel), item=2)] if self.shape.mla else []
             scores = g.node((cache.cells, ub, heads), q)
             scores = self.same(scores, cache.mask)
-            out = g.node((dv, ub, heads), scores)
+            out = g.node((dv, ub, heads), *turned, scores)
             if self.shape.mla:
                 return out
             out = g.node((dv * heads, ub), g.view(out, ("permuted", *out.shape)))
         return self.turn(out, cache.rot_v)
+
+    def recurrent_layer(self, x):
+        """The gated delta net of qwen3.5: a convolution and a state in place of a cache."""
+        g, ub, shape, sequences = self.g, self.ub, self.shape, self.parallel
+        conv, state, group, inner, heads = shape.ssm
+        keys = group * state
+        channels = 2 * keys + inner
+        tail = g.view(g.node(((conv - 1) * channels, sequences)), ("tail",))
+        mixed = g.view(self.matrix(x, channels), ("transposed",))
+        joined = g.node((channels, ub + (conv - 1) * sequences), tail, mixed)
+        self.sink(g.view(joined, ("last",)))
+        before = g.view(g.node((state * inner, sequences)), ("state",))
+        mixed = self.same(g.node((channels, ub), joined))
+        q, k = g.node((keys, ub), g.view(mixed, ("q",))), g.node((keys, ub), g.view(mixed, ("k",)))
+        decay = g.node((heads, ub), g.view(self.matrix(x, heads), ("alpha",)))
+        decay = g.view(self.same(self.same(decay)), ("decay",))
+        beta = g.node((heads, ub), g.view(self.matrix(x, heads), ("beta",)))
+        both = g.node((inner * ub + state * inner * sequences,), q, k, g.view(mixed, ("v",)), decay, beta, before)
+        self.sink(g.view(both, ("new state",)))
+        out = self.same(g.node((inner, ub), g.view(both, ("out",))))
+        gate = g.node((inner, ub), g.view(self.matrix(x, inner), ("z",)))
+        out = g.view(self.same(out, gate), ("flat",))
+        return g.view(self.matrix(out, self.embd), (self.embd, ub))
 
     def latent_attention(self, x):
         """DeepSeek's: full heads in files from before MLA, one latent head in newer ones."""
@@ -216,15 +238,17 @@ class _Builder:
         if shape.q_lora:
             q = self.norm(self.matrix(x, shape.q_lora))
         q = self.matrix(q, heads * width)
-        plain = g.view(q, ("plain",))
         if shape.mla:
-            turned = g.view(q, ("turned",))
+            plain, turned = g.view(q, ("plain",)), g.view(q, ("turned",))
             absorbed = g.node((shape.kv_lora, ub, heads), g.view(plain, ("permuted",)))
             turned = self.rope_new(turned, (rope, heads, ub))
             q = g.node((shape.kv_lora + rope, heads, ub), g.view(absorbed, ("permuted", 1)), turned)
+        elif self.whole_rope:
+            q = self.turn(self.rope_new(g.view(q, ("heads",)), (width, heads, ub)), self.full.rot_k)
         else:
-            turned = self.rope_new(g.view(q, ("turned",)), (rope, heads, ub))
-            q = g.node((width, heads, ub), plain, turned)
+            plain, turned = g.view(q, ("plain",)), g.view(q, ("turned",))
+            turned = self.rope_new(turned, (rope, heads, ub))
+            q = self.turn(g.node((width, heads, ub), plain, turned), self.full.rot_k)
         both = self.matrix(x, shape.kv_lora + rope)
         compressed, k_turned = g.view(both, ("compressed",)), g.view(both, ("k turned",))
         if shape.mla:
@@ -238,11 +262,10 @@ class _Builder:
         else:
             compressed = self.same(g.node((shape.kv_lora, ub), compressed))
             kv = self.matrix(compressed, heads * (width - rope + value))
-            k_plain, v = g.view(kv, ("k plain",)), g.node((value, heads, ub), g.view(kv, ("v",)))
+            k_plain, v = g.view(kv, ("k plain",)), self.turn(g.node((value, heads, ub), g.view(kv, ("v",))), self.full.rot_v)
             k_turned = self.rope_new(k_turned, (rope, 1, ub))
             k = g.node((width, heads, ub), k_plain, g.node((rope, heads, ub), k_turned))
-            q, k, v = self.turn(q, self.full.rot_k), self.turn(k, self.full.rot_k), self.turn(v, self.full.rot_v)
-            out = self.attend(q, k, v, self.full, heads, value)
+            out = self.attend(q, self.turn(k, self.full.rot_k), v, self.full, heads, value)
         return self.matrix(out, self.embd)
 
     def rope_new(self, x, shape):
@@ -266,13 +289,14 @@ class _Builder:
         order = g.node((shape.experts, ub), scores)
         top = g.view(order, ("top",))
         weights = g.node((1, used, ub), rows, top)
-        flat = g.view(weights, (used, ub))
         if self.traits.expert_bias:
-            weights = g.node((used, ub), flat)
-        else:
+            weights = g.view(g.node((used, ub), g.view(weights, (used, ub))), (1, used, ub))
+        elif shape.experts_normed:
+            flat = g.view(weights, (used, ub))
             total = self.same(g.node((1, ub), flat))
-            weights = g.node((used, ub), flat, total)
-        weights = g.view(weights, ("weights",))
+            weights = g.view(g.node((used, ub), flat, total), (1, used, ub))
+        if shape.experts_scaled:
+            weights = self.same(weights)
         x = g.view(x, ("x",))
         gate = self.biased(g.node((ff, used, ub), x, top), top)
         up = self.biased(g.node((ff, used, ub), x, top), top)
@@ -294,10 +318,16 @@ class _Builder:
         for layer in range(count):
             residual = x
             start = x if traits.flat_norms else self.norm(x)
-            out = self.latent_attention(start) if shape.architecture == "deepseek2" else self.attention(start, layer)
+            if shape.architecture == "deepseek2":
+                out = self.latent_attention(start)
+            elif shape.recurrent[layer]:
+                out = self.recurrent_layer(start)
+            else:
+                out = self.attention(start, layer)
             if traits.parallel:
-                out, other = self.feed_forward(start, shape.ff), out
-                x = self.same(self.same(out, residual), other)
+                # The feed-forward part comes before attention's own output matrix.
+                x = self.same(self.feed_forward(start, shape.ff), residual)
+                x = self.same(x, self.matrix(out, self.embd))
                 continue
             if traits.post_norms:
                 out = self.norm(out)
@@ -309,15 +339,38 @@ class _Builder:
             else:
                 out = self.experts(start)
                 if shape.shared_ff:
-                    out = self.same(out, self.feed_forward(start, shape.shared_ff))
+                    shared = self.feed_forward(start, shape.shared_ff)
+                    if traits.gated_query:
+                        shared = self.same(shared, self.same(self.matrix(start, 1)))
+                    out = self.same(out, shared)
             if traits.post_norms:
                 out = self.norm(out)
             x = self.same(out, middle)
         self.g.node((1,), x)
 
 
+# What a graph depends on; files of one model that differ only in the types of their weights share it.
+_DIMENSIONS = (
+    "architecture layers embd ff dk dv dk_swa dv_swa heads heads_per_layer kv_heads swa recurrent ssm experts experts_used expert_ff experts_normed"
+    " experts_scaled shared_ff dense_layers mla q_lora kv_lora rope_dim dk_mla dv_mla"
+).split()
+_peaks = {}
+
+
+@functools.lru_cache(maxsize=65536)
+def _dimensions(shape):
+    return tuple(getattr(shape, name) for name in _DIMENSIONS)
+
+
 def compute_bytes(shape, settings, sequence, window_cells):
     """Bytes of the compute buffer of a whole micro-batch on one device."""
-    builder = _Builder(shape, settings, sequence, window_cells)
-    builder.blocks(min(shape.layers, _LAYERS_WINDOW if any(shape.swa) else _LAYERS))
-    return int(peak(builder.g) * _safety(shape, settings))
+    # How many sequences there are is seen by the states of recurrent layers and by the copy of a latent cache only.
+    parallel = settings.parallel if any(shape.recurrent) or shape.mla else 1
+    quantized = tuple(kind not in _PLAIN_TYPES for kind in (settings.k_type, settings.v_type))
+    key = (_dimensions(shape), settings.ubatch, settings.flash_attention, quantized, parallel, settings.era, sequence, window_cells)
+    if key not in _peaks:
+        builder = _Builder(shape, settings._replace(parallel=parallel), sequence, window_cells)
+        period = any(shape.swa) or any(shape.recurrent) or shape.experts
+        builder.blocks(min(shape.layers, _LAYERS_UNEVEN if period else _LAYERS))
+        _peaks[key] = peak(builder.g)
+    return _peaks[key]

@@ -89,6 +89,9 @@ class Shape:
         self.expert_ff = int(_largest(get("expert_feed_forward_length", 0)) or (self.ff if get("expert_count") else 0))
         self.experts = int(get("expert_count", 0))
         self.experts_used = int(get("expert_used_count", 0))
+        # DeepSeek's files say whether the experts' weights are normalized; the graphs of other families do it always.
+        self.experts_normed = bool(get("expert_weights_norm", arch != "deepseek2"))
+        self.experts_scaled = get("expert_weights_scale", 0.0) not in (0.0, 1.0)
         heads = get("attention.head_count", 1)
         self.heads_per_layer = _per_layer(heads, self.layers, 1)
         self.heads = max(self.heads_per_layer)
@@ -153,6 +156,8 @@ class Shape:
         self.recurrent = recurrent
         # One sequence's f32 state of a recurrent layer: the convolution's tail and the state itself.
         self.state_bytes = 4 * ((max(conv - 1, 0)) * (2 * group * state + inner) + state * inner) if conv and inner else 0
+        # Convolution, state, groups, inner width and heads of a recurrent layer.
+        self.ssm = (conv, state, group, inner, int(get("ssm.time_step_rank", 0) or inner // max(1, state)))
         # CUDA's flash attention kernels want equal key and value heads; pre-MLA files of DeepSeek have 192 and 128.
         self.flash_attention = not (arch == "deepseek2" and not self.mla and self.dk != self.dv)
 

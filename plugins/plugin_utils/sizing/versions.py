@@ -22,7 +22,7 @@ def parse(text):
     return tuple(int(part or 0) for part in match.groups())
 
 
-Era = collections.namedtuple("Era", "name vocab_outputs mask_bytes mixed_input")
+Era = collections.namedtuple("Era", "name vocab_outputs mask_bytes mixed_input whole_rope")
 
 
 @functools.cache
