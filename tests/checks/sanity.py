@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "sanity"
 EXPORT = WORK / "ansible_collections" / "llmfleet" / "ollama"
+OLDEST = "3.9"  # what README.md promises for targets
 
 GET_PIP = '''\
 import runpy, sys
@@ -63,6 +64,15 @@ def seed_pip(home: Path) -> None:
         script.write_text(GET_PIP.format(wheel=str(wheel)), encoding="utf-8")
 
 
+def oldest_python() -> str | None:
+    """Where the oldest Python is that targets may have, for ansible-test (version@path); None on a machine without it."""
+    found = shutil.which("python" + OLDEST)
+    # A version manager leaves commands for Pythons that it does not run.
+    if not found or subprocess.run([found, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode:
+        return None
+    return "%s@%s" % (OLDEST, found)
+
+
 def run() -> subprocess.CompletedProcess:
     """The finished ansible-test, with both outputs in stdout."""
     export()
@@ -72,7 +82,12 @@ def run() -> subprocess.CompletedProcess:
     excluded = [] if shutil.which("pwsh") else [
         word for path in sorted((EXPORT / "plugins" / "modules").glob("*.ps1")) for word in ("--exclude", str(path.relative_to(EXPORT)))
     ]
-    command = ["ansible-test", "sanity", "--venv", "--python", "%d.%d" % sys.version_info[:2], "--color", "no", *excluded]
+    own = "%d.%d" % sys.version_info[:2]
+    pythons = ["--controller", "origin:python=venv/" + own, "--target-python", own]
+    oldest = oldest_python()
+    if oldest:
+        pythons += ["--target-python", oldest]
+    command = ["ansible-test", "sanity", *pythons, "--color", "no", *excluded]
     environment = dict(os.environ, HOME=str(home), ANSIBLE_CONFIG="/dev/null")
     environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
     environment.pop("PYTHONPATH", None)

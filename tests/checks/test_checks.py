@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -69,9 +70,20 @@ def test_plugin_documentation():
 
 
 def test_ansible_test_sanity():
-    """The checks that every published collection must pass, the import of modules on each Python at hand among them."""
+    """The checks that every published collection must pass, the import of modules by the oldest Python of targets among them, where it is at hand."""
     done = sanity.run()
     assert done.returncode == 0, "\n".join(line for line in done.stdout.splitlines() if line.startswith(("ERROR", "FATAL", "WARNING")))
+
+
+def test_links_between_pages():
+    """A page that was moved or renamed would leave readers of the others with a dead link."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    dead = []
+    for page in (ROOT / name for name in listed):
+        for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if not re.match(r"[a-z]+:", link) and not (page.parent / link).exists():
+                dead.append("%s: %s" % (page.relative_to(ROOT), link))
+    assert listed and dead == []
 
 
 def test_collection_builds(tmp_path):
