@@ -14,6 +14,7 @@ A stub is an action plugin, so that a call costs no process: two hundred of them
 from __future__ import annotations
 
 import json
+import os
 import pprint
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 # Real name -> collection that holds the stub. Windows collections are shadowed as a whole, so each module in use stands here.
-# Modules of ansible.builtin can't be shadowed; callback/stub_builtin.py leads their calls to llmfleet_stubs.builtin.
+# Modules of ansible.builtin can't be shadowed; callback/stub_hosts.py leads their calls to llmfleet_stubs.builtin.
 WINDOWS = [
     "ansible.windows.win_command",
     "ansible.windows.win_copy",
@@ -43,12 +44,10 @@ STUB = '''# Made by tests/stubs/generate.py from the documentation of {name}.
 from __future__ import annotations
 
 from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.stub import Stub
-from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.{platform} import {simulated} as Host
 
 
 class ActionModule(Stub):
     NAME = "{name}"
-    HOST = Host
     SPEC = {spec}
 '''
 
@@ -80,7 +79,9 @@ def argument_spec(options: dict) -> dict:
 
 def documentation(names: list[str]) -> dict:
     binary = Path(sys.executable).with_name("ansible-doc")
-    answer = subprocess.run([str(binary), "-t", "module", "-j", *names], check=True, capture_output=True, text=True)
+    # A scenario's verbosity would put words before the JSON.
+    environment = {**os.environ, "ANSIBLE_VERBOSITY": "0"}
+    answer = subprocess.run([str(binary), "-t", "module", "-j", *names], env=environment, check=True, capture_output=True, text=True)
     documented = json.loads(answer.stdout)
     missing = sorted(set(names) - set(documented))
     if missing:
@@ -91,22 +92,21 @@ def documentation(names: list[str]) -> dict:
 def write(destination: Path) -> None:
     root = destination / "ansible_collections"
     shutil.rmtree(root, ignore_errors=True)
-    utils = root / "llmfleet_stubs/host/plugins/plugin_utils"
-    utils.mkdir(parents=True)
-    for source in (HERE / "simhost").glob("*.py"):
-        shutil.copy(source, utils)
+    plugins = root / "llmfleet_stubs/host/plugins"
+    for folder, target in (("simhost", "plugin_utils"), ("connection", "connection")):
+        (plugins / target).mkdir(parents=True)
+        for source in (HERE / folder).glob("*.py"):
+            shutil.copy(source, plugins / target)
     builtin = [f"ansible.builtin.{name}" for name in BUILTIN]
     documented = documentation(WINDOWS + builtin)
     for name in WINDOWS + builtin:
         namespace, collection, module = name.split(".")
-        platform = "windows"
-        if namespace == "ansible" and collection == "builtin":
-            namespace, platform = "llmfleet_stubs", "macos"
+        if (namespace, collection) == ("ansible", "builtin"):
+            namespace = "llmfleet_stubs"
         folder = root / namespace / collection / "plugins/action"
         folder.mkdir(parents=True, exist_ok=True)
         spec = argument_spec(documented[name]["doc"].get("options") or {})
-        simulated = {"windows": "Windows", "macos": "MacOS"}[platform]
-        text = STUB.format(name=name, platform=platform, simulated=simulated, spec=pprint.pformat(spec, width=120))
+        text = STUB.format(name=name, spec=pprint.pformat(spec, width=120))
         (folder / f"{module}.py").write_text(text, encoding="utf-8")
 
 

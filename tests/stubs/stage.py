@@ -4,7 +4,7 @@
 
 """Set up simulated hosts for a scenario, and compare what happened on them with what was recorded.
 
-    stage.py prepare PLATFORM HOST[=VARIANT]...   make the stubs and new hosts; a VARIANT is a host with something wrong
+    stage.py prepare PLATFORM HOST[=VARIANT]...   make the stubs and new hosts; a VARIANT is a host of another kind
     stage.py compare PLATFORM HOST PHASE          compare calls since the last time, and the host now, with expected/
     stage.py event PLATFORM HOST boot|crash       let something happen to the host
     stage.py untouched PLATFORM HOST              fail if any call changed the host
@@ -23,13 +23,17 @@ import types
 from pathlib import Path
 
 import generate
+import yaml
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
-CACHE = PROJECT / ".cache/stubs"
+# Of one scenario: two of them may run at once.
+CACHE = Path(os.environ.get("LLMFLEET_STUBS", PROJECT / ".cache/stubs"))
 ROLE_FILES = PROJECT / "roles/ollama/files"
+MACHINES = PROJECT / "tests/unit/accelerators/machines"
 SCRIPTS = {"windows": "*.ps1", "macos": "*.sh"}
 BASE = "http://releases.test"
+GIB = 2**30
 
 # Releases of the simulated download server: what is wrong with each.
 RELEASES = {"0.31.0": "", "0.32.15": "", "0.33.0": "dies", "0.33.1": "checksum", "0.33.2": "unsigned", "0.33.3": "engine"}
@@ -62,50 +66,103 @@ def download_server(platform, hashing):
     return web
 
 
-def windows(variant):
-    state = {
+def windows():
+    return {
         "facts": {"ansible_os_family": "Windows", "ansible_architecture": "64-bit", "ansible_kernel": "10.0.20348.0"},
         "machine": {
-            "powershell": "5.1.20348.2227", "is_admin": True, "os_name": "Microsoft Windows Server 2022 Standard", "os_build": 20348,
+            "is_admin": True, "os_name": "Microsoft Windows Server 2022 Standard", "os_build": 20348,
             "is_server": True, "architecture": "AMD64", "accelerators": ["nvidia"], "excluded_ports": [[50000, 50059]],
         },
-        "drives": {"C": {"free_bytes": 200 * 2**30, "format": "NTFS"}, "E": {"free_bytes": 900 * 2**30, "format": "exFAT"}},
+        "drives": {
+            "C": {"free_bytes": 200 * GIB, "format": "NTFS"}, "D": {"free_bytes": 900 * GIB, "format": "NTFS"},
+            "E": {"free_bytes": 900 * GIB, "format": "exFAT"},
+        },
         "environment": {"OLLAMA_HOST": "0.0.0.0"},
         "path": ["C:\\Windows\\system32"],
         "tasks": {},
         "firewall": {"off": [], "rules": {}},
     }
-    wrong = {
-        "amd": {"accelerators": ["amd"]},
-        "powershell": {"powershell": "4.0"},
-        "app": {"desktop_app": "C:\\Users\\ann\\AppData\\Local\\Programs\\Ollama\\ollama app.exe"},
-    }
-    state["machine"].update(wrong.get(variant, {}))
-    return state
 
 
-def macos(variant):
-    state = {
+def macos():
+    return {
         "facts": {
             "ansible_os_family": "Darwin", "ansible_architecture": "arm64", "ansible_kernel": "24.6.0",
             "ansible_distribution_version": "15.6", "ansible_service_mgr": "launchd",
         },
-        "machine": {"free_kib": 200 * 2**20, "is_root": True},
+        "machine": {"free_kib": 200 * 2**20, "is_root": True, "apple_silicon": True, "ownerless": ["/Volumes/Stick"]},
         "users": ["root", "nobody"],
         "groups": ["wheel", "nobody"],
         "loaded": {},
-        "pf": {"enabled": False, "calls_us": True, "anchors": {}},
+        "pf": {"references": [], "calls_us": True, "anchors": {}},
     }
-    if variant == "app":
-        state["machine"]["desktop_app"] = "/Applications/Ollama.app"
-    return state
 
 
+def machine(**different):
+    return lambda state: state["machine"].update(different)
+
+
+def observed(name):
+    """What a machine that somebody really had said of itself."""
+    return yaml.safe_load((MACHINES / f"{name}.yml").read_text(encoding="utf-8"))["observation"]
+
+
+def stranger(state):
+    """A directory that any user could have made before the role came, with a release in it."""
+    state["files"].update({path: {"type": "directory"} for path in ("C:\\ollama", "C:\\ollama\\0.31.0")})
+
+
+# Hosts that differ from the one above.
+VARIANTS = {
+    "windows": {
+        "amd": machine(accelerators=["amd"]),
+        "powershell": machine(no_powershell=True),
+        "rights": machine(is_admin=False),
+        "driver": lambda state: state.update(observation=observed("nvidia-rtx-2080-windows")),
+        "old": machine(os_name="Microsoft Windows Server 2016 Standard", os_build=14393),
+        "app": machine(desktop_app="C:\\Users\\ann\\AppData\\Local\\Programs\\Ollama\\ollama app.exe"),
+        "open-app": machine(desktop_app="D:\\Tools\\ollama app.exe"),
+        "busy": machine(port_owner="nginx"),
+        "wsl": machine(port_owner="wslrelay"),
+        "reserved": machine(excluded_ports=[[11400, 11499]]),
+        "full": lambda state: state["drives"]["C"].update(free_bytes=GIB),
+        "firewall-off": lambda state: state["firewall"].update(off=["public"]),
+        "stranger": stranger,
+    },
+    "macos": {
+        "rights": machine(is_root=False),
+        "old": lambda state: state["facts"].update(ansible_distribution_version="13.7.8"),
+        "intel": lambda state: (machine(apple_silicon=False)(state), state["facts"].update(ansible_architecture="x86_64")),
+        "app": machine(desktop_app="/Applications/Ollama.app"),
+        "brew": machine(brew_service="/Users/ann/Library/LaunchAgents/homebrew.mxcl.ollama.plist"),
+        "busy": machine(port_owner="nginx"),
+        "cli": lambda state: state["files"].update({"/usr/local/bin": {"type": "directory"}, "/usr/local/bin/ollama": {"type": "file"}}),
+        "pf-conf": lambda state: state["pf"].update(calls_us=False),
+        # Somebody else, such as a VPN, holds pf on.
+        "vpn": lambda state: state["pf"].update(references=["7"]),
+        "full": machine(free_kib=2**20),
+    },
+}
 ROOTS = {
-    "windows": ["C:", "C:\\Windows"],
-    "macos": ["/", "/Library/LaunchDaemons", "/etc/pf.anchors", "/opt", "/usr/local", "/var/empty"],
+    "windows": ["C:", "C:\\Windows", "D:"],
+    "macos": [
+        "/", "/Library/LaunchDaemons", "/etc/pf.anchors", "/opt", "/usr/local", "/var/empty", "/var/run",
+        "/Volumes/Stick", "/Volumes/My Disk", "/Users",
+    ],
 }
 NEW = {"windows": windows, "macos": macos}
+
+
+def new_state(platform, variant=""):
+    """A host as it comes, or one that differs from it."""
+    state = NEW[platform]()
+    state["files"] = {path: {"type": "directory"} for path in ROOTS[platform]}
+    if platform == "macos":
+        state["files"]["/Users/ann"] = {"type": "directory", "owner": "ann", "mode": "0750"}
+    state.update(web={}, scripts={}, names={"10.20.0.9": "10.20.0.9", "webui.test": "10.20.0.10"}, server=None)
+    if variant:
+        VARIANTS[platform][variant](state)
+    return state
 
 
 def state_file(platform, host):
@@ -148,12 +205,8 @@ def prepare(platform, hosts):
     }
     for entry in hosts:
         name, _equals, variant = entry.partition("=")
-        state = NEW[platform](variant)
-        state["files"] = {path: {"type": "directory"} for path in ROOTS[platform]}
-        state["web"] = download_server(platform, module.sha256)
-        state["scripts"] = scripts
-        state["names"] = {"10.20.0.9": "10.20.0.9", "webui.test": "10.20.0.10"}
-        state["server"] = None
+        state = new_state(platform, variant)
+        state.update(web=download_server(platform, module.sha256), scripts=scripts)
         state_file(platform, name).write_text(json.dumps(state, indent=1, sort_keys=True), encoding="utf-8")
         calls_file(platform, name).unlink(missing_ok=True)
 

@@ -69,6 +69,17 @@ class Host:
             self.path.write_text(json.dumps(self.state, indent=1, sort_keys=True), encoding="utf-8")
         self.lock.close()
 
+    # -- what the machine says of itself ------------------------------------------------------------------------------
+    def setup(self, _args):
+        return {"ansible_facts": self.state["facts"]}
+
+    def vram_probe(self, args):
+        """The recorded observation of this machine, and the sizes of its own disks."""
+        filesystems = [{"path": path, **self.disk(path)} for path in args["filesystems"]]
+        return {"observation": {**self.state["observation"], "filesystems": filesystems}}
+
+    win_vram_probe = vram_probe
+
     # -- files ------------------------------------------------------------------------------------------------------
     @property
     def files(self):

@@ -10,6 +10,7 @@ Plists are read by plistlib and rules line by line, so a template that its reade
 from __future__ import annotations
 
 import ipaddress
+import json
 import plistlib
 import re
 
@@ -32,7 +33,17 @@ class Failed(Exception):
 
 class MacOS(Host):
     def setup(self, args):
-        return {"ansible_facts": self.state["facts"]}
+        local = {"llmfleet": json.loads(self.local_facts.read_text(encoding="utf-8"))} if self.local_facts.exists() else {}
+        return {"ansible_facts": {**self.state["facts"], "ansible_local": local}}
+
+    @property
+    def local_facts(self):
+        """/etc/ansible/facts.d/llmfleet.fact: the real module ollama_models writes it beside the state (callback/stub_hosts.py)."""
+        return self.path.with_suffix(".facts")
+
+    def disk(self, path):
+        size = self.state["machine"]["free_kib"] * 1024
+        return {"mount_point": "/", "fstype": "apfs", "total_bytes": 2 * size, "free_bytes": size}
 
     # -- files ------------------------------------------------------------------------------------------------------
     def owned(self, args):
@@ -44,6 +55,9 @@ class MacOS(Host):
     def file(self, args):
         path = args["path"]
         if args["state"] == "absent":
+            if path == "/etc/ansible/facts.d/llmfleet.fact" and self.local_facts.exists() and not self.check:
+                self.local_facts.unlink()
+                return {"changed": True}
             return {"changed": self.remove(path)}
         if args["state"] == "directory":
             if self.check and path not in self.files:
@@ -133,6 +147,12 @@ class MacOS(Host):
             return {"rc": None, "changed": True} if args["creates"] else {"rc": None, "skipped": True}
         if script == "fetch.sh":
             return self.fetch(*argv[4:])
+        if script == "door.sh":
+            try:
+                self.door(*argv[4:])
+            except Refused as problem:
+                return {"failed": True, "rc": 1, "msg": "non-zero return code", "stderr": str(problem), "changed": True}
+            return {"changed": True, "rc": 0, "stdout": "", "stdout_lines": [], "stderr": ""}
         if script == "last_words.sh":
             return {"changed": True, "rc": 0, "stdout": "Error: bind", "stdout_lines": ["Error: bind"], "stderr": ""}
         program = argv[0].rpartition("/")[2]
@@ -150,7 +170,9 @@ class MacOS(Host):
         """What fetch.sh does; the script itself runs for real in tests/unit/winmac."""
         url = f"{base}/v{version}/ollama-darwin.tgz"
         item = self.download(url)
-        wanted = checksum.removeprefix("sha256:") or self.published_checksum(f"{base}/v{version}/sha256sum.txt", "ollama-darwin.tgz")
+        wanted = checksum.removeprefix("sha256:") or f"{base}/v{version}/sha256sum.txt"
+        if "://" in wanted:
+            wanted = self.published_checksum(wanted, "ollama-darwin.tgz")
         self.make_directory(install)
         if item["sha256"] != wanted:
             return {"failed": True, "rc": 1, "stderr": f"The checksum of {url} is {item['sha256']} instead of {wanted}", "changed": True}
@@ -160,10 +182,27 @@ class MacOS(Host):
             return {"failed": True, "rc": 1, "stderr": f"The archive of {url} holds no llama-server", "changed": True}
         return {"rc": 0, "changed": True, "stderr": "", "stdout": ""}
 
-    def run_pfctl(self, argv):
-        if argv[1] != "-a" or argv[3:] != ["-F", "all"]:
-            raise Refused(f"pfctl: {argv[1:]} is not simulated")
-        self.state["pf"]["anchors"].pop(argv[2], None)
+    def door(self, action, anchor, rules, keep):
+        """What door.sh does; the script itself runs for real in tests/unit/winmac."""
+        pf = self.state["pf"]
+        token = self.files.get(keep, {}).get("text", "")
+        if action == "hold":
+            pf["anchors"][anchor] = self.rules_of(self.read(rules)["text"])
+            if token not in pf["references"]:
+                token = str(1000 + len(pf["references"]))
+                pf["references"].append(token)
+                self.write(keep, text=token, mode="0600")
+        elif action == "release":
+            pf["anchors"].pop(anchor, None)
+            if token in pf["references"]:
+                pf["references"].remove(token)
+            self.remove(keep)
+        else:
+            raise Refused(f"door.sh: {action}")
+
+    @property
+    def pf_enabled(self):
+        return bool(self.state["pf"]["references"])
 
     def run_launchctl(self, argv):
         loaded = self.state["loaded"]
@@ -197,32 +236,27 @@ class MacOS(Host):
 
     def launch(self, daemon):
         program = daemon["ProgramArguments"]
-        if program[0] == "/bin/sh":
-            self.open_door(program[2])
+        if program[:2] == ["/bin/sh", "-c"]:
+            if self.state["scripts"].get(sha256(program[2].strip())) != "door.sh":
+                raise Refused(f"sh: {program[2]}")
+            self.door(*program[4:])
             return
         user = daemon["UserName"]
         if user not in self.state["users"]:
             return
-
         environment = daemon["EnvironmentVariables"]
         writable = [environment["OLLAMA_MODELS"], environment["HOME"], daemon["StandardErrorPath"].rpartition("/")[0]]
         self.serve(program[0], environment, all(self.files.get(path, {}).get("owner") == user for path in writable))
         if self.state["server"]:
             self.state["server"]["label"] = daemon["Label"]
 
-    def open_door(self, text):
-        load = re.match(r"^/sbin/pfctl -a (\S+) -f (\S+) && ", text)
-        if not load:
-            raise Refused(f"sh: {text}")
-        self.state["pf"]["anchors"][load[1]] = self.rules_of(self.read(load[2])["text"])
-        if "/sbin/pfctl -E" in text:
-            self.state["pf"]["enabled"] = True
-
     def boot(self):
-        """A start of the machine: nobody logs in, pf is off and its anchors are empty, every daemon is loaded."""
+        """A start of the machine: nobody logs in, pf is off, its anchors and /var/run are empty, every daemon is loaded."""
         self.state["server"] = None
         self.state["loaded"] = {}
-        self.state["pf"].update(enabled=False, anchors={})
+        self.state["pf"].update(references=[], anchors={})
+        for path in self.under("/var/run")[1:]:
+            self.remove(path)
         for path in sorted(self.files):
             if path.startswith("/Library/LaunchDaemons/") and path.endswith(".plist"):
                 self.load(path)
@@ -244,15 +278,23 @@ class MacOS(Host):
     def reaches(self, address, port):
         """What pf would say of a packet from an address, first match first (every rule is `quick`)."""
         for name, rules in self.state["pf"]["anchors"].items():
-            if not (self.state["pf"]["enabled"] and self.state["pf"]["calls_us"] and name.startswith("com.apple/")):
+            if not (self.pf_enabled and self.state["pf"]["calls_us"] and name.startswith("com.apple/")):
                 continue
             for rule in rules:
                 if rule["interface"] or int(rule["port"]) != port:
                     continue
-                source = ipaddress.ip_network("0.0.0.0/0" if rule["source"] == "any" else rule["source"])
-                if ipaddress.ip_address(address) in source:
+                if rule["source"] == "any" or ipaddress.ip_address(address) in ipaddress.ip_network(rule["source"]):
                     return rule["action"] == "pass"
         return True
+
+    def closed_parent(self, path, user):
+        closed = ""
+        while path:
+            path = self.parent(path)
+            entry = self.files.get(path, {})
+            if entry.get("owner", "root") != user and not int(entry.get("mode", "0755"), 8) & 1:
+                closed = path
+        return closed
 
     # -- the role's script ------------------------------------------------------------------------------------------
     def discover(self, install, models, label, door, port, url, user, *names):
@@ -278,7 +320,7 @@ class MacOS(Host):
             "rules_sha256": of(f"/etc/pf.anchors/{door}", "sha256"),
             "loaded": say(label in self.state["loaded"]),
             "door_loaded": say(door in self.state["loaded"]),
-            "pf_enabled": say(self.state["pf"]["enabled"]),
+            "pf_enabled": say(self.pf_enabled),
             "pf_calls_us": say(self.state["pf"]["calls_us"]),
             "pf_rules": str(len(anchor)),
             "resolved": " ".join(sorted({self.state["names"][name] for name in names})),
@@ -288,10 +330,13 @@ class MacOS(Host):
             "user_exists": say(user in self.state["users"]),
             "models_owner": of(models, "owner"),
             "models_volume": say(not models.startswith("/Volumes/") or "/".join(models.split("/")[:3]) in self.files),
+            "ownerless_volume": next((volume for volume in machine.get("ownerless", []) if models.startswith(volume + "/")), ""),
+            "closed_parent": self.closed_parent(models, user),
             "install_free_kib": str(machine["free_kib"]),
             "desktop_app": machine.get("desktop_app", ""),
             "brew_service": machine.get("brew_service", ""),
             "port_owner": machine.get("port_owner", ""),
             "is_root": say(machine["is_root"]),
+            "apple_silicon": say(machine["apple_silicon"]),
             "version": version,
         }

@@ -10,6 +10,10 @@ import json
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.macos import MacOS
+from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.windows import Windows
+
+HOSTS = {"windows": Windows, "macos": MacOS}
 
 
 def pruned(value):
@@ -34,7 +38,7 @@ class Stub(ActionBase):
         told = {
             key: pruned(value) for key, value in args.items() if value is not None and value != self.SPEC.get(key, {}).get("default")
         }
-        host = self.HOST(self._templar.template(task_vars["stub_state"]), self._task.check_mode)
+        host = HOSTS[task_vars["stub_platform"]](self._templar.template(task_vars["stub_state"]), self._task.check_mode)
         try:
             # At -vvv older cores show the arguments of every module, less those that the module itself hides.
             shown = {key: value for key, value in given.items() if not key.endswith("_password")}

@@ -16,11 +16,27 @@ from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.host import Ho
 
 SERVICE_SIDS = {"S-1-5-18", "S-1-5-19", "S-1-5-20"}
 LAUNCH = re.compile(r'^"(?P<binary>[^"]+\\ollama\.exe)" serve >> "(?P<log>[^"]+)" 2>&1$')
+# What `cmd.exe /s /c` runs: the text without its first and its last quote.
+CALL = re.compile(r'^/d /s /c ""(?P<launcher>[^"]+)""$')
 SETTING = re.compile(r'^set "(?P<name>\w+)=(?P<value>.*)"$')
 
 
 class Windows(Host):
     separator = "\\"
+
+    def call(self, name, args, given):
+        if self.state["machine"].get("no_powershell"):
+            # What ansible-core's own bootstrap says, whatever the module.
+            result = {"failed": True, "msg": "Ansible requires PowerShell v5.1"}
+            self.note(name, given, result)
+            return result
+        return super().call(name, args, given)
+
+    def disk(self, path):
+        drive = self.state["drives"].get(path[:1])
+        if not drive:
+            return {"error": f"Could not find the drive '{path[:3]}'."}
+        return {"mount_point": path[:3], "fstype": drive["format"], "total_bytes": 2 * drive["free_bytes"], "free_bytes": drive["free_bytes"]}
 
     # -- files ------------------------------------------------------------------------------------------------------
     def write(self, path, **entry):
@@ -175,7 +191,10 @@ class Windows(Host):
         """Run the task's launcher as cmd.exe would: settings first, then the server."""
         task = self.state["tasks"][name]
         task["state"] = "Ready"
-        launcher = self.read(task["arguments"].split()[-1])["text"]
+        call = CALL.match(task["arguments"])
+        if not call:
+            raise Refused(f"cmd.exe: {task['arguments']} is not recognized as an internal or external command")
+        launcher = self.read(call["launcher"])["text"]
         if "\n" in launcher.replace("\r\n", ""):
             raise Refused("the launcher has lines that end without a carriage return")
         environment = {}
@@ -190,6 +209,13 @@ class Windows(Host):
                 self.serve(launch["binary"], environment, all(self.may_write(path, task["account"]) for path in writable))
         if self.state["server"]:
             task["state"] = "Running"
+
+    def reaches(self, address, port):
+        """What Windows Firewall would say of a connection: nobody is admitted without a rule."""
+        rule = self.state["firewall"]["rules"].get("llmfleet ollama")
+        return bool(rule) and rule["port"] == str(port) and any(
+            ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in rule["addresses"]
+        )
 
     def boot(self):
         """What happens at a start of the machine: nobody logs in, and tasks with a boot trigger run."""
@@ -224,6 +250,10 @@ class Windows(Host):
         result = getattr(self, "script_" + name.removesuffix(".ps1"))(args["parameters"])
         return {"changed": name != "discover.ps1", "result": result}
 
+    def closed_by_administrators(self, path):
+        rights = self.files.get(path, {}).get("acl", {})
+        return rights.get("protected", False) and rights.get("owner") == "S-1-5-32-544"
+
     def place(self, path):
         drive = self.state["drives"].get(path[:1].upper())
         return {
@@ -234,6 +264,8 @@ class Windows(Host):
     def script_discover(self, given):
         install, sid = given["InstallDir"], given["Account"]
         machine = self.state["machine"]
+        if not machine["is_admin"]:
+            return {"is_admin": False}
         task = self.state["tasks"].get("\\llmfleet\\" + given["TaskName"])
         link = self.files.get(install + "\\current")
         launcher = self.files.get(install + "\\service\\serve.cmd")
@@ -244,13 +276,13 @@ class Windows(Host):
         children = {name[len(install) + 1:].split("\\")[0] for name in self.under(install) if name != install}
         rule = self.state["firewall"]["rules"].get(given["RuleName"])
         return {
-            **{key: machine[key] for key in ("powershell", "is_admin", "os_name", "os_build", "is_server", "architecture", "accelerators")},
+            **{key: machine[key] for key in ("is_admin", "os_name", "os_build", "is_server", "architecture", "accelerators")},
             "resolved": sorted({self.state["names"][name] for name in given["Names"]}),
             "install": self.place(install),
             "models": self.place(given["ModelsDir"]),
             "releases": sorted(name for name in children if name[0].isdigit()),
             "current": link and link["target"],
-            "protected": self.files.get(install, {}).get("acl", {}).get("protected", False),
+            "protected": self.closed_by_administrators(install),
             "service_protected": self.files.get(install + "\\service", {}).get("acl", {}).get("protected", False),
             "home_granted": self.may_write(install + "\\home", sid),
             "logs_granted": self.may_write(install + "\\logs", sid),

@@ -38,11 +38,9 @@ def host_of(stage, tmp_path):
 
     def make(platform, change=None, **given):
         stage.CACHE, kept = tmp_path, stage.CACHE
-        (tmp_path / "hosts" / platform).mkdir(parents=True)
+        (tmp_path / "hosts" / platform).mkdir(parents=True, exist_ok=True)
         try:
-            state = stage.NEW[platform]("")
-            state["files"] = {path: {"type": "directory"} for path in stage.ROOTS[platform]}
-            state.update(web={}, scripts={}, names={"10.20.0.9": "10.20.0.9", "webui.test": "10.20.0.10"}, server=None)
+            state = stage.new_state(platform)
             if change:
                 change(state)
             stage.state_file(platform, "here").write_text(json.dumps(state), encoding="utf-8")

@@ -24,8 +24,6 @@ def drive(letter, **wrong):
 
 
 WINDOWS = {
-    "powershell": (machine(powershell="4.0"), {}, "has PowerShell 4.0; install Windows Management Framework 5.1"),
-    "rights": (machine(is_admin=False), {}, "account in ansible_user has no administrator rights"),
     "old client": (
         machine(os_name="Microsoft Windows 10 Pro", os_build=18363, is_server=False), {}, "older than Windows Server 2019 or Windows 10 22H2",
     ),
@@ -37,6 +35,11 @@ WINDOWS = {
     "no install drive": (None, {"ollama_install_dir": "Q:\\ollama"}, "ollama_install_dir is Q:\\ollama, but this host has no such drive"),
     "no models drive": (None, {"ollama_models_dir": "Q:\\models"}, "ollama_models_dir is Q:\\models, but this host has no such drive"),
     "exFAT": (drive("E", format="exFAT"), {"ollama_install_dir": "E:\\ollama"}, "ollama_install_dir is on a exFAT drive"),
+    "exFAT models": (drive("E", format="exFAT"), {"ollama_models_dir": "E:\\models"}, "ollama_models_dir is on a exFAT drive"),
+    "stranger": (
+        lambda state: state["files"].update({path: {"type": "directory"} for path in ("C:\\ollama", "C:\\ollama\\0.31.0")}), {},
+        "ollama_install_dir (C:\\ollama) holds 0.31.0 already, and others than administrators may have put it there; remove that",
+    ),
     "full": (drive("C", free_bytes=GIB), {}, "ollama_install_dir (C:\\ollama) has 1.0 GiB free, but a release needs 8.0 GiB"),
     "firewall": (lambda state: state["firewall"].update(off=["public"]), {}, "off for the profile public, so the door would stand open"),
     "account": (None, {"ollama_user": "ann"}, 'ollama_user is "ann"; on Windows write LOCAL SERVICE, NETWORK SERVICE or SYSTEM'),
@@ -46,7 +49,9 @@ PLANNED = {"model_plan": {"models": [{"name": "deepseek-r1:14b", "placement": "g
 MACOS = {
     "old": (None, {"facts": {"distribution_version": "13.7"}}, "runs macOS 13.7, but Ollama needs 14 or newer"),
     "rights": (machine(is_root=False), {}, "ansible_become is off for this host"),
-    "intel": (None, {"facts": {"architecture": "x86_64", **PLANNED}}, "the plan puts deepseek-r1:14b on a GPU; remove llm_vram_override"),
+    "intel": (
+        machine(apple_silicon=False), {"facts": {"architecture": "x86_64", **PLANNED}}, "the plan puts deepseek-r1:14b on a GPU; remove llm_vram_override",
+    ),
     "app": (machine(desktop_app="/Applications/Ollama.app"), {}, "The Ollama app is installed (/Applications/Ollama.app)"),
     "brew": (machine(brew_service="/Users/ann/homebrew.mxcl.ollama.plist"), {}, 'stop it with "brew services stop ollama"'),
     "file": (
@@ -54,6 +59,10 @@ MACOS = {
     ),
     "port": (machine(port_owner="nginx"), {}, "Port 11434 is held by nginx; stop that program or set ollama_port"),
     "volume": (None, {"ollama_models_dir": "/Volumes/models/ollama"}, "ollama_models_dir is /Volumes/models/ollama, but that volume is not mounted"),
+    "ownerless": (
+        None, {"ollama_models_dir": "/Volumes/Stick/models"}, 'but /Volumes/Stick ignores owners, so the store cannot be given to _ollama; run diskutil',
+    ),
+    "closed": (None, {"ollama_models_dir": "/Users/ann/models"}, "User _ollama (ollama_user) cannot enter /Users/ann, which leads to ollama_models_dir"),
     "pf": (lambda state: state["pf"].update(calls_us=False), {}, 'no anchor "com.apple/*", so the door of ollama_firewall would not be asked'),
     "full": (machine(free_kib=2**20), {}, "ollama_install_dir (/opt/ollama) has 1.0 GiB free, but a release needs 2.0 GiB"),
 }
@@ -89,25 +98,43 @@ def test_macos_says_it_in_one_sentence(host_of, change, given, expected):
 @pytest.mark.parametrize(
     ("platform", "variable", "path"),
     [
-        ("windows", "ollama_install_dir", "C:\\Program Files\\ollama"),
+        ("windows", "ollama_install_dir", "C:\\ollama "),
+        ("windows", "ollama_models_dir", "D:\\my  models"),
+        ("windows", "ollama_models_dir", "D:\\a&b"),
         ("windows", "ollama_models_dir", "D:\\Modèles"),
         ("windows", "ollama_models_dir", "D:models"),
         ("windows", "ollama_models_dir", "D:\\models\\"),
         ("windows", "ollama_models_dir", "\\\\server\\share\\models"),
         ("windows", "ollama_models_dir", "D:\\100%models"),
-        ("macos", "ollama_models_dir", "/Volumes/My Disk/models"),
+        ("macos", "ollama_models_dir", "/Volumes/My Disk /models"),
+        ("macos", "ollama_models_dir", "/Volumes/a&b"),
         ("macos", "ollama_models_dir", "/Volumes/Größe/models"),
         ("macos", "ollama_install_dir", "opt/ollama"),
     ],
 )
 def test_paths_that_a_launcher_cannot_carry_are_named(stage, platform, variable, path):
-    play = Play(platform, stage.NEW[platform](""), **{variable: path})
+    play = Play(platform, stage.NEW[platform](), **{variable: path})
     found = [text for text in play.of("__ollama_path_problems") if text]
     assert len(found) == 1
     assert found[0].startswith(f'{variable} is "{path}"; write ')
 
 
+@pytest.mark.parametrize(
+    ("platform", "install", "models"),
+    [("windows", "C:\\Program Files\\ollama", "D:\\My Models"), ("macos", "/opt/my ollama", "/Volumes/My Disk/models")],
+)
+def test_spaces_in_a_path_are_no_fault(host_of, platform, install, models):
+    """A Mac's disks have names with spaces as they come, and so has C:\\Program Files."""
+    play = host_of(platform, ollama_install_dir=install, ollama_models_dir=models)
+    assert problems(play) + [text for text in play.of("__ollama_path_problems") if text] == []
+
+
+def test_rosetta_is_no_intel_mac(host_of):
+    """A Python that runs under Rosetta tells the wrong architecture of a Mac with a GPU."""
+    assert problems(host_of("macos", facts={"architecture": "x86_64", **PLANNED})) == []
+
+
 def test_several_faults_are_told_at_once(host_of):
     """A fleet is repaired in one round, not one fault at a time."""
-    found = problems(host_of("windows", machine(is_admin=False, port_owner="nginx")))
+    found = problems(host_of("windows", machine(port_owner="nginx", excluded_ports=[[11434, 11434]])))
     assert len(found) == 2

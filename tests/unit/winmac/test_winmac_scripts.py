@@ -32,7 +32,10 @@ case "$*" in
 esac""",
     "dscacheutil": """[ "$5" = webui.test ] && printf 'name: webui.test\\nip_address: 10.20.0.10\\nipv6_address: fd00::10\\n'; true""",
     "lsof": 'printf "$LISTENERS"',
-    "stat": "echo _ollama",
+    "stat": 'case "$2" in %Su) echo _ollama ;; %Sp) ls -ld "$3" | cut -c 1-10 ;; esac',
+    "sudo": '[ "$1 $2 $3 $4" = "-n -u _ollama test" ] && [ "$6" != "$CLOSED" ]',
+    "mount": """printf '/dev/disk4s1 on %s (apfs, local, nodev, nosuid, journaled%s)\n' "$POINT" "$FLAGS" """,
+    "sysctl": '[ "$*" = "-n hw.optional.arm64" ] && echo 1',
     "curl": """printf '{"version":"0.32.15"}'""",
     "id": 'case "$2" in _ollama) echo 450 ;; "") echo 0 ;; *) exit 1 ;; esac',
     "xattr": "exit 1",
@@ -58,7 +61,7 @@ def mac(tmp_path):
             text = text.replace(place, str(tmp_path) + place)
         return subprocess.run(
             ["/bin/sh", "-c", text, "name", *map(str, arguments)], input=stdin, capture_output=True, text=True,
-            env={**os.environ, "LOADED": "", "RULES": "", "LISTENERS": "", **environment}, check=False,
+            env={**os.environ, **dict.fromkeys(("LOADED", "RULES", "LISTENERS", "CLOSED", "POINT", "FLAGS"), ""), **environment}, check=False,
         )
 
     run.root = tmp_path
@@ -119,6 +122,87 @@ def test_discover_resolves_names_and_keeps_addresses(mac):
 def test_discover_notices_a_volume_that_is_not_mounted(mac):
     """A path below /Volumes is a directory of the system disk while the volume is away: models would fill that."""
     assert discover(mac, models="/Volumes/no-such-volume/ollama")["models_volume"] == "no"
+
+
+def test_discover_notices_a_disk_that_ignores_owners(mac):
+    """The models could not be given to the service's user: each run would try again and report a change."""
+    models = mac.root / "Volumes/My Disk/models"
+    point = subprocess.run(["df", "-P", str(mac.root)], capture_output=True, text=True, check=True).stdout.splitlines()[1].split("% ", 1)[1]
+    assert discover(mac, models=models, POINT=point, FLAGS=", noowners")["ownerless_volume"] == point
+    assert discover(mac, models=models, POINT=point)["ownerless_volume"] == ""
+    assert discover(mac, models=models, POINT="/somewhere/else", FLAGS=", noowners")["ownerless_volume"] == ""
+
+
+@pytest.mark.parametrize("user", ["_ollama", "_not_yet_there"])
+def test_discover_names_the_directory_that_the_service_cannot_enter(mac, user):
+    """The home of a person is closed to others; the server would start again and again without a store."""
+    home = mac.root / "Users/ann"
+    (home / "models").mkdir(parents=True)
+    mac.root.parent.chmod(0o755)
+    mac.root.parent.parent.chmod(0o755)
+    mac.root.chmod(0o755)
+    home.chmod(0o700)
+    arguments = (mac.root / "opt/ollama", home / "models", LABEL, DOOR, 11434, "http://127.0.0.1:11434", user)
+    found = dict(line.split("=", 1) for line in mac("discover.sh", *arguments, CLOSED=str(home)).stdout.splitlines())
+    assert found["closed_parent"] == str(home)
+
+
+# ---- door.sh
+
+PFCTL = """
+case "$*" in
+"-s References") echo 'TOKENS:'; cat "$STATE/references" ;;
+"-a anchor -f $STATE/rules") cat "$STATE/rules" >"$STATE/anchor" ;;
+"-a anchor -F all") : >"$STATE/anchor" ;;
+-E) echo "2150     pfctl                        18446744073709551609     0 days 00:00:12" >>"$STATE/references"
+    printf 'No ALTQ support in kernel\nALTQ related functions disabled\npf enabled\nToken : 18446744073709551609\n' >&2 ;;
+-X*) grep -vw "$2" "$STATE/references" >"$STATE/left"; mv "$STATE/left" "$STATE/references" ;;
+*) exit 1 ;;
+esac"""
+
+
+@pytest.fixture
+def door(mac, tmp_path):
+    """The script with a pf whose references are lines of a file; gives what is left after an action."""
+    references = tmp_path / "references"
+    references.write_text("99     vpn     7     9 days 00:00:00\n", encoding="utf-8")
+    (tmp_path / "rules").write_text("block drop in quick\n", encoding="utf-8")
+
+    def act(action):
+        (tmp_path / "tools/pfctl").write_text("#!/bin/sh" + PFCTL + "\n", encoding="utf-8")
+        (tmp_path / "tools/pfctl").chmod(0o755)
+        result = mac("door.sh", action, "anchor", tmp_path / "rules", tmp_path / "token", programs=(), STATE=str(tmp_path))
+        assert result.returncode == 0, result.stderr
+        tokens = [line.split()[2] for line in references.read_text(encoding="utf-8").splitlines()]
+        return tokens, (tmp_path / "anchor").read_text(encoding="utf-8")
+
+    act.references, act.token = references, tmp_path / "token"
+    return act
+
+
+OURS = "18446744073709551609"
+
+
+def test_door_holds_pf_once_and_gives_it_back(door):
+    """Without the token pf would stay on after an uninstall; without the look at the list each round of the daemon would take one more."""
+    assert door("hold") == (["7", OURS], "block drop in quick\n")
+    assert door("hold") == (["7", OURS], "block drop in quick\n")
+    assert door.token.stat().st_mode & 0o777 == 0o600
+    assert door("release") == (["7"], ""), "the reference of somebody else must stay"
+    assert not door.token.exists()
+
+
+def test_door_takes_a_new_reference_where_the_old_one_is_gone(door):
+    """`pfctl -d` and a start of the Mac drop every reference, and the port would stand open."""
+    door("hold")
+    door.references.write_text("", encoding="utf-8")
+    assert door("hold")[0] == [OURS]
+
+
+def test_door_releases_nothing_that_it_does_not_hold(door):
+    """`pfctl -X` with an old number would be an error, or another's reference."""
+    door.token.write_text("12345\n", encoding="utf-8")
+    assert door("release") == (["7"], "")
 
 
 def test_last_words_hold_no_environment(mac):

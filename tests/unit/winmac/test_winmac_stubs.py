@@ -40,9 +40,7 @@ def test_wrong_words_types_and_suboptions_are_refused(specs):
 
 @pytest.fixture
 def windows(stage, tmp_path):
-    state = stage.windows("")
-    state["files"] = {path: {"type": "directory"} for path in stage.ROOTS["windows"]}
-    state.update(web={}, scripts={}, names={}, server=None)
+    state = stage.new_state("windows")
     path = tmp_path / "host.json"
     path.write_text(json.dumps(state), encoding="utf-8")
     _module, system = stage.simulated("windows")
@@ -66,7 +64,7 @@ def ready(host, account="S-1-5-19", newline="\r\n"):
     host.files["C:\\o\\current"] = {"type": "link", "target": "C:\\o\\0.32.15"}
     text = LAUNCHER.replace("\n", newline)
     host.write("C:\\o\\service\\serve.cmd", text=text, sha256="x")
-    host.state["tasks"]["\\t"] = {"arguments": "/d /c C:\\o\\service\\serve.cmd", "account": account, "enabled": True, "triggers": ["boot"]}
+    host.state["tasks"]["\\t"] = {"arguments": '/d /s /c ""C:\\o\\service\\serve.cmd""', "account": account, "enabled": True, "triggers": ["boot"]}
 
 
 def test_simulated_server_starts_when_all_is_right(windows):

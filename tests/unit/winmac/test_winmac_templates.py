@@ -13,6 +13,7 @@ import plistlib
 import re
 
 import pytest
+from winmac_play import ROLE
 
 AWKWARD = {"A_TOKEN": "a&b<c>%PATH%^|\"' !d", "OLLAMA_ORIGINS": "http://a.test,app://*", "OLLAMA_NOPRUNE": True, "OLLAMA_KEEP_ALIVE": -1}
 
@@ -62,9 +63,11 @@ def test_daemon_hands_over_every_value_unchanged(host_of):
 
 def test_door_daemon_is_read_by_launchd_and_sh(host_of):
     daemon = plistlib.loads(host_of("macos").of("__ollama_door").encode("utf-8"))
-    shell, option, text = daemon["ProgramArguments"]
-    assert (shell, option) == ("/bin/sh", "-c")
-    assert text.startswith("/sbin/pfctl -a com.apple/net.llmfleet.ollama-door -f /etc/pf.anchors/net.llmfleet.ollama-door && ")
+    script = (ROLE / "files/macos/door.sh").read_text(encoding="utf-8").rstrip("\n")
+    assert daemon["ProgramArguments"] == [
+        "/bin/sh", "-c", script, "door", "hold", "com.apple/net.llmfleet.ollama-door", "/etc/pf.anchors/net.llmfleet.ollama-door",
+        "/var/run/net.llmfleet.ollama-door.token",
+    ]
     assert daemon["RunAtLoad"] is True and daemon["StartInterval"] == 300
 
 

@@ -62,6 +62,27 @@ models_volume() {
     /Volumes/*) [ -d "$(echo "$models" | cut -d / -f 1-3)" ] ;;
     esac
 }
+ownerless_volume() {
+    # The mount point of the models if it ignores owners, as external disks do unless told otherwise.
+    point=$(df -P "$(existing "$models")" | awk 'NR == 2 { sub(/^.*% +/, ""); print }')
+    mount | grep -F " on $point (" | grep -q noowners && echo "$point"
+}
+may_enter() {
+    if id -u "$user" >/dev/null 2>&1; then
+        sudo -n -u "$user" test -x "$1"
+    else
+        case $(stat -f %Sp "$1") in *[xt]) true ;; *) false ;; esac
+    fi
+}
+closed_parent() {
+    # The first directory above the models that the user of the service cannot enter, such as somebody's home.
+    closed='' path=$models
+    while [ "$path" != / ] && [ "$path" != . ]; do
+        path=$(dirname "$path")
+        [ ! -e "$path" ] || may_enter "$path" || closed=$path
+    done
+    echo "$closed"
+}
 yes_or_no() {
     if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi
 }
@@ -90,9 +111,13 @@ echo "cli_is_file=$(yes_or_no cli_is_file)"
 echo "user_exists=$(yes_or_no id -u "$user")"
 echo "models_owner=$(stat -f %Su "$models" 2>/dev/null)"
 echo "models_volume=$(yes_or_no models_volume)"
+echo "ownerless_volume=$(ownerless_volume)"
+echo "closed_parent=$(closed_parent)"
 echo "install_free_kib=$(free_kib "$install")"
 echo "desktop_app=$(desktop_app)"
 echo "brew_service=$(brew_service)"
 echo "port_owner=$(port_owner)"
 echo "is_root=$(yes_or_no test "$(id -u)" = 0)"
+# Tells the truth to a Python that runs under Rosetta, too.
+echo "apple_silicon=$(yes_or_no test "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1)"
 echo "version=$(curl -s -m 5 --noproxy '*' "$url/api/version" | sed -n 's/.*"version" *: *"\([^"]*\)".*/\1/p')"

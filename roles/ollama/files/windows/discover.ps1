@@ -25,7 +25,8 @@ function Get-Place([string]$Path) {
     if ($root -match '^[A-Za-z]:\\$') {
         $drive = New-Object -TypeName IO.DriveInfo -ArgumentList $root
     }
-    $ready = ($null -ne $drive) -and $drive.IsReady
+    # A mapped drive belongs to one login; the service has none.
+    $ready = ($null -ne $drive) -and $drive.IsReady -and ($drive.DriveType -ne 'Network')
     $free = $null
     $format = $null
     if ($ready) {
@@ -75,7 +76,12 @@ function Test-Grant([string]$Path, [string]$Sid, [Security.AccessControl.FileSys
     if (-not (Test-Path -LiteralPath $Path)) {
         return $false
     }
-    $rules = (Get-Acl -LiteralPath $Path).GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])
+    # exFAT has no rights to read; the role refuses it by its name.
+    $acl = Get-Acl -LiteralPath $Path -ErrorAction SilentlyContinue
+    if (-not $acl) {
+        return $false
+    }
+    $rules = $acl.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])
     foreach ($rule in $rules) {
         $named = $rule.IdentityReference.Value -eq $Sid
         $allows = $rule.AccessControlType -eq 'Allow'
@@ -88,7 +94,17 @@ function Test-Grant([string]$Path, [string]$Sid, [Security.AccessControl.FileSys
 
 function Test-Protected([string]$Path) {
     # A directory in the root of a drive lets every user add files until inheritance is cut.
-    (Test-Path -LiteralPath $Path) -and (Get-Acl -LiteralPath $Path).AreAccessRulesProtected
+    $acl = Get-Acl -LiteralPath $Path -ErrorAction SilentlyContinue
+    ($null -ne $acl) -and $acl.AreAccessRulesProtected
+}
+
+function Test-Ours([string]$Path) {
+    # Closed, and by an administrator: every user may make a directory in the root of a drive, and its owner may do with it as he likes.
+    if (-not (Test-Protected $Path)) {
+        return $false
+    }
+    $owner = (Get-Acl -LiteralPath $Path).GetOwner([Security.Principal.SecurityIdentifier]).Value
+    @('S-1-5-18', 'S-1-5-32-544') -contains $owner
 }
 
 function Get-DoorRule([string]$Name) {
@@ -210,6 +226,14 @@ function Get-ApiVersion([string]$Url) {
     }
 }
 
+$identity = [Security.Principal.WindowsIdentity]::GetCurrent()
+$principal = New-Object -TypeName Security.Principal.WindowsPrincipal -ArgumentList $identity
+if (-not $principal.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
+    # WMI refuses others over the network, with an error that does not say so.
+    $Ansible.Result = @{ is_admin = $false }
+    return
+}
+
 $sid = ConvertTo-Sid $Account
 $current = Get-Item -LiteralPath (Join-Path -Path $InstallDir -ChildPath 'current') -Force -ErrorAction SilentlyContinue
 $target = $null
@@ -221,8 +245,6 @@ $releases = @(
         Where-Object { $_.Name -match '^\d' } |
         ForEach-Object { $_.Name }
 )
-$identity = [Security.Principal.WindowsIdentity]::GetCurrent()
-$principal = New-Object -TypeName Security.Principal.WindowsPrincipal -ArgumentList $identity
 $system = Get-CimInstance -ClassName Win32_OperatingSystem
 $door = Get-DoorRule $RuleName
 $vendors = @{ '10DE' = 'nvidia'; '1002' = 'amd'; '8086' = 'intel' }
@@ -235,8 +257,7 @@ $accelerators = @(
 $machinePath = [string][Environment]::GetEnvironmentVariable('Path', 'Machine')
 
 $Ansible.Result = @{
-    powershell = [string]$PSVersionTable.PSVersion
-    is_admin = $principal.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
+    is_admin = $true
     os_name = [string]$system.Caption
     os_build = [int]$system.BuildNumber
     is_server = ($system.ProductType -ne 1)
@@ -247,7 +268,7 @@ $Ansible.Result = @{
     models = Get-Place $ModelsDir
     releases = $releases
     current = $target
-    protected = Test-Protected $InstallDir
+    protected = Test-Ours $InstallDir
     service_protected = Test-Protected (Join-Path -Path $InstallDir -ChildPath 'service')
     home_granted = Test-Grant (Join-Path -Path $InstallDir -ChildPath 'home') $sid 'Modify'
     logs_granted = Test-Grant (Join-Path -Path $InstallDir -ChildPath 'logs') $sid 'Modify'

@@ -23,6 +23,8 @@ if ($task) {
 $inside = $InstallDir.TrimEnd('\') + '\'
 $deadline = (Get-Date).AddSeconds(30)
 do {
+    # While the task counts as running, a start of it would be ignored.
+    $running = $task -and ((Get-ScheduledTask -TaskName $TaskName -TaskPath '\llmfleet\').State -eq 'Running')
     $left = @(
         Get-CimInstance -ClassName Win32_Process |
             Where-Object { ([string]$_.ExecutablePath).StartsWith($inside, [StringComparison]::OrdinalIgnoreCase) }
@@ -31,10 +33,10 @@ do {
         # It may be gone between the list and the stop.
         Stop-Process -Id $process.ProcessId -Force -ErrorAction SilentlyContinue
     }
-    if ($left) {
+    if ($left -or $running) {
         Start-Sleep -Milliseconds 500
     }
-} while ($left -and ((Get-Date) -lt $deadline))
+} while (($left -or $running) -and ((Get-Date) -lt $deadline))
 if ($left) {
     throw "These programs of $InstallDir don't stop: $(($left | ForEach-Object { $_.Name } | Sort-Object -Unique) -join ', ')."
 }

@@ -29,5 +29,18 @@ if ($Publisher) {
         throw "ollama.exe is not signed by $Publisher (status $($signature.Status), subject '$subject'); $Unpacked was not taken in."
     }
 }
-Move-Item -LiteralPath $Unpacked -Destination $Release
+# A virus scanner holds what was just unpacked for a while.
+$deadline = (Get-Date).AddSeconds(60)
+while ($true) {
+    try {
+        [IO.Directory]::Move($Unpacked, $Release)
+        break
+    }
+    catch {
+        if ((Get-Date) -ge $deadline) {
+            throw
+        }
+        Start-Sleep -Seconds 2
+    }
+}
 $Ansible.Result = @{ release = $Release }

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lead what Ansible does on a simulated host to that host; hosts without `stub_state` are real and stay so.
+
+* Modules of ansible.builtin cannot be shadowed by a collection path: calls of role ollama, and the `setup` of the playbooks, become
+  llmfleet_stubs.builtin.*. What a scenario's own plays do stays real.
+* The probes of vram_facts answer with the machine's recorded observation.
+* Module ollama_models runs for real, in this machine's Python instead of the Mac's: the Mac's loopback is its `ansible_host`, and its
+  file of local facts lies beside its state.
+
+All of it is done in the process that forks the workers.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ansible.executor.task_executor import TaskExecutor
+from ansible.plugins.action import ActionBase
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+    name: stub_hosts
+    type: aggregate
+    short_description: lead what Ansible does on a simulated host to that host
+    description: [Test helper of tests/stubs.]
+"""
+
+STUBBED = {"command", "copy", "file", "group", "setup", "uri", "user"}
+ROLE = "ollama"
+PLAYBOOKS = str(Path(__file__).resolve().parents[3] / "playbooks")
+PROBES = {"llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe"}
+
+
+def simulated(variables):
+    return "stub_state" in (variables or {})
+
+
+def lead_builtin(real):
+    def chosen(executor, templar):
+        task = executor._task
+        collection, _dot, name = task.action.rpartition(".")
+        if collection == "ansible.builtin" and name in STUBBED and simulated(templar.available_variables):
+            of_role = task._role and task._role.get_name().split(".")[-1] == ROLE
+            if of_role or (name == "setup" and str(task.get_path()).startswith(PLAYBOOKS)):
+                task.action = f"llmfleet_stubs.builtin.{name}"
+        return real(executor, templar)
+
+    return chosen
+
+
+def lead_modules(real):
+    def execute(action, module_name=None, module_args=None, task_vars=None, **more):
+        if simulated(task_vars) and module_name in PROBES:
+            from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.stub import HOSTS
+
+            host = HOSTS[task_vars["stub_platform"]](action._templar.template(task_vars["stub_state"]), action._task.check_mode)
+            try:
+                return host.call(module_name, module_args, module_args)
+            finally:
+                host.close()
+        if simulated(task_vars) and module_name == "llmfleet.ollama.ollama_models":
+            facts = Path(action._templar.template(task_vars["stub_state"])).with_suffix(".facts")
+            loopback = action._templar.template(task_vars["ansible_host"])
+            url = re.sub(r"//127\.0\.0\.1(?=[:/])", f"//{loopback}", module_args["api_url"])
+            module_args = {**module_args, "api_url": url, "proofs_path": str(facts), "models_dir": None}
+        return real(action, module_name=module_name, module_args=module_args, task_vars=task_vars, **more)
+
+    return execute
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "stub_hosts"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self):
+        super().__init__()
+        TaskExecutor._get_action_handler_with_module_context = lead_builtin(TaskExecutor._get_action_handler_with_module_context)
+        ActionBase._execute_module = lead_modules(ActionBase._execute_module)
