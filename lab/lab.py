@@ -120,7 +120,7 @@ def command_traffic(arguments) -> str:
     if arguments.reset:
         upstream.reset_traffic()
         return "The upstream counts from zero now."
-    counted = upstream.traffic()
+    counted = upstream.traffic({host.address for host in hosts.HOSTS})
     return json.dumps(counted, indent=2) if arguments.json else upstream.table(counted)
 
 

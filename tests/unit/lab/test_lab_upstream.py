@@ -78,3 +78,11 @@ def test_releases_are_counted_by_file(store):
     counted = upstream.count([line("/v0.9.3/x.tgz", 5, client="10.0.0.2"), line("/v0.9.3/x.tgz", 5)], store, store)
     assert counted["releases"] == {"/v0.9.3/x.tgz": {"sent_bytes": 10, "times": 2.0, "clients": ["10.0.0.1", "10.0.0.2"]}}
     assert "10 bytes" in upstream.table(counted)
+
+
+def test_hosts_of_other_tests_are_not_the_fleet(tmp_path, monkeypatch):
+    """A scenario beside the lab pulls from the same upstream; its pulls would look like a mirror that does not work."""
+    log = tmp_path / "access.jsonl"
+    log.write_text("\n".join(line("/v0.9.3/x.tgz", 5, client=client) for client in ("10.0.0.1", "10.0.0.200")))
+    monkeypatch.setattr(upstream, "LOG", log)
+    assert upstream.traffic({"10.0.0.1"})["releases"]["/v0.9.3/x.tgz"]["clients"] == ["10.0.0.1"]
