@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import docker
+import runc_within_limits
 from docker.errors import DockerException, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
@@ -49,7 +51,7 @@ def start() -> docker.DockerClient:
         say("engine", f"starting dockerd (its log: {LOG_FILE.relative_to(CACHE.parents[1])})")
         CACHE.mkdir(parents=True, exist_ok=True)
         with open(LOG_FILE, "ab") as log:
-            process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+            process = subprocess.Popen(["dockerd", *_runtime()], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         PID_FILE.write_text(str(process.pid))
     for _attempt in range(120):
         client = _connect()
@@ -57,6 +59,14 @@ def start() -> docker.DockerClient:
             return client
         time.sleep(0.5)
     raise LabError(f"the container engine did not answer within 60 seconds; {LOG_FILE} says why.")
+
+
+def _runtime() -> list[str]:
+    """Options for an engine that would ask for capabilities which this machine does not have."""
+    release = re.search(r"version (\d+)", subprocess.run(["dockerd", "--version"], capture_output=True, text=True, check=True).stdout)
+    if not release or int(release[1]) >= 23 or not runc_within_limits.missing():
+        return []
+    return ["--add-runtime", f"within-limits={runc_within_limits.__file__}", "--default-runtime", "within-limits"]
 
 
 def stop_if_ours() -> bool:
