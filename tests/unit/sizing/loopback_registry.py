@@ -92,12 +92,12 @@ def served(registry):
     server.server_close()
 
 
-def plan(folder, hosts, environment=None, **variables):
-    """playbooks/plan.yml for hosts {name: GiB of its one card} -> (exit status, text of the terminal, plans by host)."""
-    cards = {
-        name: {"llm_vram_override": {"devices": [{"index": 0, "name": "card", "vendor": "nvidia", "uuid": name, "memory_usable_bytes": int(gib * GIB)}]}}
-        for name, gib in hosts.items()
-    }
+def plan(folder, hosts, environment=None, own=None, **variables):
+    """playbooks/plan.yml for hosts {name: GiB of its one card}, own: variables of single hosts -> (exit status, text of the terminal, plans by host)."""
+    cards = {}
+    for name, gib in hosts.items():
+        card = {"index": 0, "name": "card", "vendor": "nvidia", "uuid": name, "memory_usable_bytes": int(gib * GIB)}
+        cards[name] = dict({"llm_vram_override": {"devices": [card]}}, **(own or {}).get(name, {}))
     inventory, output = folder / "hosts.json", folder / "plan.json"
     inventory.write_text(json.dumps({"all": {"children": {"ollama": {"hosts": cards, "vars": variables}}}}))
     output.unlink(missing_ok=True)
