@@ -191,7 +191,8 @@ def test_the_play_plans_again_by_the_controllers_answer(package, registry, tmp_p
     assert loopback_registry.plan(tmp_path, {"small": 15.5, "large": 24}, **wanted)[2] == plans  # from the cache
     assert len(registry.requests) == before
     # Without the oracle both hold the larger one.
-    plans = loopback_registry.plan(tmp_path, {"small": 15.5}, **dict(wanted, llm_oracle=False))[2]
+    wanted["llm_oracle"] = False
+    plans = loopback_registry.plan(tmp_path, {"small": 15.5}, **wanted)[2]
     assert plans["small"]["models"][0]["tag"] == "7b"
 
 
