@@ -116,6 +116,7 @@ def stranger(state):
 VARIANTS = {
     "windows": {
         "amd": machine(accelerators=["amd"]),
+        "rtx-4070": lambda state: state.update(observation=observed("windows-rtx-4070-registry")),
         "powershell": machine(no_powershell=True),
         "rights": machine(is_admin=False),
         "driver": lambda state: state.update(observation=observed("nvidia-rtx-2080-windows")),
@@ -138,8 +139,8 @@ VARIANTS = {
         "busy": machine(port_owner="nginx"),
         "cli": lambda state: state["files"].update({"/usr/local/bin": {"type": "directory"}, "/usr/local/bin/ollama": {"type": "file"}}),
         "pf-conf": lambda state: state["pf"].update(calls_us=False),
-        # Somebody else, such as a VPN, holds pf on.
-        "vpn": lambda state: state["pf"].update(references=["7"]),
+        # Its pf is held on by somebody else, too.
+        "m2-max": lambda state: (state.update(observation=observed("apple-m2-max-96")), state["pf"].update(references=["7"])),
         "full": machine(free_kib=2**20),
     },
 }

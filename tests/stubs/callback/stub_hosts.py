@@ -4,7 +4,7 @@
 
 """Lead what Ansible does on a simulated host to that host; hosts without `stub_state` are real and stay so.
 
-* Modules of ansible.builtin cannot be shadowed by a collection path: calls of role ollama, and the `setup` of the playbooks, become
+* Modules of ansible.builtin cannot be shadowed by a collection path: calls of role ollama, and what the playbooks read, become
   llmfleet_stubs.builtin.*. What a scenario's own plays do stays real.
 * The probes of vram_facts answer with the machine's recorded observation.
 * Module ollama_models runs for real, in this machine's Python instead of the Mac's: the Mac's loopback is its `ansible_host`, and its
@@ -29,9 +29,10 @@ DOCUMENTATION = """
     description: [Test helper of tests/stubs.]
 """
 
-STUBBED = {"command", "copy", "file", "group", "setup", "uri", "user"}
+OF_ROLE = {"command", "copy", "file", "group", "setup", "uri", "user"}
+OF_PLAYBOOKS = {"setup", "slurp"}
 ROLE = "ollama"
-PLAYBOOKS = str(Path(__file__).resolve().parents[3] / "playbooks")
+PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 PROBES = {"llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe"}
 
 
@@ -43,9 +44,9 @@ def lead_builtin(real):
     def chosen(executor, templar):
         task = executor._task
         collection, _dot, name = task.action.rpartition(".")
-        if collection == "ansible.builtin" and name in STUBBED and simulated(templar.available_variables):
-            of_role = task._role and task._role.get_name().split(".")[-1] == ROLE
-            if of_role or (name == "setup" and str(task.get_path()).startswith(PLAYBOOKS)):
+        if collection == "ansible.builtin" and name in OF_ROLE | OF_PLAYBOOKS and simulated(templar.available_variables):
+            of_role = name in OF_ROLE and task._role and task._role.get_name().split(".")[-1] == ROLE
+            if of_role or (name in OF_PLAYBOOKS and PLAYBOOKS in Path(task.get_path()).resolve().parents):
                 task.action = f"llmfleet_stubs.builtin.{name}"
         return real(executor, templar)
 

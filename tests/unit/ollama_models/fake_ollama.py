@@ -41,15 +41,15 @@ def model_blobs(seed, size=4000):
 
 
 class _Server:
-    def __init__(self):
+    def __init__(self, address=("127.0.0.1", 0)):
         handler = type("Handler", (BaseHTTPRequestHandler,), {"protocol_version": "HTTP/1.1", "log_message": lambda *a: None})
         for verb in ("GET", "POST", "DELETE", "HEAD"):
             setattr(handler, "do_" + verb, lambda request, verb=verb: self.answer(request, verb))
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server = ThreadingHTTPServer(address, handler)
         self.server.daemon_threads = True
         # Clients that go away in the middle are what many of the tests are about.
         self.server.handle_error = lambda *args: None
-        self.host = "127.0.0.1:%d" % self.server.server_address[1]
+        self.host = "%s:%d" % self.server.server_address
         self.url = "http://" + self.host
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -71,12 +71,12 @@ class _Server:
 class FakeRegistry(_Server):
     """Serves manifests. `fault` replaces every answer: a status, "html", "hang" or "drip"."""
 
-    def __init__(self):
+    def __init__(self, **where):
         self.models = {}
         self.blobs = {}
         self.fault = None
         self.asked = []
-        super().__init__()
+        super().__init__(**where)
 
     def put(self, path, blobs, indent=None):
         """path is 'library/x/tag'."""
@@ -114,7 +114,7 @@ class FakeRegistry(_Server):
 class FakeOllama(_Server):
     """A server with a real store on disk. `script` holds one fault for each coming pull: see _fault."""
 
-    def __init__(self, path, registry, version="0.32.15"):
+    def __init__(self, path, registry, version="0.32.15", **where):
         self.path = str(path)
         self.registry = registry
         self.version = version
@@ -129,7 +129,7 @@ class FakeOllama(_Server):
         self.pulled_bytes = 0
         os.makedirs(self.path + "/blobs")
         os.makedirs(self.path + "/manifests")
-        super().__init__()
+        super().__init__(**where)
 
     # -- the store
 
