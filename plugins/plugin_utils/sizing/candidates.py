@@ -39,7 +39,20 @@ class Candidate:
         self.embedding = row.embedding if row else shape.encoder
 
     def with_header(self, metadata):
-        return Candidate(self.name, self.family, self.tag, metadata, Shape(metadata), self.row)
+        return Candidate(self.name, self.family, self.tag, metadata, shape_of_header(metadata), self.row)
+
+
+_SHAPES = {}
+
+
+def shape_of_header(metadata):
+    """The same object for the same manifest and file, so that results about it are remembered."""
+    key = (metadata.get("digest"), metadata.get("blob_digest"))
+    if None in key:
+        return Shape(metadata)
+    if key not in _SHAPES:
+        _SHAPES[key] = Shape(metadata)
+    return _SHAPES[key]
 
 
 def _of_row(row, name=None):
@@ -87,7 +100,7 @@ def for_model(want, sources, header):
             metadata, why, final = header(name.short)
             if metadata:
                 try:
-                    return Candidate(name.short, name.model if row else None, name.tag, metadata, Shape(metadata), row)
+                    return Candidate(name.short, name.model if row else None, name.tag, metadata, shape_of_header(metadata), row)
                 except MetadataError as problem:
                     why = str(problem)
             if why:

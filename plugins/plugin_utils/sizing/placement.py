@@ -163,49 +163,60 @@ def _shares_in_turn(shape, load, settings, rules, cards, left):
 def _orders(cards, left):
     """Orders in which the driver may number the cards; equal cards need not be exchanged."""
     pairs = sorted(zip(cards, left), key=lambda pair: (-pair[1], pair[0].key))
-    if len(pairs) > 4 or len({amount for _card, amount in pairs}) == 1:
-        ends = [pairs] if len({amount for _card, amount in pairs}) == 1 else [pairs, pairs[::-1]]
-        return ends
+    kinds = len({amount for _card, amount in pairs})
+    if len(pairs) > 4 or kinds == 1:
+        return [pairs] if kinds == 1 else [pairs, pairs[::-1]]
     seen, found = set(), []
     for order in itertools.permutations(pairs):
         signature = tuple(amount for _card, amount in order)
         if signature not in seen:
             seen.add(signature)
-            found.append(list(order))
+            found.append(order)
     return found
+
+
+@functools.lru_cache(maxsize=16384)
+def _spread_need(shape, settings, rules, backend, count):
+    """Bytes of a model on so many cards together, margins included."""
+    found = memory(shape, settings)
+    each = found.pipeline + OVERHEAD[backend] + found.dequantized + rules.fit_margin
+    return found.weights + found.kv + found.recurrent + found.projector + each * count
 
 
 def _multi(shape, load, rules, cards, left):
     """All cards of one library. Every order of them has to hold, since the order that CUDA takes is not in the facts."""
     backend = cards[0].backend
     settings = _settings(shape, load, rules, sum(card.usable for card in cards), min(card.usable for card in cards), backend)
-    chosen, worst = None, 0
-    for order in _orders(cards, left):
-        ordered, amounts = [pair[0] for pair in order], [pair[1] for pair in order]
-        if min(amounts) <= 0:
-            return Placement(None, (), -min(amounts) + 1, 0, settings, None)
+    amounts = sum(left)
+    if min(left) <= 0:
+        return Placement(None, (), -min(left) + 1, 0, settings, None)
+    chosen, need, worst = None, 0, 0
+    if not _legacy(rules):
+        need = _spread_need(shape, settings, rules, backend, len(cards))  # whatever the order
+        worst = max(0, need - amounts)
+    for order in _orders(cards, left) if not worst else ():
+        ordered, free = [pair[0] for pair in order], [pair[1] for pair in order]
         if _legacy(rules):
-            shares = _shares_in_turn(shape, load, settings, rules, ordered, amounts)
+            shares = _shares_in_turn(shape, load, settings, rules, ordered, free)
         else:
-            shares = _shares_by_free(shape, settings, rules, ordered, amounts)
+            shares = _shares_by_free(shape, settings, rules, ordered, free)
         if shares is None:
-            worst = max(worst, 1)
-            continue
-        free = {card.key: amount for card, amount in order}
-        worst = max([worst] + [share_total(share) - free[share.card.key] for share in shares])
+            worst = 1
+            break
+        room = dict(zip((card.key for card in ordered), free))
+        worst = max(0, *(share_total(share) - room[share.card.key] for share in shares))
         if chosen is None:
             chosen = shares
-    need = sum(share_total(share) for share in chosen) if chosen else 0
+            need = sum(share_total(share) for share in shares)
+        if worst:
+            break
     if worst > 0 or chosen is None:
-        if chosen is None or need > sum(left):
+        if _legacy(rules) and (chosen is None or need > amounts):
             found = memory(shape, settings)
-            whole = found.weights + found.kv + found.recurrent + found.projector
-            each = found.pipeline + OVERHEAD[backend] + rules.fit_margin * (not _legacy(rules))
-            if _legacy(rules):
-                graph = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, load.k_type)
-                each = max(each, max(graph[1:]) + ollama_rules.minimum_memory(backend))
-            need = max(need, whole + each * len(cards))
-        return Placement(None, (), max(worst, need - sum(left), 1), need, settings, None)
+            graph = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, load.k_type)
+            each = max(found.pipeline + OVERHEAD[backend], max(graph[1:]) + ollama_rules.minimum_memory(backend))
+            need = max(need, found.weights + found.kv + found.recurrent + found.projector + each * len(cards))
+        return Placement(None, (), max(worst, need - amounts, 1), need, settings, None)
     return Placement("multi_gpu", tuple(shares_sorted(chosen)), 0, need, settings, None)
 
 
@@ -215,30 +226,36 @@ def shares_sorted(shares):
 
 def on_gpu(shape, load, rules, host, left):
     """The placement that Ollama itself would take, if every byte of it fits; else the nearest miss."""
+    if len(host.cards) == 1:
+        return _single(shape, load, rules, host.cards[0], left[0])
     best = None
     legacy = _legacy(rules)
+    tried = set()
     for position in sorted(range(len(host.cards)), key=lambda i: (not host.cards[i].discrete, -left[i], host.cards[i].key)):
         card = host.cards[position]
+        kind = (card.usable, card.group, card.unified, card.discrete)
+        if kind in tried:
+            continue  # like a card with more left, on which it did not fit
+        tried.add(kind)
         whole = _single(shape, load, rules, card, left[position])
         if best is None or whole.short < best.short:
             best = whole
         if not whole.kind:
             continue
-        if legacy or len(host.cards) == 1 or not any(other.group == card.group and other.key != card.key for other in host.cards):
+        if legacy or not any(other.group == card.group and other.key != card.key for other in host.cards):
             return whole
         context, parallel = whole.settings.context, whole.settings.parallel
         if ollama_rules.predicted(shape, context, parallel) <= 0.8 * left[position]:
             return whole
         break  # it would fit, but Ollama believes otherwise and spreads it over all cards
-    if len(host.cards) > 1:
-        for group in sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name)):
-            members = [i for i, card in enumerate(host.cards) if card.group == group]
-            if len(members) > 1:
-                spread = _multi(shape, load, rules, [host.cards[i] for i in members], [left[i] for i in members])
-                if spread.kind:
-                    return spread
-                if best is None or best.kind or spread.short < best.short:
-                    best = spread
+    for group in sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name)):
+        members = [i for i, card in enumerate(host.cards) if card.group == group]
+        if len(members) > 1:
+            spread = _multi(shape, load, rules, [host.cards[i] for i in members], [left[i] for i in members])
+            if spread.kind:
+                return spread
+            if best is None or best.kind or spread.short < best.short:
+                best = spread
     if best.kind:  # one card holds it, all cards together do not, and Ollama would take all
         best = best._replace(kind=None, short=1)
     return best

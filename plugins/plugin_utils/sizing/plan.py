@@ -48,6 +48,7 @@ class Planner:
         self.proofs = Proofs(proofs, self.version, self.host)
         self.flash = self._flash_attention()
         self.options = {}
+        self.lightest = {}
         self.pool = {}
         self._exact = {}
 
@@ -209,6 +210,29 @@ class Planner:
     def _sequence(self):
         return sorted(self.wanted, key=lambda want: (want.kind == "family", want.position))
 
+    def _place_lightest(self, want, loads, left, ram):
+        """Where the lightest tag of a want that fits would go; None where none does."""
+        if want.position not in self.lightest:
+            self.lightest[want.position] = sorted(self.options[want.position], key=lambda c: c.shape.gpu_weights)
+        for candidate in self.lightest[want.position]:
+            placed = self._place(want, candidate, self._last(loads, candidate), left, ram)
+            if placed.kind:
+                return placed
+        return None
+
+    def _too_many(self, loads):
+        """The first want of which not even the lightest tag fits beside the lightest of those before it; None if all do."""
+        leeway = 1 + _NEAR_MISS if self.sources[0] == "header" else 1  # by their headers they may be smaller
+        left, ram = [int(size * leeway) for size in placement.usable_left(self.host)], self.host.ram_budget * leeway
+        for want in self._sequence():
+            placed = self._place_lightest(want, loads, left, ram)
+            if not placed:
+                return want
+            if self.policy.resident == "all":
+                left, spent = placement.spend(left, self.host, placed)
+                ram -= spent
+        return None
+
     def _choose(self, loads, look_ahead):
         left, ram, chosen = placement.usable_left(self.host), self.host.ram_budget, []
         sequence = self._sequence()
@@ -216,9 +240,8 @@ class Planner:
             kept_left, kept_ram = left, ram
             if look_ahead:
                 for later in sequence[number + 1 :]:
-                    smallest = min(self.options[later.position], key=lambda c: c.shape.gpu_weights)
-                    placed = self._place(later, smallest, self._last(loads, smallest), kept_left, kept_ram)
-                    if placed.kind:
+                    placed = self._place_lightest(later, loads, kept_left, kept_ram)
+                    if placed:
                         kept_left, spent = placement.spend(kept_left, self.host, placed)
                         kept_ram -= spent
             candidate, placed, rejected = self._pick(want, loads, kept_left, kept_ram)
@@ -265,6 +288,10 @@ class Planner:
             )
             return [], None
         loads = self._loads()
+        too_many = self._too_many(loads) if len(self.wanted) > 1 and self.policy.resident == "all" else None
+        if too_many:
+            self._explain(_NothingFits(too_many, []), loads)
+            return [], None
         for tried in (loads, [load for load in loads if load.k_type == "f16"]):
             if not tried:
                 continue
@@ -312,20 +339,14 @@ class Planner:
         if len(self.wanted) > 1 and self.policy.resident == "all":
             try:
                 candidate, placed, _rejected = self._pick(want, loads, alone_left, alone_ram)
-            except _NothingFits:
-                pass
+            except _NothingFits as alone:
+                failure = alone
             else:
-                others = [other for other in self.wanted if other.position != want.position]
+                places = [other.where for other in self.wanted]
                 self.errors.append(
                     "%s and %s cannot live in memory together: %s alone needs %s of %s; take one out, ask for less context, "
                     "or set llm_policy.resident to one, so that they are loaded in turns"
-                    % (
-                        want.where,
-                        ", ".join(other.where for other in others),
-                        candidate.name,
-                        units.gib(placed.need),
-                        units.gib(self._room()),
-                    )
+                    % (", ".join(places[:-1]), places[-1], candidate.name, units.gib(placed.need), units.gib(self._room()))
                 )
                 return
         parts = []
