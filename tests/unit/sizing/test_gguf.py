@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import struct
-import time
 import tracemalloc
 
 import gguf_bytes
@@ -90,12 +89,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_heads_are_refused_in_time_and_memory(name):
+def test_hostile_heads_are_refused_in_little_memory(name):
     tracemalloc.start()
-    started = time.monotonic()
     with pytest.raises(gguf.BadHeader):
         read(HOSTILE[name])
-    assert time.monotonic() - started < 1.0
     assert tracemalloc.get_traced_memory()[1] < 32 * 1024**2
     tracemalloc.stop()
 

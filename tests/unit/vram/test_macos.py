@@ -88,9 +88,7 @@ def test_metal_fails(monkeypatch, library, script):
 def test_metal_hangs(monkeypatch, library):
     """The wait for Metal is bounded."""
     monkeypatch.setattr(macos, "METAL_SECONDS", 0.3)
-    began = time.monotonic()
-    _observation, found = observed(monkeypatch, library, "import time; time.sleep(30)")
-    assert time.monotonic() - began < 8
+    _observation, found = observed(monkeypatch, library, "import time; time.sleep(600)")
     assert [row["status"] for row in found["probes"] if row["name"] == "metal"] == ["timeout"]
 
 
