@@ -76,7 +76,7 @@ def test_llama_cpps_numbers_take_the_place_of_ours():
 
 
 def test_a_package_that_allocates_otherwise_is_refused(package):
-    """An answer of era iii about an Ollama of era ii would be wrong by 2 % of the buffer; the sentence says what to install."""
+    """An answer of era iv about an Ollama of era ii would be wrong by 2 % of the buffer; the sentence says what to install."""
     package("2026.10.11549")
     with pytest.raises(oracle.Unusable, match=r"xllamacpp 2026\.10\.11549 allocates otherwise .* Ollama 0\.32\.15.*pip install xllamacpp==2026\.8\.10566"):
         oracle.build("0.32.15")

@@ -192,7 +192,7 @@ def test_older_builds_keep_one_cache_for_all_sequences():
 def test_each_version_has_its_era():
     names = [versions.era_of_ollama(versions.parse(text)).name for text in ("0.5.4-ipexllm-20250407", "v0.30.10", "0.30.11", "0.33.0-rc2")]
     assert names == ["i", "i", "ii", "ii"]
-    assert [versions.era_of_build(build).name for build in (9294, 9781, 10566, 11434)] == ["i", "ii", "ii", "iii"]
+    assert [versions.era_of_build(build).name for build in (9294, 9781, 10566, 10809, 11063, 11434)] == ["i", "ii", "ii", "iii", "iii", "iv"]
 
 
 def test_the_sum_and_its_parts_are_whole_numbers():
@@ -306,7 +306,8 @@ def test_every_row_of_the_catalogue_can_be_sized():
         for tag in catalogue.family_tags(family):
             assert tag.size in data.families()[family]["order"]
             found = model_memory(tag.metadata, context=4096)
-            assert 0.5 * tag.download_bytes < found["weights_bytes"] + found["projector_bytes"] <= tag.download_bytes, tag.name
+            assert 0.5 * tag.download_bytes < found["weights_bytes"] + tag.shape.vision_bytes <= tag.download_bytes, tag.name
+            assert found["projector_bytes"] == (tag.shape.vision_bytes and tag.shape.vision_bytes + memory.PROJECTOR_COMPUTE)
             assert tag.shape.layer_bytes[0] > 0
 
 
