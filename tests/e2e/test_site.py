@@ -149,11 +149,12 @@ BAD_INPUT = {
         ("llm_models", "together"),
     ),
     "no door": ({"ollama_firewall": "none"}, ("ollama_firewall", "ollama_accept_open_port")),
-    "below the floor": ({"ollama_accept_vulnerable_version": False}, ("ollama_version", "0.23.3", "ollama_accept_vulnerable_version")),
+    # A word, as -e name=false gives it.
+    "below the floor": ({"ollama_accept_vulnerable_version": "false"}, ("ollama_version", "0.23.3", "ollama_accept_vulnerable_version")),
     "dead mirror": ({"llm_registry": "http://172.30.77.99"}, ("llm_registry", "172.30.77.99")),
     "wrong checksum": (
         {"ollama_version": OLD, "ollama_download_checksum": "sha256:" + "0" * 64},
-        ("ollama_version", "checksum", "Nothing was changed; 0.9.3 goes on"),
+        ("ollama_version", "ollama_download_checksum", "did not match", "Nothing was changed; 0.9.3 goes on"),
     ),
     "no such release": ({"ollama_version": "0.9.99"}, ("ollama_version", "ollama_download_base_url", "404", "Nothing was changed")),
     "port taken": ({"ollama_port": 11500}, ("Port 11500 (ollama_port) is taken by", "python3", "choose another port")),
