@@ -56,12 +56,13 @@ def volume_filesystem(volume: dict, mountinfo: str) -> str | None:
     return filesystem_of(volume["Mountpoint"], mountinfo)
 
 
-def look_into(folder: str) -> dict:
+def look_into(folder: str | None) -> dict:
     """What the database of a data folder says of itself."""
     found = {"database": False, "revision": None, "chats": None, "users": None, "owner": None, "group": None}
-    if os.path.isdir(folder):
-        status = os.stat(folder)
-        found.update(owner=status.st_uid, group=status.st_gid)
+    if not folder or not os.path.isdir(folder):
+        return found
+    status = os.stat(folder)
+    found.update(owner=status.st_uid, group=status.st_gid)
     path = os.path.join(folder, DATABASE)
     if not os.path.isfile(path) or os.path.getsize(path) == 0:
         return found
@@ -76,8 +77,8 @@ def look_into(folder: str) -> dict:
     return found
 
 
-def save(folder: str, archive: str, secret: str, about: dict, dump: str | None = None) -> dict:
-    """Write everything that another host needs into one archive, and return what went in."""
+def save(folder: str | None, archive: str, secret: str, about: dict, dump: str | None = None) -> dict:
+    """Write everything that another host needs into one archive, and return what went in. Without a folder there is only the dump."""
     os.makedirs(os.path.dirname(archive), mode=0o700, exist_ok=True)
     needed = _size(folder)
     free = shutil.disk_usage(os.path.dirname(archive)).free
@@ -85,7 +86,7 @@ def save(folder: str, archive: str, secret: str, about: dict, dump: str | None =
     if free < needed:
         raise DataError(f"{os.path.dirname(archive)} has {_gib(free)} free, the backup may need {_gib(needed)}")
     seen = look_into(folder)
-    described = dict(about, format=FORMAT, saved_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **seen)
+    described = dict(about, format=FORMAT, dump=bool(dump), saved_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **seen)
     partial = archive + ".partial"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -101,14 +102,14 @@ def save(folder: str, archive: str, secret: str, about: dict, dump: str | None =
     return described
 
 
-def _fill(out: tarfile.TarFile, beside: str, folder: str, secret: str, described: dict, dump: str | None) -> None:
+def _fill(out: tarfile.TarFile, beside: str, folder: str | None, secret: str, described: dict, dump: str | None) -> None:
     if described["database"]:
         with tempfile.TemporaryDirectory(dir=beside) as scratch:
             copy = os.path.join(scratch, DATABASE)
             _copy_database(os.path.join(folder, DATABASE), copy)
             described["database_sha256"] = _sha256(copy)
             out.add(copy, f"data/{DATABASE}")
-    for name in FOLDERS:
+    for name in FOLDERS if folder else ():
         path = os.path.join(folder, name)
         if os.path.isdir(path):
             out.add(path, f"data/{name}", filter=_plain)
@@ -157,7 +158,8 @@ def bring_back(archive: str, folder: str, secret: str | None, owner: tuple, dump
             os.replace(os.path.join(fresh, name), os.path.join(folder, name))
         os.chown(folder, *owner)
         if secret and os.path.isfile(os.path.join(scratch, SECRET)):
-            _place_secret(os.path.join(scratch, SECRET), secret)
+            with open(os.path.join(scratch, SECRET), "rb") as content:
+                place_secret(content.read(), secret)
         if dump and os.path.isfile(os.path.join(scratch, "database.dump")):
             shutil.copyfile(os.path.join(scratch, "database.dump"), dump)
             os.chmod(dump, 0o600)
@@ -211,15 +213,16 @@ def _unpack(archive: str, folder: str) -> None:
         raise DataError(f"{archive} cannot be unpacked: {error}") from error
 
 
-def _place_secret(source: str, target: str) -> None:
-    mode, owner = 0o640, (0, 0)
+def place_secret(content: bytes, target: str, owner: tuple = (0, 0)) -> None:
+    """Write it whole or not at all; a file that is there keeps its owner and mode."""
+    mode = 0o640
     if os.path.exists(target):
         status = os.stat(target)
         mode, owner = status.st_mode & 0o777, (status.st_uid, status.st_gid)
     os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
     partial = target + ".partial"
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out, open(source, "rb") as content:
-        shutil.copyfileobj(content, out)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(content)
     os.chown(partial, *owner)
     os.chmod(partial, mode)
     os.replace(partial, target)
@@ -244,9 +247,9 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _size(folder: str) -> int:
+def _size(folder: str | None) -> int:
     total = 0
-    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+    for name in os.listdir(folder) if folder and os.path.isdir(folder) else []:
         path = os.path.join(folder, name)
         if name.startswith(DATABASE):
             # Once as a copy, once in the archive.

@@ -6,11 +6,18 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
+import posixpath
 import re
 import socket
+import tarfile
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
+
+DATA_DIR = "/app/backend/data"
+# On every container that the role makes.
+LABEL = "llmfleet.open_webui.version"
 
 
 class EngineError(Exception):
@@ -39,24 +46,39 @@ class Engine:
 
     def get(self, path: str):
         """Return the decoded answer, or None where the engine says that there is no such thing."""
-        connection = _UnixConnection(self._path, self._timeout)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            body = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise EngineError(f"{self._path}: {error}") from error
-        finally:
-            connection.close()
-        if response.status == 404:
+        status, body = self._ask(path)
+        if status == 404:
             return None
         try:
             answer = json.loads(body)
         except ValueError as error:
             raise EngineError(f"{self._path} answered {path} with something that is not JSON") from error
-        if response.status != 200:
-            raise EngineError(f"{self._path} answered {path} with {response.status}: {answer.get('message', '')}")
+        if status != 200:
+            raise EngineError(f"{self._path} answered {path} with {status}: {answer.get('message', '')}")
         return answer
+
+    def file(self, name: str, path: str):
+        """The bytes of a file inside a container, running or not; None where there is no such file."""
+        status, body = self._ask(f"/containers/{quote(name, safe='')}/archive?path={quote(path, safe='')}")
+        if status != 200:
+            return None
+        try:
+            with tarfile.open(fileobj=io.BytesIO(body)) as packed:
+                member = packed.next()
+                return packed.extractfile(member).read() if member and member.isfile() else None
+        except tarfile.TarError as error:
+            raise EngineError(f"{self._path} gave {path} of {name} as something that is not an archive") from error
+
+    def _ask(self, path: str):
+        connection = _UnixConnection(self._path, self._timeout)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(f"{self._path}: {error}") from error
+        finally:
+            connection.close()
 
     def container(self, name: str):
         return self.get(f"/containers/{quote(name, safe='')}/json")
@@ -73,10 +95,13 @@ def is_podman(version) -> bool:
     return any(component.get("Name") == "Podman Engine" for component in (version or {}).get("Components") or [])
 
 
-def describe_container(inspected) -> dict:
-    """What a role needs to know of a container; no environment, it may hold secrets."""
+def describe_container(inspected, image=None) -> dict:
+    """What a role needs to know of a container; of its environment only names, the values may be secrets."""
     if not inspected:
-        return {"exists": False, "running": False, "image_id": None, "version": None, "started_at": None, "ports": []}
+        return {
+            "exists": False, "running": False, "image_id": None, "version": None, "started_at": None, "ports": [],
+            "managed": False, "data": None, "database_elsewhere": False, "variables": [],
+        }  # fmt: skip
     config = inspected.get("Config") or {}
     state = inspected.get("State") or {}
     host = inspected.get("HostConfig") or {}
@@ -90,7 +115,32 @@ def describe_container(inspected) -> dict:
         "version": version_label(config.get("Labels")),
         "started_at": parse_time(state.get("StartedAt")),
         "ports": sorted(int(port) for port in ports if port and port.isdigit()),
+        "managed": LABEL in (config.get("Labels") or {}),
+        "data": next((_source(mount) for mount in inspected.get("Mounts") or [] if mount.get("Destination") == DATA_DIR), None),
+        "database_elsewhere": not environment(config).get("DATABASE_URL", "sqlite").startswith("sqlite"),
+        "variables": sorted(name for name, _value in environment(config).items() - environment((image or {}).get("Config")).items()),
     }
+
+
+def _source(mount: dict) -> str:
+    """As the user wrote it: a volume's name, or the folder of the host."""
+    return mount.get("Name") if mount.get("Type") == "volume" else mount.get("Source")
+
+
+def environment(config) -> dict:
+    return dict(item.partition("=")[::2] for item in (config or {}).get("Env") or [])
+
+
+def secret_key_of(engine: Engine, inspected: dict):
+    """The key that a container signs sessions with, and where it was: in its environment, or in the file that its start script made."""
+    variables = environment(inspected.get("Config"))
+    for name in ("WEBUI_SECRET_KEY", "WEBUI_JWT_SECRET_KEY"):
+        if variables.get(name):
+            return variables[name], name
+    path = posixpath.join((inspected.get("Config") or {}).get("WorkingDir") or "/app/backend", variables.get("WEBUI_SECRET_KEY_FILE") or ".webui_secret_key")
+    content = engine.file(inspected["Id"], path)
+    key = content.decode(errors="replace").strip() if content else ""
+    return (key, path) if key else (None, None)
 
 
 def describe_image(inspected) -> dict:
@@ -109,7 +159,9 @@ def describe_image(inspected) -> dict:
 def version_label(labels) -> str | None:
     """The release that the role noted on the container, else the one that the image names, without a leading v."""
     labels = labels or {}
-    return (labels.get("llmfleet.open_webui.version") or labels.get("org.opencontainers.image.version") or "").lstrip("v") or None
+    version = (labels.get(LABEL) or labels.get("org.opencontainers.image.version") or "").lstrip("v")
+    # A rolling tag names itself: `main`.
+    return version if re.match(r"\d+\.\d+\.\d+", version) else None
 
 
 def parse_time(text) -> float | None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import glob
 import json
 import os
+import shlex
+import socket
+import subprocess
 import threading
 import urllib.request
 from urllib.parse import urlsplit, urlunsplit
@@ -65,6 +68,35 @@ def ask_version(url: str, timeout: float) -> dict:
         reason = getattr(error, "reason", error)
         return {"url": url, "version": None, "error": str(reason) or type(error).__name__}
     return {"url": url, "version": str(version), "error": None}
+
+
+def unreachable(host: str, port: int, timeout: float) -> str | None:
+    """Why nobody can be spoken to at this address; None when somebody can."""
+    try:
+        with socket.create_connection(("127.0.0.1" if host in GATEWAY_NAMES else host, port), timeout=timeout):
+            return None
+    except OSError as error:
+        return str(error) or type(error).__name__
+
+
+def missing_programs(commands: list) -> list:
+    """The programs that shell commands begin with and that a shell of this host does not find."""
+    missing = []
+    for command in commands:
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            continue
+        # PGOPTIONS=… before it is not the program.
+        program = next((word for word in words if "=" not in word), None)
+        if program and program not in missing and not _found(program):
+            missing.append(program)
+    return missing
+
+
+def _found(program: str) -> bool:
+    """Ask the shell that will run it: it knows its own words too."""
+    return subprocess.run(["/bin/sh", "-c", 'command -v -- "$1"', "sh", program], stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def from_host(url: str) -> str:

@@ -28,7 +28,7 @@ options:
     choices: [present, described, restored]
     default: present
   data_path:
-    description: The folder that is mounted as C(/app/backend/data).
+    description: The folder that is mounted as C(/app/backend/data). With O(state=present), O(dump_path) may stand alone.
     type: path
   secret_path:
     description: The file of the secret key. With O(state=restored) it is written only where O(restore_secret) is set.
@@ -137,7 +137,7 @@ def main() -> None:
             "keep": {"type": "int", "default": 0},
             "prefix": {"type": "str", "default": "open-webui-"},
         },
-        required_if=[("state", "present", ["data_path"]), ("state", "restored", ["data_path"])],
+        required_if=[("state", "present", ["data_path", "dump_path"], True), ("state", "restored", ["data_path"])],
         supports_check_mode=True,
     )
     wanted = module.params

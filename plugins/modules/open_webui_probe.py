@@ -40,11 +40,24 @@ options:
     type: path
     default: /etc/open-webui/secrets
   secret_key:
-    description: The secret key that is wanted; without it any key of 32 characters or more is right.
+    description: The secret key that is wanted; without it any key of 16 characters or more is right.
     type: str
   environment:
     description: The content that the file C(environment) should have.
     type: str
+  database_host:
+    description: Where the PostgreSQL of the web UI listens; empty for SQLite.
+    type: str
+    default: ""
+  database_port:
+    description: The port beside O(database_host).
+    type: int
+    default: 5432
+  commands:
+    description: Shell commands whose programs must be on the host.
+    type: list
+    elements: str
+    default: []
   backends:
     description: Base URLs of Ollama servers to ask for their version.
     type: list
@@ -84,7 +97,11 @@ apt:
   type: bool
   returned: always
 container:
-  description: The container, with its image, its release and the ports that it publishes.
+  description:
+    - The container, with its image, its release and the ports that it publishes.
+    - C(managed) says whether the role has made it. For one that was made by hand, C(data) is the volume or folder under its data,
+      C(database_elsewhere) whether it uses another database than SQLite, C(variables) the names of what was added to the image's environment, and
+      C(key_weak) whether its secret key is shorter than any start script makes it.
   type: dict
   returned: always
 previous:
@@ -111,6 +128,15 @@ secrets:
   type: dict
   returned: always
   sample: {key: true, key_weak: false, environment: true, stale: false}
+database_error:
+  description: Why nobody can be spoken to at O(database_host); null when somebody can, or when there is none.
+  type: str
+  returned: always
+missing:
+  description: Programs of O(commands) that are not on the host.
+  type: list
+  elements: str
+  returned: always
 backends:
   description: Each server with its version, or with the reason why there is none.
   type: list
@@ -137,10 +163,12 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine 
     describe_container,
     describe_image,
     is_podman,
+    secret_key_of,
 )
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host import ask_versions, listener
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host import ask_version, ask_versions, listener, missing_programs, unreachable
 
-SHORTEST_KEY = 32
+# As many as the start script of older releases makes (96 random bits in base64).
+SHORTEST_KEY = 16
 
 
 def probe_data(engine: Engine, data: str, root: str) -> dict:
@@ -194,6 +222,9 @@ def main() -> None:
             "secrets_dir": {"type": "path", "default": "/etc/open-webui/secrets"},
             "secret_key": {"type": "str", "no_log": True},
             "environment": {"type": "str", "no_log": True},
+            "database_host": {"type": "str", "default": ""},
+            "database_port": {"type": "int", "default": 5432},
+            "commands": {"type": "list", "elements": "str", "default": []},
             "backends": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 5},
         },
@@ -221,6 +252,8 @@ def main() -> None:
         "previous": describe_container(None),
         "image": describe_image(None),
         "data": {"path": None, "exists": False, "filesystem": None, "network": False, "database": False, "error": None, "revision": None},
+        "database_error": unreachable(wanted["database_host"], wanted["database_port"], wanted["timeout"]) if wanted["database_host"] else None,
+        "missing": missing_programs(wanted["commands"]),
         "backends": ask_versions(wanted["backends"], wanted["timeout"]),
     }
     try:
@@ -228,13 +261,20 @@ def main() -> None:
         result["engine"]["podman"] = is_podman(engine.get("/version"))
         info = engine.get("/info") or {}
         result["engine"].update(version=info.get("ServerVersion"), root=info.get("DockerRootDir") or "/")
-        result["container"] = describe_container(engine.container(wanted["name"]))
+        inspected = engine.container(wanted["name"])
+        result["container"] = describe_container(inspected, engine.image(inspected["Image"]) if inspected else None)
+        if inspected and not result["container"]["managed"]:
+            key, _source = secret_key_of(engine, inspected)
+            result["container"]["key_weak"] = key is not None and len(key) < SHORTEST_KEY
         result["previous"] = describe_container(engine.container(wanted["name"] + "-previous"))
         result["image"] = describe_image(engine.image(wanted["image"]))
         result["data"] = probe_data(engine, wanted["data"], result["engine"]["root"])
     except EngineError as error:
         result["engine"]["error"] = str(error)
     container = result["container"]
+    if container["running"] and container["ports"] and not container["version"]:
+        # Made by hand from a rolling tag: only the server knows which release it is.
+        container["version"] = ask_version(f"http://127.0.0.1:{container['ports'][0]}", wanted["timeout"])["version"]
     ours = container["running"] and wanted["port"] in container["ports"]
     result["port"] = {"used_by": None if ours else listener(wanted["port"])}
     result["secrets"] = probe_secrets(

@@ -101,6 +101,26 @@ def test_the_secret_stays_when_it_is_not_wanted(archive, secret, tmp_path):
     assert secret.read_text() == "the vault's"
 
 
+def test_an_archive_says_whether_it_holds_a_dump(folder, secret, tmp_path):
+    """A restore must not put SQLite's chats beside a PostgreSQL that then serves none of them."""
+    dump = tmp_path / "database.dump"
+    dump.write_text("a dump")
+    for name, given in (("with", str(dump)), ("without", None)):
+        data.save(str(folder), str(tmp_path / f"{name}.tar.gz"), str(secret), {}, given)
+    assert data.describe(str(tmp_path / "with.tar.gz"))["dump"] is True
+    assert data.describe(str(tmp_path / "without.tar.gz"))["dump"] is False
+
+
+def test_a_dump_alone_is_a_backup_too(secret, tmp_path):
+    """A fresh host has no volume yet, and what a restore replaces in PostgreSQL must still be saved."""
+    dump = tmp_path / "database.dump"
+    dump.write_text("a dump")
+    about = data.save(None, str(tmp_path / "a.tar.gz"), str(secret), {}, str(dump))
+    assert about["dump"] and not about["database"]
+    with tarfile.open(tmp_path / "a.tar.gz") as archive:
+        assert sorted(archive.getnames()) == ["about.json", "database.dump", "secret_key"]
+
+
 def test_a_cut_archive_changes_nothing(archive, folder):
     content = archive.read_bytes()
     archive.write_bytes(content[: len(content) - 200])

@@ -6,8 +6,10 @@ command, or a release could be taken for another."""
 
 from __future__ import annotations
 
+import io
 import json
 import socketserver
+import tarfile
 import threading
 
 import pytest
@@ -87,6 +89,47 @@ def test_the_description_of_a_container_holds_no_environment():
     assert "secret" not in json.dumps(found)
 
 
+def by_hand(**config):
+    return {
+        "Id": "f00",
+        "Config": {"Env": ["PORT=8080", "WEBUI_NAME=ours"], "WorkingDir": "/app/backend", **config},
+        "Mounts": [
+            {"Type": "bind", "Source": "/srv/certificates", "Destination": "/certificates"},
+            {"Type": "volume", "Name": "chats", "Source": "/var/lib/docker/volumes/chats/_data", "Destination": "/app/backend/data"},
+        ],
+    }
+
+
+def test_a_container_made_by_hand_is_told_by_its_label_its_data_and_its_own_variables():
+    found = engine.describe_container(by_hand(), {"Config": {"Env": ["PORT=8080"]}})
+    assert not found["managed"] and found["data"] == "chats" and found["variables"] == ["WEBUI_NAME"] and not found["database_elsewhere"]
+    assert engine.describe_container(by_hand(Labels={"llmfleet.open_webui.version": "0.12.4"}))["managed"]
+    assert engine.describe_container(by_hand(Env=["DATABASE_URL=postgresql://db/webui"]))["database_elsewhere"]
+    assert engine.describe_container({**by_hand(), "Mounts": []})["data"] is None
+    bound = {**by_hand(), "Mounts": [{"Type": "bind", "Source": "/srv/webui", "Destination": "/app/backend/data"}]}
+    assert engine.describe_container(bound)["data"] == "/srv/webui"
+
+
+def packed(name, content):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def test_the_key_of_a_container_comes_from_its_environment_or_from_the_file_of_its_start_script(answers):
+    """Without the very key, everybody is signed out when the container is taken over."""
+    table, docker = answers
+    assert engine.secret_key_of(docker, by_hand(Env=["WEBUI_SECRET_KEY=of the environment"])) == ("of the environment", "WEBUI_SECRET_KEY")
+    assert engine.secret_key_of(docker, by_hand()) == (None, None)
+    table["/containers/f00/archive?path=%2Fapp%2Fbackend%2F.webui_secret_key"] = (200, packed(".webui_secret_key", b"of the file==\n"))
+    assert engine.secret_key_of(docker, by_hand(Env=["WEBUI_SECRET_KEY="])) == ("of the file==", "/app/backend/.webui_secret_key")
+    table["/containers/f00/archive?path=%2Frun%2Fkey"] = (200, packed("key", b"of a secret"))
+    assert engine.secret_key_of(docker, by_hand(Env=["WEBUI_SECRET_KEY_FILE=/run/key"]))[0] == "of a secret"
+
+
 def test_on_the_hosts_network_the_port_is_in_the_environment():
     found = engine.describe_container({"Config": {"Env": ["PORT=3000"]}, "HostConfig": {"NetworkMode": "host"}})
     assert found["ports"] == [3000]
@@ -95,6 +138,7 @@ def test_on_the_hosts_network_the_port_is_in_the_environment():
 def test_the_roles_own_label_wins_over_the_images():
     labels = {"llmfleet.open_webui.version": "0.12.4", "org.opencontainers.image.version": "main"}
     assert engine.version_label(labels) == "0.12.4"
+    assert engine.version_label({"org.opencontainers.image.version": "main"}) is None, "a rolling tag is no release"
 
 
 @pytest.mark.parametrize(

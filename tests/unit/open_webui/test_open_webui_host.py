@@ -61,6 +61,20 @@ def test_dead_and_strange_servers_have_a_reason_and_keep_their_place(ollama):
     assert "refused" in answers[0]["error"] and answers[2]["error"]
 
 
+def test_a_database_that_is_not_there_has_a_reason(ollama):
+    assert host.unreachable("127.0.0.1", ollama, 2) is None
+    assert host.unreachable("host.docker.internal", ollama, 2) is None, "the engine's name for this host means nothing on the host"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert "refused" in host.unreachable("127.0.0.1", free.getsockname()[1], 2)
+
+
+def test_programs_of_commands_are_looked_for_behind_assignments_and_the_shells_own_words_are_found():
+    """A dump that cannot be made would be noticed only when the web UI is stopped for its upgrade."""
+    commands = ['PGOPTIONS="-c geqo=off" pg_dumq -Fc > "$DUMP"', "set -e; whatever", "pg_dumq again", "a 'cut quote"]
+    assert host.missing_programs(commands) == ["pg_dumq"]
+
+
 def test_the_containers_name_for_the_host_is_loopback_on_the_host():
     assert host.from_host("http://host.docker.internal:11434/x") == "http://127.0.0.1:11434/x"
     assert host.from_host("http://10.0.0.5:11434") == "http://10.0.0.5:11434"
