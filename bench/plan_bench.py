@@ -35,7 +35,7 @@ KINDS = {
     "all resident, catalogue": ("all", "catalogue", 2, 8192, 2.0),
     "all resident, headers": ("all", "header", 2, 8192, 2.0),
     "all resident on 1 to 8 GPUs, catalogue": ("all", "catalogue", 8, 8192, 6.0),
-    "all resident, catalogue, 131072 tokens or less": ("all", "catalogue", 2, 131072, 2.0),
+    "all resident, catalogue, 131072 tokens or less": ("all", "catalogue", 2, 131072, 3.0),
 }
 
 

@@ -13,6 +13,8 @@ from . import ggml, graphs, units, versions
 # Device memory that no buffer shows: CUDA's context 305 MiB (RTX 16 GB) to 456 MiB (RTX 4090) measured; Metal's minimum is Ollama's own.
 OVERHEAD = {"cuda": 460 * units.MIB, "rocm": 460 * units.MIB, "vulkan": 460 * units.MIB, "metal": 512 * units.MIB, "cpu": 0}
 FIT_MARGIN = 1024 * units.MIB  # llama.cpp's --fit-target for each device, since Ollama 0.30.0
+# The projector's own compute buffer, made when it warms up: 248.10 MiB measured (Qwen 3.6, 1472 x 1472 pixels); others take smaller images.
+PROJECTOR_COMPUTE = 256 * units.MIB
 PROCESS_RAM = 512 * units.MIB  # the server process itself, outside every buffer (CPU only)
 PIPELINE_COPIES = 4  # GGML_SCHED_MAX_COPIES: inputs and masks when several GPUs work as a pipeline
 # Rows as wide as the embedding that a card of such a pipeline holds beside the buffer of a single GPU: copies of what it is given by the host
@@ -147,7 +149,7 @@ def memory(shape, settings):
         recurrent=state,
         compute=body,
         mask=mask,
-        projector=shape.vision_bytes,
+        projector=shape.vision_bytes + (PROJECTOR_COMPUTE if shape.vision_bytes else 0),
         dequantized=dequantized,
         host=shape.input_bytes + 2 * settings.ubatch * sequence + 4 * settings.ubatch * shape.embd,
         kv_layers=kv_layers,

@@ -285,7 +285,7 @@ def partly(shape, load, rules, host, left, ram_left, minimum_share, exactly=None
     need, margin, settings = single_need(shape, load, rules, card.usable, card.backend, card.unified)
     found = memory(shape, settings)
     compute = found.compute + found.mask
-    fixed = compute + OVERHEAD[card.backend] + found.dequantized + found.projector + margin
+    fixed = compute + OVERHEAD[card.backend] + found.dequantized + found.projector + margin + (found.host if card.unified else 0)
     if _legacy(rules):
         graph = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, load.k_type)
         compute = max(compute, *graph[1:])
@@ -300,6 +300,8 @@ def partly(shape, load, rules, host, left, ram_left, minimum_share, exactly=None
     if not layers or layers < (exactly or minimum_share * shape.blocks) or host_need > ram_left:
         return None
     share = Share(card, weights, cached, compute, fixed - compute - margin, margin)
+    if card.unified and share_total(share) + host_need > ram_left:
+        return None  # both parts come from one pool
     on_host = Share(None, found.weights - weights + shape.input_bytes, found.kv + found.recurrent - cached, 0, PROCESS_RAM, 0)
     return Placement("partial", (share, on_host), 0, need + margin, settings, layers)
 
@@ -313,8 +315,14 @@ def spend(left, host, placement):
     remaining, ram = list(left), 0
     position = {card.key: i for i, card in enumerate(host.cards)}
     for share in placement.shares:
+        taken = share_total(share) - share.margin
         if share.card is None:
-            ram += share_total(share)
+            ram += taken
         else:
-            remaining[position[share.card.key]] -= share_total(share) - share.margin
+            remaining[position[share.card.key]] -= taken
+            if share.card.unified:
+                ram += taken
+    on_host = sum(share_total(share) for share in placement.shares if share.card is None)
+    if on_host and host.unified:  # one pool
+        remaining = [amount - on_host for amount in remaining]
     return remaining, ram

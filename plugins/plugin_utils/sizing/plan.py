@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 from . import budget, candidates, data, ollama_rules, placement, units, versions, wants
 from .memory import FIT_MARGIN, PROCESS_RAM
@@ -208,7 +209,13 @@ class Planner:
     # -- all of them
 
     def _sequence(self):
-        return sorted(self.wanted, key=lambda want: (want.kind == "family", want.position))
+        """Models that are given come first, the largest before all, since it is the hardest to place; families get what is left, in their order."""
+
+        def rank(want):
+            family = want.kind == "family"
+            return family, 0 if family else -self.options[want.position][0].shape.file_bytes, want.position
+
+        return sorted(self.wanted, key=rank)
 
     def _place_lightest(self, want, loads, left, ram):
         """Where the lightest tag of a want that fits would go; None where none does."""
@@ -324,6 +331,25 @@ class Planner:
                     % (item.candidate.name, largest_first[0].candidate.name, units.gib(believed), units.gib(free))
                 )
             left, _ram = placement.spend(left, self.host, item.placed)
+        self._load_order(largest_first)
+
+    def _load_order(self, largest_first):
+        """On several cards it depends on the order of the requests where each model lands, and so whether the last one finds room."""
+        if len(self.host.cards) < 2:
+            return
+        orders = itertools.permutations(largest_first) if len(largest_first) < 5 else [largest_first[::-1]]
+        for order in orders:
+            left, ram = placement.usable_left(self.host), self.host.ram_budget
+            for item in order:
+                placed = self._place(item.want, item.candidate, item.load, left, ram)
+                if not placed.kind:
+                    self.warnings.append(
+                        "%s finds no room if it is loaded after %s, and Ollama then unloads one of them: load it first"
+                        % (item.candidate.name, ", ".join(other.candidate.name for other in order[: order.index(item)]))
+                    )
+                    return
+                left, spent = placement.spend(left, self.host, placed)
+                ram -= spent
 
     # -- words
 

@@ -148,6 +148,17 @@ def test_a_managed_model_takes_its_layers_and_its_own_context(make_machine, make
     assert entry["parameters"] == want["parameters"]
 
 
+def test_a_model_on_the_cpu_of_unified_memory_takes_from_the_gpu(make_machine, make_card):
+    """One pool: what is on the CPU and what is on the GPU of a GB10 stay below it together."""
+    card = make_card("NVIDIA GB10", 128 * 1024, 0, unified=True, type="integrated")
+    wants = [
+        {"name": "slow", "from": "llama3.3:70b", "parameters": {"num_gpu": 0}},
+        {"name": "half", "from": "llama3.3:70b", "parameters": {"num_gpu": 40}},
+    ]
+    alone, both = (plan(make_machine(card, ram=128), *chosen) for chosen in (wants[:1], wants))
+    assert alone["ok"] and not both["ok"]
+
+
 def test_num_gpu_is_taken_literally(make_machine, make_card):
     """1.5b would fit wholly, but llama.cpp does what it is told."""
 
@@ -194,6 +205,27 @@ def test_two_families_share_a_card_and_the_later_one_is_not_starved(make_machine
     assert found["ok"] and [entry["family"] for entry in found["models"]] == ["deepseek-r1", "llama3.2"]
     together = sum(entry["memory"]["total_bytes"] - entry["memory"]["margin_bytes"] for entry in found["models"]) + 1024 * MIB
     assert together <= (12288 - 368) * MIB
+
+
+def test_models_over_two_cards_are_packed_whatever_their_order(make_machine, make_card):
+    """The largest is placed first; that another order of requests would not find room for it is said."""
+    machine = make_machine(make_card("card", 5200, 0, 0), make_card("card", 5200, 0, 1))
+    wants = [{"model": "nomic-embed-text"}, {"model": "llama3.2:3b"}, {"model": "gemma3:4b"}]
+    for order in (wants, wants[::-1]):
+        found = plan(machine, *order)
+        assert found["ok"], found["errors"]
+        cards = {entry["name"]: [device["index"] for device in entry["devices"]] for entry in found["models"]}
+        assert cards["gemma3:4b"] != cards["llama3.2:3b"] == cards["nomic-embed-text:latest"]
+    assert any("gemma3:4b finds no room if it is loaded after" in text for text in found["warnings"])
+
+
+def test_a_vision_model_leaves_room_for_its_own_buffer(make_machine, make_card):
+    """The projector's buffer is not in what llama.cpp fits, so the next model has to do without it."""
+    wants = [{"model": "gemma3:4b", "context": 8192}, {"model": "llama3.2:3b", "context": 8192}]
+    alone = plan(make_machine(make_card()), wants[0])["models"][0]["memory"]
+    assert alone["projector_bytes"] > 256 * MIB
+    both = plan(make_machine(make_card()), *wants)
+    assert sum(entry["memory"]["total_bytes"] - GIB for entry in both["models"]) + GIB <= both["models"][0]["devices"][0]["budget_bytes"]
 
 
 def test_loaded_in_turns_each_has_the_card_for_itself(make_machine, make_card):

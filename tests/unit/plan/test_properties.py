@@ -20,6 +20,12 @@ FAMILIES = st.sampled_from(["deepseek-r1", "qwen3", "gemma3", "llama3.2", "qwen3
 TAGS = st.sampled_from([tag for family in data.families() for tag in catalogue.family_tags(family)])
 
 
+WANTS = st.one_of(
+    st.builds(lambda family, size: {"family": family, "context": size, "min_context": 4096}, FAMILIES, st.sampled_from([4096, 8192, 32768])),
+    st.sampled_from(["nomic-embed-text", "gemma3:4b", "llama3.2:3b"]).map(lambda name: {"model": name}),
+)
+
+
 def plan(sizes, family="deepseek-r1", version="0.32.15", context=8192, least=4096, **policy):
     cards = [machines.card("card", size, 0, i) for i, size in enumerate(sizes)]
     want = {"family": family, "context": context, "min_context": least}
@@ -94,3 +100,54 @@ def test_every_rejected_tag_is_really_too_large(size, family):
             extra = -(-row["short_by_bytes"] // MIB) + 1
             again = plan([size + extra], family, kv_cache_types=["f16"])
             assert row["name"] not in [other["name"] for other in again["rejected"]]
+
+
+def together(sizes, wants, version="0.32.15", **policy):
+    cards = [machines.card("card", size, 0, i) for i, size in enumerate(sizes)]
+    return make_plan(wants, policy, machines.machine(*cards), version, ["catalogue"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(SIZES, min_size=1, max_size=4), st.lists(WANTS, min_size=1, max_size=4), VERSIONS, st.integers(1, 4), st.booleans())
+def test_models_that_stay_loaded_never_exceed_a_card_together(sizes, wants, version, parallel, partly):
+    found = together(sizes, wants, version, parallel=parallel, allow_partial_offload=partly)
+    used = dict.fromkeys(range(len(sizes)), 0)
+    for entry in found["models"]:
+        assert partly or entry["placement"] in ("gpu", "multi_gpu")
+        assert entry["context"] >= entry["requested"].get("min_context", 0)
+        for device in entry["devices"]:
+            used[device["index"]] += device["total_bytes"] - device["margin_bytes"]
+            assert used[device["index"]] <= device["budget_bytes"] == sizes[device["index"]] * MIB
+    for entry in found["models"]:  # whichever was loaded last still had the margin
+        for device in entry["devices"]:
+            assert used[device["index"]] + device["margin_bytes"] <= device["budget_bytes"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SIZES, min_size=1, max_size=3), st.lists(WANTS, min_size=2, max_size=3), st.integers(0, 20000), st.randoms(use_true_random=False))
+def test_what_several_models_get_is_no_accident(sizes, wants, more, random):
+    """Another order of the list, larger cards, one model less, or models in turns never turn a plan into none."""
+    found = together(sizes, wants)
+    shuffled = wants[:]
+    random.shuffle(shuffled)
+    if found["ok"]:
+        assert together(sizes, shuffled)["ok"]
+        assert together([size + more for size in sizes], wants)["ok"]
+        assert together(sizes, wants[:-1])["ok"]
+        assert together(sizes, wants, resident="one")["ok"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(8, 512), st.lists(WANTS, min_size=1, max_size=3), st.sampled_from(["apple", "nvidia", "amd"]))
+def test_unified_memory_is_one_pool(gigabytes, wants, vendor):
+    """Apple, GB10, Strix Halo: with the host's buffers all models stay below what the machine leaves to them."""
+    pool = gigabytes * 1024
+    usable = pool * 3 // 4 if vendor == "apple" else pool
+    card = machines.card("soc", usable, 0, vendor=vendor, unified=True, type="integrated", gfx_target="gfx1151", memory_dedicated_bytes=0)
+    found = make_plan(wants, {}, machines.machine(card, ram=gigabytes), "0.32.15", ["catalogue"])
+    used = 0
+    for entry in found["models"]:
+        assert entry["placement"] == "gpu"
+        used += entry["memory"]["total_bytes"] - entry["memory"]["margin_bytes"]
+    system = max(4 * 1024, pool // 10)
+    assert used <= min(usable, pool - system) * MIB
