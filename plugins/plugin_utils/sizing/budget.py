@@ -77,10 +77,14 @@ def host(vram, reserve_bytes=0):
     if available is not None and total and not (limit and limit < total):
         # Even if Ollama held the whole budget, others hold at least the rest of what is gone.
         budget -= max(0, total - available - budget)
-    cards = []
-    for device in vram.get("devices") or []:
-        card = _card(device, total, reserve_bytes, warnings)
+    cards, keys = [], set()
+    for position, device in enumerate(vram.get("devices") or []):
+        # Cards that someone described by hand may have neither number nor identity; each is one of its own all the same.
+        card = _card(device if device.get("index") is not None else dict(device, index=position), total, reserve_bytes, warnings)
         if card:
+            if card.key in keys:
+                card = card._replace(key="%s #%d" % (card.key, position))
+            keys.add(card.key)
             cards.append(card)
     cards.sort(key=lambda card: (not card.discrete, -card.budget, card.key))
     unified = bool(cards) and all(card.unified for card in cards)

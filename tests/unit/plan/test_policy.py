@@ -228,6 +228,18 @@ def test_a_vision_model_leaves_room_for_its_own_buffer(make_machine, make_card):
     assert sum(entry["memory"]["total_bytes"] - GIB for entry in both["models"]) + GIB <= both["models"][0]["devices"][0]["budget_bytes"]
 
 
+def test_cards_described_by_hand_are_told_apart(make_machine):
+    """Without number and identity (llm_vram_override) two cards were taken for one, and what is loaded on one was not missed there."""
+    cards = [{"vendor": "nvidia", "name": "L4", "memory_usable_bytes": size * GIB} for size in (22, 11)]
+    wants = [{"model": "deepseek-r1:14b", "context": 8192}, {"model": "qwen3:14b", "context": 8192}, {"model": "llama3.2:3b"}]
+    found = plan({"devices": cards, "system_memory": {"total_bytes": 64 * GIB}}, *wants)
+    used = [0, 0]
+    for entry in found["models"]:
+        for device in entry["devices"]:
+            used[device["index"]] += device["total_bytes"] - device["margin_bytes"]
+    assert found["ok"] and 0 < used[0] <= 21 * GIB and 0 < used[1] <= 10 * GIB
+
+
 def test_loaded_in_turns_each_has_the_card_for_itself(make_machine, make_card):
     found = plan(make_machine(make_card()), R1, {"model": "qwen3:14b", "context": 4096}, resident="one")
     assert found["ok"] and found["environment"]["OLLAMA_MAX_LOADED_MODELS"] == "1"
