@@ -72,13 +72,14 @@ def run(options):
             ANSIBLE_CALLBACKS_ENABLED="llmfleet.ollama.fleet_report,module_runs",
             MODULE_RUNS_RECORD=str(record),
         )
+        print(f"running {options.playbook} once", flush=True)
         started = time.monotonic()
-        done = subprocess.run(
-            [tool("ansible-playbook"), "-i", options.inventory, options.playbook, *options.more], cwd=ROOT, env=env, check=False
-        )
+        command = [tool("ansible-playbook"), "-i", options.inventory, options.playbook, *options.more]
+        done = subprocess.run(command, cwd=ROOT, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         took = time.monotonic() - started
         runs = counted(record.read_text())
     if done.returncode:
+        print(done.stdout)
         print(f"{options.playbook} failed (exit status {done.returncode}), so there is nothing to count.")
         return None, took
     return runs, took

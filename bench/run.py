@@ -19,11 +19,13 @@ BENCHES = (
 
 
 def main() -> int:
-    failed = 0
+    failed = []
     for script, *arguments in BENCHES:
         print("== bench/%s" % script, flush=True)
-        failed |= subprocess.run([sys.executable, str(HERE / script), *arguments], cwd=HERE.parent, check=False).returncode
-    return failed
+        if subprocess.run([sys.executable, str(HERE / script), *arguments], cwd=HERE.parent, check=False).returncode:
+            failed.append(script)
+    print(f"Failed: {', '.join(failed)}; the lines above say why." if failed else "All benchmarks ran; no host needs more module runs than it may.")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
