@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fleet import HOSTS, Run, inside
 
-# What a host had before the first deployment is not in these lists.
+# What a host had before the first deployment is not in these lists, nor are Open WebUI's backups, which outlive everything.
 OLLAMA = """
 ls -d /opt/ollama /usr/local/bin/ollama /usr/share/ollama /etc/llmfleet /etc/profile.d/ollama.sh /etc/ansible/facts.d/llmfleet.fact \\
   /etc/systemd/system/*ollama* /etc/systemd/system/*/*ollama* /etc/systemd/system/nftables.service.d 2>/dev/null
@@ -20,7 +20,7 @@ getent passwd ollama; getent group ollama; pgrep -a ollama
 """
 HUB = """
 ls -d /srv/model-mirror /etc/nginx/conf.d/llmfleet* /etc/systemd/system/model-mirror* /etc/systemd/system/*/model-mirror* 2>/dev/null
-ls -d /opt/ollama /etc/systemd/system/*webui* /etc/open-webui* /var/lib/open-webui* /srv/open-webui* /var/backups/open-webui* 2>/dev/null
+ls -d /opt/ollama /etc/systemd/system/*webui* /etc/open-webui* /var/lib/open-webui* /srv/open-webui* 2>/dev/null
 docker ps -aq; docker volume ls -q
 getent passwd model-mirror
 """
