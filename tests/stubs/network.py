@@ -35,10 +35,11 @@ class HostsOllama(FakeOllama):
         super().__init__(self.file.with_suffix(".store"), registry, address=(address, 11434))
 
     def look(self, client):
-        """The settings of the server that answers this client, or None."""
+        """The server that answers this client, or None."""
         host = self.system(self.file, check=True)
         try:
             server = host.state["server"]
+            self.spills = host.state.get("spills")
             if not server or not host.reaches(client, int(server["environment"]["OLLAMA_HOST"].rpartition(":")[2])):
                 return None
             return server
@@ -56,6 +57,8 @@ class HostsOllama(FakeOllama):
             self.running = server
         self.version = server["version"]
         self.context_length = int(server["environment"].get("OLLAMA_CONTEXT_LENGTH", 4096))
+        spills = [self.version, self.context_length] == self.spills
+        self.vram_share = dict.fromkeys(self.names(), 0.7 if spills else 1.0)
         if request.path == "/v1/chat/completions":
             self.chat(request, json.loads(request.rfile.read(int(request.headers["Content-Length"]))))
         else:

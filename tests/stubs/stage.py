@@ -116,7 +116,8 @@ def stranger(state):
 VARIANTS = {
     "windows": {
         "amd": machine(accelerators=["amd"]),
-        "rtx-4070": lambda state: state.update(observation=observed("windows-rtx-4070-registry")),
+        # Its card holds less than was predicted for the first choice; a newer release takes less.
+        "rtx-4070": lambda state: state.update(observation=observed("windows-rtx-4070-registry"), spills=["0.31.0", 6144]),
         "powershell": machine(no_powershell=True),
         "rights": machine(is_admin=False),
         "driver": lambda state: state.update(observation=observed("nvidia-rtx-2080-windows")),
