@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 import pytest
-from test_site import HOSTS, ROOT, Run, ask
+from fleet import HOSTS, ROOT, Run, ask
 
 HOST, HUB = "lab-3090x2", "lab-hub"
 BIG = "deepseek-r1:70b"

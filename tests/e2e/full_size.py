@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models of full size that take no disk: the head of the published file, with its tokenizer and tensor types, and a hole for the weights."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import struct
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests/sizing_oracle"))
+
+import headers
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import ggml
+
+_NUMBERS = {name: number for number, (name, _block, _size) in ggml.TYPES.items()}
+# Merges of the tokenizer: what makes a head megabytes.
+_MERGES = {"qwen2": 151387, "qwen3": 151387, "llama": 280147}
+
+
+@functools.cache
+def _strings(count: int, form: str) -> bytes:
+    return struct.pack("<IIQ", 9, 8, count) + b"".join(struct.pack("<Q", len(text)) + text for text in ((form % i).encode() for i in range(count)))
+
+
+def _type(model, name: str, shape: tuple, quantization: str) -> str:
+    """llama.cpp's choice for each tensor (llama-quant.cpp): Q4_K_M gives more bits to the output and to a part of two kinds of layers."""
+    if len(shape) == 1:
+        return "F32"
+    if quantization != "Q4_K_M":
+        return quantization
+    if name == "output.weight":
+        return "Q6_K"
+    if ".ffn_down." in name or ".attn_v." in name:
+        layer, layers = int(name.split(".")[1]), model.d["layers"]
+        if layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2:
+            return "Q6_K"
+        if ".attn_v." in name and layers == 80:
+            return "Q5_K"
+    return "Q4_K"
+
+
+def head(model, quantization: str) -> tuple[bytes, int]:
+    """The head, and the bytes of the tensors behind it."""
+    keys = {"general.architecture": model.arch, "general.alignment": 32, "tokenizer.ggml.model": "gpt2"}
+    keys.update({f"{model.arch}.{key}": value for key, value in model.keys.items() if key != "vocab_size"})
+    vocabulary = model.d["vocab"]
+    arrays = {
+        "tokenizer.ggml.tokens": _strings(vocabulary, "tok%06d"),
+        "tokenizer.ggml.token_type": struct.pack("<IIQ", 9, 5, vocabulary) + struct.pack("<i", 1) * vocabulary,
+        "tokenizer.ggml.merges": _strings(_MERGES[model.arch], "ab%04d cd"),
+    }
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(model.tensors), len(keys) + len(arrays))
+    out += b"".join(headers._string(key) + headers._value(value) for key, value in keys.items())
+    out += b"".join(headers._string(key) + packed for key, packed in arrays.items())
+    offset = 0
+    for name, shape, _kind in model.tensors:
+        kind = _type(model, name, shape, quantization)
+        out += headers._string(name) + struct.pack("<I%dQIQ" % len(shape), len(shape), *shape, _NUMBERS[kind], offset)
+        elements = 1
+        for part in shape:
+            elements *= part
+        offset += -(-ggml.row_bytes(kind, elements) // 32) * 32
+    return out + b"\0" * (-len(out) % 32), offset
+
+
+def publish(store: Path, family: str, tag: str, model, quantization: str) -> int:
+    """Lay a model into a mirror's store as Ollama does; gives the bytes of its head. A hole of 40 GB is not hashed: its name is made up."""
+    blobs, manifests = store / "blobs", store / "manifests/registry.ollama.ai/library" / family
+    for folder in (blobs, manifests):
+        folder.mkdir(parents=True, exist_ok=True)
+    begin, size = head(model, quantization)
+    config = json.dumps({"model_format": "gguf", "model_family": model.arch, "file_type": quantization}).encode()
+    names = [hashlib.sha256(text.encode()).hexdigest() for text in (f"{family}:{tag}", f"{family}:{tag} config")]
+    with open(blobs / f"sha256-{names[0]}", "wb") as file:
+        file.write(begin)
+        file.truncate(len(begin) + size)
+    (blobs / f"sha256-{names[1]}").write_bytes(config)
+    layer = {"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:{names[0]}", "size": len(begin) + size}
+    manifest = {"schemaVersion": 2, "config": {"digest": f"sha256:{names[1]}", "size": len(config)}, "layers": [layer]}
+    (manifests / tag).write_text(json.dumps(manifest), encoding="utf-8")
+    return len(begin)
