@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import BadName, parse_digest, parse_name
 
 KEYS = ("name", "digest", "from", "parameters", "context", "require_gpu")
@@ -79,13 +81,21 @@ def parse_parameters(text):
     for line in str(text or "").splitlines():
         name, _space, value = line.strip().partition(" ")
         if name:
-            found.setdefault(name, []).append(_word(value))
+            found.setdefault(name, []).append(_word(_unquoted(value.strip())))
     return {name: sorted(values) for name, values in found.items()}
+
+
+def _unquoted(text):
+    """A text without Go's quotes. What JSON writes in another way, such as a zero byte, is no sensible parameter and stays as it is."""
+    try:
+        return json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        return text
 
 
 def _word(value):
     """1, 1.0 and "1" are the same parameter."""
-    text = ("true" if value else "false") if isinstance(value, bool) else str(value).strip().strip('"')
+    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
     try:
         return repr(float(text))
     except ValueError:

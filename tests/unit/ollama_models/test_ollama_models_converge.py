@@ -129,6 +129,18 @@ def test_exact_prunes_what_is_not_named_and_keeps_bases(converge, ollama, regist
     assert not converge([{"name": "short", "from": small, "parameters": {"num_predict": 3}}], state="exact")["changed"]
 
 
+def test_texts_of_parameters_are_compared_as_they_are_meant(converge, ollama, small):
+    """Ollama shows them quoted. Taken by the letter, a stop of two line ends is made anew on every run and shown as a change in check mode."""
+    stops = ["\n\n", "User:", 'say "x"', " lead", "ü"]
+    wants = [{"name": "short", "from": small, "parameters": {"stop": stops, "temperature": 0.6, "penalize_newline": True}}]
+    converge(wants)
+    ollama.requests.clear()
+    assert not converge(wants, check=True)["changed"]
+    assert not converge(wants)["changed"] and changes(ollama) == []
+    wants[0]["parameters"]["stop"] = stops[1:]
+    assert converge(wants)["changed"]
+
+
 def test_exact_of_nothing_is_refused(converge, ollama):
     ollama.have("old:1b", model_blobs("old"))
     with pytest.raises(Failure, match="state 'absent'"):
