@@ -36,8 +36,11 @@ def held_by_others(device, warnings):
     if holders:
         known = sum(holder.get("memory_bytes") or 0 for holder in others)
         blind = any(holder.get("memory_bytes") is None for holder in others)
-        if blind and len(others) == len(holders):
-            return units.pad(max(known, used), _GRAIN)  # nothing of ours is there: all that is used belongs to others
+        if blind:
+            # Windows names processes without their bytes: what is not ours belongs to others, and where ours are without bytes too, a desktop's share
+            # is left to them, the same at the least as before our models were loaded.
+            ours = [holder.get("memory_bytes") for holder in holders if _is_ours(holder.get("name"))]
+            known = max(known, _DESKTOP, 0 if None in ours else used - sum(ours))
         return units.pad(known, _GRAIN)
     if device.get("vendor") == "apple" or device.get("unified"):
         return 0  # the limit of the working set and the share for the system cover it

@@ -271,6 +271,18 @@ def test_cards_on_windows_keep_a_desktop_free(make_machine, make_card):
     assert entry["budget_bytes"] == (12288 - 368 - 1024) * MIB
 
 
+def test_processes_without_bytes_keep_a_desktop_free(make_machine, make_card):
+    """NVML on Windows: once Ollama runs beside the desktop, the desktop's memory must not count as ours, or the plan grows into it."""
+    desktop, ours = {"name": "dwm.exe", "memory_bytes": None}, {"name": "ollama.exe", "memory_bytes": None}
+
+    def room(holders, used):
+        card = make_card("RTX 3060", 12288, 0, memory_used_bytes=used * MIB, memory_used_by=holders)
+        return plan(make_machine(card), {"model": "llama3.2:3b"})["models"][0]["budget_bytes"] // MIB
+
+    assert room([desktop], 700) == room([desktop, ours], 9000) == 12288 - 1024
+    assert room([desktop], 3000) == 12288 - 3008
+
+
 def test_processes_without_a_name_are_told_of(make_machine, make_card):
     found = plan(make_machine(make_card(memory_used_bytes=4 * GIB)))
     assert any("cannot be named" in warning for warning in found["warnings"])
