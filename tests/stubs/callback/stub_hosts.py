@@ -54,7 +54,7 @@ def lead_builtin(real):
 
 
 def lead_modules(real):
-    def execute(action, module_name=None, module_args=None, task_vars=None, **more):
+    def execute(action, module_name=None, module_args=None, *rest, task_vars=None, **more):
         if simulated(task_vars) and module_name in PROBES:
             from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.stub import HOSTS
 
@@ -68,7 +68,7 @@ def lead_modules(real):
             loopback = action._templar.template(task_vars["ansible_host"])
             url = re.sub(r"//127\.0\.0\.1(?=[:/])", f"//{loopback}", module_args["api_url"])
             module_args = {**module_args, "api_url": url, "proofs_path": str(facts), "models_dir": None}
-        return real(action, module_name=module_name, module_args=module_args, task_vars=task_vars, **more)
+        return real(action, module_name, module_args, *rest, task_vars=task_vars, **more)
 
     return execute
 

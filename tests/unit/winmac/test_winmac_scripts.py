@@ -156,7 +156,8 @@ case "$*" in
 "-a anchor -F all") : >"$STATE/anchor" ;;
 -E) echo "2150     pfctl                        18446744073709551609     0 days 00:00:12" >>"$STATE/references"
     printf 'No ALTQ support in kernel\nALTQ related functions disabled\npf enabled\nToken : 18446744073709551609\n' >&2 ;;
--X*) grep -vw "$2" "$STATE/references" >"$STATE/left"; mv "$STATE/left" "$STATE/references" ;;
+-X*) grep -qw "$2" "$STATE/references" || exit 1
+    grep -vw "$2" "$STATE/references" >"$STATE/left"; mv "$STATE/left" "$STATE/references" ;;
 *) exit 1 ;;
 esac"""
 
