@@ -167,7 +167,11 @@ class Converger:
                 % (name.short, pin[:12], local["digest"][:12], place, lookup.words)
             )
         if lookup.kind == "missing":
-            return "%s does not exist at %s: check the name and the tag in llm_models" % (name.short, place)
+            words = "%s does not exist at %s: check the name and the tag in llm_models" % (name.short, place)
+            if comes_from_mirror(self.registry, name):
+                # With --limit the play that fills the mirror has no host.
+                words += "; if they are right, let the mirror's own host take part in the run, which fills it"
+            return words
         if lookup.kind == "too_new":
             return "%s needs a newer Ollama than this host's %s: raise ollama_version, or choose an older tag" % (name.short, self.version)
         if lookup.kind == "unreachable" and comes_from_mirror(self.registry, name):

@@ -158,7 +158,7 @@ def test_absent(converge, ollama):
 
 
 def test_all_wants_are_checked_before_the_first_change(converge, ollama, small):
-    with pytest.raises(Failure, match="gone:7b does not exist at .*llm_models"):
+    with pytest.raises(Failure, match="gone:7b does not exist at .*llm_models; .* the mirror's own host"):
         converge([small, "gone:7b"])
     assert changes(ollama) == []
 
