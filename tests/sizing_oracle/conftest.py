@@ -1,16 +1,21 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The oracle's builds, and the table of differences at the end of the run."""
+"""The oracle's builds, and the table of differences at the end of the run.
+
+LLMFLEET_ORACLE_RECORD=tests/unit/sizing/recorded_dry_runs.csv keeps what llama.cpp said for the unit tests, which do without it.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 
 import oracle
 import pytest
 
+RECORD = []  # build, model, settings, what llama.cpp said
 ROWS = {}  # (build, model) -> [runs, worst difference in MiB, worst in %]
 
 
@@ -35,7 +40,9 @@ def build(request):
 
 @pytest.fixture
 def note():
-    def add(build, label, ours, theirs):
+    def add(build, label, settings, ours, answer):
+        theirs = answer["compute"]
+        RECORD.append((build, label, *settings, *("%.2f" % answer[part] for part in ("kv", "state", "compute"))))
         row = ROWS.setdefault((build, label), [0, 0.0, 0.0])
         difference = ours - theirs
         row[0] += 1
@@ -51,6 +58,9 @@ def note():
 def pytest_terminal_summary(terminalreporter):
     if not ROWS:
         return
+    if os.environ.get("LLMFLEET_ORACLE_RECORD"):
+        with open(os.environ["LLMFLEET_ORACLE_RECORD"], "w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(RECORD)
     terminalreporter.write_line("")
     terminalreporter.write_line("compute buffer, ours against llama.cpp's dry run (KV cache and recurrent state: equal in every run)")
     terminalreporter.write_line("%-8s %-28s %6s %12s %9s" % ("build", "model", "runs", "worst MiB", "worst %"))

@@ -50,7 +50,7 @@ def test_memory_equals_the_dry_run(build, note, tmp_path, label):
             continue
         found = memory.memory(shape, memory.Settings(context, parallel, kind, kind, flash, ubatch, era))
         ours = (found.compute + found.mask) / MIB
-        note(build.build, label, ours, answer["compute"])
+        note(build.build, label, (context, parallel, ubatch, int(flash), kind), ours, answer)
         if abs(found.kv / MIB - answer["kv"]) > EXACT or abs(found.recurrent / MIB - answer["state"]) > EXACT:
             wrong.append("%s: KV %.2f, state %.2f MiB; llama.cpp %s" % (what, found.kv / MIB, found.recurrent / MIB, answer))
         if abs(ours - answer["compute"]) > EXACT:
