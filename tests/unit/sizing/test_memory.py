@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.filter.gib import gib
 from ansible_collections.llmfleet.ollama.plugins.filter.model_memory import model_memory
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import allocator, catalogue, memory, ollama_rules, versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import allocator, catalogue, graphs, memory, ollama_rules, versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import MetadataError, Shape
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.wants import BadInput
 
@@ -327,3 +327,23 @@ def test_an_estimate_is_ten_percent_larger():
     assert guessed["source"] == "estimate" and guessed["download_bytes"] == int(8e9 * 8.5 / 8 * 1.1)
     assert catalogue.estimate("somebody", "big") is None
     assert memory.describe(Shape(guessed), memory.settings_for(Shape(guessed), 4096))["weights_bytes"] > 8e9
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_the_operations_of_a_recurrent_layer(parallel):
+    """As llama.cpp b10566 lists them for qwen3.5 35b-a3b at a micro-batch of 512, in KiB. They are not where the peak of a recorded run lies."""
+    keys = {"block_count": 40, "embedding_length": 2048, "feed_forward_length": 512, "attention.head_count": 16, "attention.head_count_kv": 2}
+    keys.update({"ssm.conv_kernel": 4, "ssm.state_size": 128, "ssm.group_count": 16, "ssm.inner_size": 4096, "ssm.time_step_rank": 32})
+    shape = Shape(dict({"qwen35." + key: value for key, value in keys.items()}, **{"general.architecture": "qwen35", "blob_bytes": 10**10}))
+    told = memory.Settings(4096, parallel, "f16", "f16", True, 512, versions.era("ii"))
+    builder = graphs._Builder(shape, told, 4096, 4096)
+    before = len(builder.g.nodes)
+    builder.recurrent_layer(builder.x)
+    found = [node.size // 1024 for node in builder.g.nodes[before:] if node.size]
+    tail, state = 96 * parallel, 2048 * parallel
+    assert found == [
+        *(tail, 16384, 16384 + tail, state),  # the convolution's tail, Q K V in one, both joined, the state
+        *(16384, 16384, 4096, 4096),  # convolution, its activation, normalized Q and K
+        *(64, 64, 64, 64, 64, 64),  # decay (4 operations) and beta (2)
+        *(8192 + state, 8192, 8192, 8192, 8192, 8192, 4096),  # the delta net, its norm, the gate, the product, the output
+    ]
