@@ -107,6 +107,8 @@ def _install(version: str) -> Path:
         [uv, "pip", "install", "--quiet", "--target", tree, "--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36",
          "--only-binary", ":all:", "--overrides", HERE / "without.txt", f"open-webui[postgres]=={version}"],
         check=True,
+        # pip reads PyPI with the authorities that the machine trusts, a company's own among them; so shall uv.
+        env=dict(os.environ, UV_SYSTEM_CERTS="1"),
     )  # fmt: skip
     for folder in (*LEFT_OUT_PACKAGES, "bin"):
         shutil.rmtree(tree / folder)
