@@ -208,12 +208,15 @@ class Planner:
 
     # -- all of them
 
-    def _sequence(self):
-        """Models that are given come first, the largest before all, since it is the hardest to place; families get what is left, in their order."""
+    def _sequence(self, by_size=False):
+        """Models that are given come first, the largest before all, since it is the hardest to place; families get what is left, in their order.
+
+        by_size: families too by the size of their lightest tag, for lists that can be placed in no other way.
+        """
 
         def rank(want):
-            family = want.kind == "family"
-            return family, 0 if family else -self.options[want.position][0].shape.file_bytes, want.position
+            family = want.kind == "family" and not by_size
+            return family, 0 if family else -min(c.shape.file_bytes for c in self.options[want.position]), want.position
 
         return sorted(self.wanted, key=rank)
 
@@ -231,7 +234,7 @@ class Planner:
         """The first want of which not even the lightest tag fits beside the lightest of those before it; None if all do."""
         leeway = 1 + _NEAR_MISS if self.sources[0] == "header" else 1  # by their headers they may be smaller
         left, ram = [int(size * leeway) for size in placement.usable_left(self.host)], self.host.ram_budget * leeway
-        for want in self._sequence():
+        for want in self._sequence(by_size=True):
             placed = self._place_lightest(want, loads, left, ram)
             if not placed:
                 return want
@@ -240,9 +243,9 @@ class Planner:
                 ram -= spent
         return None
 
-    def _choose(self, loads, look_ahead):
+    def _choose(self, loads, look_ahead, by_size):
         left, ram, chosen = placement.usable_left(self.host), self.host.ram_budget, []
-        sequence = self._sequence()
+        sequence = self._sequence(by_size)
         for number, want in enumerate(sequence):
             kept_left, kept_ram = left, ram
             if look_ahead:
@@ -302,9 +305,9 @@ class Planner:
         for tried in (loads, [load for load in loads if load.k_type == "f16"]):
             if not tried:
                 continue
-            for look_ahead in (False, True):
+            for by_size, look_ahead in itertools.product((False, True) if len(self.host.cards) > 1 else (False,), (False, True)):
                 try:
-                    chosen = self._choose(tried, look_ahead)
+                    chosen = self._choose(tried, look_ahead, by_size)
                 except _NothingFits as problem:
                     failure = problem
                     continue

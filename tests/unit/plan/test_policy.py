@@ -219,6 +219,13 @@ def test_models_over_two_cards_are_packed_whatever_their_order(make_machine, mak
     assert any("gemma3:4b finds no room if it is loaded after" in text for text in found["warnings"])
 
 
+def test_families_that_fit_in_one_order_only_are_placed_in_it(make_machine, make_card):
+    """Beside a small model Ollama would believe gpt-oss too large for its card; it has to be placed first, wherever it stands in the list."""
+    machine = make_machine(make_card("card", 1500, 0, 0), make_card("card", 16612, 0, 1))
+    wants = [{"family": family, "context": 4096} for family in ("gpt-oss", "deepseek-r1")]
+    assert plan(machine, *wants)["ok"] and plan(machine, *wants[::-1])["ok"]
+
+
 def test_a_vision_model_leaves_room_for_its_own_buffer(make_machine, make_card):
     """The projector's buffer is not in what llama.cpp fits, so the next model has to do without it."""
     wants = [{"model": "gemma3:4b", "context": 8192}, {"model": "llama3.2:3b", "context": 8192}]

@@ -124,15 +124,19 @@ def test_models_that_stay_loaded_never_exceed_a_card_together(sizes, wants, vers
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(SIZES, min_size=1, max_size=3), st.lists(WANTS, min_size=2, max_size=3), st.integers(0, 20000), st.randoms(use_true_random=False))
-def test_what_several_models_get_is_no_accident(sizes, wants, more, random):
-    """Another order of the list, larger cards, one model less, or models in turns never turn a plan into none."""
+@given(SIZES, st.lists(WANTS, min_size=2, max_size=3), st.integers(0, 20000), st.randoms(use_true_random=False))
+def test_what_several_models_get_is_no_accident(size, wants, more, random):
+    """Another order of the list, a larger card, one model less, or models in turns never turn a plan into none.
+
+    One card: over several, Ollama's own rules (a model spreads over all cards if it is believed too large for one) make no such promise.
+    """
+    sizes = [size]
     found = together(sizes, wants)
     shuffled = wants[:]
     random.shuffle(shuffled)
     if found["ok"]:
         assert together(sizes, shuffled)["ok"]
-        assert together([size + more for size in sizes], wants)["ok"]
+        assert together([size + more], wants)["ok"]
         assert together(sizes, wants[:-1])["ok"]
         assert together(sizes, wants, resident="one")["ok"]
 
