@@ -73,12 +73,23 @@ class Converger:
             self._check_disk()
             self._decide_proofs()
         except ApiUnreachable as exc:
+            if self.check_mode:
+                self._foresee(exc)
+                return self
             raise Failure(
                 "Ollama does not answer at %s (%s): start its service, or set api_url to where it listens" % (self.api.url, exc.message)
             )
         except ApiError as exc:
             raise Failure("Ollama at %s answered with an error: %s" % (self.api.url, exc.message))
         return self
+
+    def _foresee(self, exc):
+        """Check mode before the service is there: everything would be new, and nothing can be compared."""
+        self.warnings.append("Ollama does not answer at %s (%s), so all models are taken as missing there" % (self.api.url, exc.message))
+        self.version, self.local, self.before = None, {}, {}
+        if self.state != "absent":
+            self.pulls = [{"name": name, "key": key, "remote": None} for key, (name, _pin) in self._downloads().items()]
+            self.creates = [key for key, want in self.wants.items() if want.base is not None]
 
     @property
     def long_work(self):

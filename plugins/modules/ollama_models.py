@@ -19,7 +19,8 @@ description:
     so an unchanged model is never pulled.
   - Checks the free disk against the layers that are missing before the first byte comes, goes on where a broken pull stopped,
     and reads every line of the answer, since Ollama reports its errors after an HTTP 200.
-  - All wants are checked before the first change. Changes nothing in check mode, and names what it would pull and remove.
+  - All wants are checked before the first change. Changes nothing in check mode, and names what it would pull and remove; where the server is
+    not there yet, that is everything.
   - While models come down, the action of the same name prints a line for each host with percent, bytes, rate and time left.
     On a Windows host the work is done from the controller through O(api_url).
 extends_documentation_fragment: [llmfleet.ollama.registry_proxy]
@@ -231,7 +232,7 @@ downloaded_bytes:
   returned: always
   type: int
 ollama_version:
-  description: Version of the server.
+  description: Version of the server; null in check mode when it does not answer.
   returned: always
   type: str
 ansible_facts:

@@ -32,6 +32,14 @@ def first(lab):
     return Run("first", "site.yml")
 
 
+def test_check_mode_before_anything_is_there(lab):
+    """People look before they leap: the first --check must go through to the end, and leave machines as bare as it found them."""
+    foreseen = Run("foreseen", "site.yml", "--check").assert_good()
+    assert set(foreseen.changed()) == {*HOSTS, "lab-hub"}
+    for host in HOSTS:
+        assert inside(host, "ls /opt/ollama /etc/systemd/system/ollama.service 2>/dev/null | wc -l").strip() == "0", host
+
+
 def test_first_run(first):
     """The mission: one command, every host ends with a service and models."""
     first.assert_good()

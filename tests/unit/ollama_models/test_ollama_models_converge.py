@@ -394,6 +394,16 @@ def test_server_that_is_not_there(converge, ollama):
         converge(["x:1b"], api_url="http://127.0.0.1:9")
 
 
+def test_check_mode_before_there_is_a_server(converge):
+    """People look with --check before the first installation; without this the look would fail at its last step."""
+    wants = ["x:1b", {"name": "short", "from": "y:1b", "parameters": {"num_predict": 3}}]
+    result = converge(wants, check=True, api_url="http://127.0.0.1:9")
+    assert result["changed"] and result["to_pull"] == ["x:1b", "y:1b"] and result["ollama_version"] is None
+    assert "short:latest to be made from y:1b" in result["diff"]["after"] and result["diff"]["before"] == ""
+    assert "does not answer at http://127.0.0.1:9" in result["warnings"][0]
+    assert not converge(wants, check=True, state="absent", api_url="http://127.0.0.1:9")["changed"]
+
+
 @pytest.mark.parametrize(
     "models, words",
     [
