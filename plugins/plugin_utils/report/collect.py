@@ -15,7 +15,7 @@ from .text import clean, number, plain
 COLLECTION = "llmfleet.ollama."
 ACTIONS = ("vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
 GROUPS = ("ollama", "open_webui", "model_mirror")
-# Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back}.
+# Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}.
 PRODUCTS = ("ollama", "open_webui", "model_mirror")
 
 _ACTION_NAMES = {COLLECTION + action: action for action in ACTIONS}
@@ -282,6 +282,7 @@ def software(fact: dict) -> dict:
         "wanted_version": clean(fact.get("wanted_version")),
         "url": clean(fact.get("url")),
         "rolled_back": bool(fact.get("rolled_back")),
+        "removed": bool(fact.get("removed")),
     }
 
 

@@ -11,6 +11,8 @@ from .text import clean, count, gib, number
 SCHEMA_VERSION = 1
 # Parts of a row that are kept from the run before when this run did not ask again, each with the time it was learned.
 PARTS = ("machine", "plan", "store", "mirror", "web", "chats", "system", "software")
+# What a host no longer has when a product is removed from it, and the product's own name.
+REMOVED = {"ollama": ("Ollama", ("plan", "store", "chats")), "open_webui": ("Open WebUI", ("web",)), "model_mirror": ("the mirror", ("mirror",))}
 STATES = ("unreachable", "failed", "changed", "would_change", "ok")
 SLOWEST = 3
 # An installed file below this share of the planned download isn't the model that the plan was made for.
@@ -64,6 +66,10 @@ def _row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) ->
             dates[part] = before["dates"].get(part, before.get("seen"))
     if before and entry["software"] and before.get("software"):
         row["software"] = {**before["software"], **entry["software"]}
+    for product, told in entry["software"].items():
+        for part in REMOVED[product][1] if told["removed"] else ():
+            row[part] = None
+            dates.pop(part, None)
     row["dates"] = dates
     problem = entry["problem"]
     if stats.get("unreachable"):
@@ -237,8 +243,9 @@ def _reason(row: dict) -> str:
         models = row["mirror"]["models"]
         size = sum(number(model.get("size_bytes")) or 0 for model in models)
         told.append(f"mirrors {count(len(models), 'model')}" + (f" ({gib(size)})" if size else ""))
-    web = (row.get("software") or {}).get("open_webui")
-    if web or row.get("web"):
+    software = row.get("software") or {}
+    web = software.get("open_webui")
+    if row.get("web") or (web and not web.get("removed")):
         backends = (row.get("web") or {}).get("backends") or []
         told.append(
             "serves Open WebUI"
@@ -246,6 +253,7 @@ def _reason(row: dict) -> str:
             + (f" at {web['url']}" if web and web.get("url") else "")
             + (f" over {count(len(backends), 'Ollama host')}" if backends else "")
         )
+    told += [f"{name} was removed" for product, (name, _parts) in REMOVED.items() if (software.get(product) or {}).get("removed")]
     text = " and ".join(told)
     return text[:1].upper() + text[1:]
 

@@ -310,6 +310,23 @@ def test_a_limited_run_keeps_the_rows_of_the_others_with_their_date():
     assert after["totals"]["changes"] == 2, "changes of earlier runs are not of this run"
 
 
+def test_what_was_removed_is_told_no_longer():
+    """After an uninstallation the rows of the run before would claim models and a web UI that nobody serves."""
+    before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
+
+    def only(name, *parts, removed=()):
+        return {name: {**{part: EVERY_HOST[name][part] for part in ("groups", "seconds", "system", *parts)}, "changes": [], "removed": removed}}
+
+    gone = {**only("lab-3060", removed=["ollama"]), **only("lab-hub", removed=["open_webui", "model_mirror"])}
+    after = runs.document_of(gone, previous=before, inventory=list(EVERY_HOST))
+    rows = {row["name"]: row for row in after["hosts"]}
+    assert rows["lab-3060"]["models"] == [] and rows["lab-3060"]["bars"] and rows["lab-3060"]["reason"] == "Ollama was removed"
+    assert rows["lab-hub"]["reason"] == "Open WebUI was removed and the mirror was removed"
+    # Planned again, it has a plan again.
+    again = runs.document_of(only("lab-3060", "vram", "plan"), previous=after, inventory=["lab-3060"])
+    assert again["hosts"][0]["models"][0]["name"] == "deepseek-r1:14b"
+
+
 def test_hosts_that_left_the_inventory_leave_the_report():
     before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
     after = runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=before, inventory=["lab-cpu", "lab-hub"])

@@ -110,6 +110,7 @@ def test_first_run_second_run_check_mode_and_limit(project):
         "wanted_version": "",
         "url": "http://…@lab-3060:11434",
         "rolled_back": False,
+        "removed": False,
     }
     assert first["lab-3060"]["seconds"] > 0
     whole = (project / "reports/fleet.json").read_text() + (project / "reports/fleet.html").read_text() + said
