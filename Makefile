@@ -35,7 +35,7 @@ molecule: bootstrap  ## every Molecule scenario; S=name for one
 site: bootstrap  ## the whole site on the lab, twice, with failures
 	@$(PYTEST) -v tests/e2e
 
-sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two builds, 5 minutes
+sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two builds, 10 to 20 minutes
 	@$(PYTEST) tests/sizing_oracle
 
 bench: bootstrap  ## speed as ratios, and the number of module runs
