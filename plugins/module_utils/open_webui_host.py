@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import socket
-import subprocess
 import threading
 import urllib.request
 from urllib.parse import urlsplit, urlunsplit
@@ -79,8 +78,8 @@ def unreachable(host: str, port: int, timeout: float) -> str | None:
         return str(error) or type(error).__name__
 
 
-def missing_programs(commands: list) -> list:
-    """The programs that shell commands begin with and that a shell of this host does not find."""
+def missing_programs(commands: list, run_command) -> list:
+    """The programs that shell commands begin with and that a shell of this host does not find. run_command: the module's."""
     missing = []
     for command in commands:
         try:
@@ -89,14 +88,14 @@ def missing_programs(commands: list) -> list:
             continue
         # PGOPTIONS=… before it is not the program.
         program = next((word for word in words if "=" not in word), None)
-        if program and program not in missing and not _found(program):
+        if program and program not in missing and not _found(program, run_command):
             missing.append(program)
     return missing
 
 
-def _found(program: str) -> bool:
+def _found(program: str, run_command) -> bool:
     """Ask the shell that will run it: it knows its own words too."""
-    return subprocess.run(["/bin/sh", "-c", 'command -v -- "$1"', "sh", program], stdout=subprocess.DEVNULL, check=False).returncode == 0
+    return run_command(["/bin/sh", "-c", 'command -v -- "$1"', "sh", program])[0] == 0
 
 
 def from_host(url: str) -> str:

@@ -253,7 +253,7 @@ def main() -> None:
         "image": describe_image(None),
         "data": {"path": None, "exists": False, "filesystem": None, "network": False, "database": False, "error": None, "revision": None},
         "database_error": unreachable(wanted["database_host"], wanted["database_port"], wanted["timeout"]) if wanted["database_host"] else None,
-        "missing": missing_programs(wanted["commands"]),
+        "missing": missing_programs(wanted["commands"], module.run_command),
         "backends": ask_versions(wanted["backends"], wanted["timeout"]),
     }
     try:

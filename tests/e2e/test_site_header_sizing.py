@@ -78,7 +78,8 @@ def mirror(tmp_path_factory):
     except OSError:
         subprocess.run([sys.executable, "lab/lab.py", "up"], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("full-size")
-    shapes = {model.label: model for model in headers.models()} | {"qwen3-8b-r1": next(m for m in headers.models() if m.label == "qwen3-8b")}
+    shapes = {model.label: model for model in headers.models()}
+    shapes["qwen3-8b-r1"] = shapes["qwen3-8b"]
     for tag in catalogue.family_tags("deepseek-r1"):
         if tag.quantization in ("Q4_K_M", "Q8_0") and tag.row["shape"] in shapes:
             full_size.publish(folder, "deepseek-r1", tag.row["tag"], shapes[tag.row["shape"]], tag.quantization)

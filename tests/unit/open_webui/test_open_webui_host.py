@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -72,7 +73,11 @@ def test_a_database_that_is_not_there_has_a_reason(ollama):
 def test_programs_of_commands_are_looked_for_behind_assignments_and_the_shells_own_words_are_found():
     """A dump that cannot be made would be noticed only when the web UI is stopped for its upgrade."""
     commands = ['PGOPTIONS="-c geqo=off" pg_dumq -Fc > "$DUMP"', "set -e; whatever", "pg_dumq again", "a 'cut quote"]
-    assert host.missing_programs(commands) == ["pg_dumq"]
+
+    def run_command(words):
+        return subprocess.run(words, capture_output=True, check=False).returncode, "", ""
+
+    assert host.missing_programs(commands, run_command) == ["pg_dumq"]
 
 
 def test_the_containers_name_for_the_host_is_loopback_on_the_host():
