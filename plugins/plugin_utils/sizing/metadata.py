@@ -55,8 +55,8 @@ class Headers:
         failure = self.cache.get("failure", key, FAILURE_AGE) or self.cache.get("failure", host, FAILURE_AGE)
         manifest = self.cache.get("manifest", key, MANIFEST_AGE)
         if failure and not manifest:
-            silent = failure["silent"]
-            raise RegistryError("%s could not be read: %s" % (name.short, silent) if silent else failure["sentence"], failure["final"])
+            silent = "%s could not be read: %s %s" % (name.short, host, failure["silent"])  # remembered by another model's question
+            raise RegistryError(silent if failure["silent"] else failure["sentence"], failure["final"])
         try:
             if not manifest:
                 manifest = self.registry.manifest(name)

@@ -51,8 +51,8 @@ class Registry:
         }
         if problem.kind in ways:
             raise RegistryError(ways[problem.kind] % (name.short, problem.url), problem.kind in ("missing", "too_new"))
-        words = "%s %s" % (problem.url, problem.words)
-        raise RegistryError("%s could not be read: %s" % (name.short, words), silent=words if problem.kind == "unreachable" else None)
+        sentence = "%s could not be read: %s %s" % (name.short, problem.url, problem.words)
+        raise RegistryError(sentence, silent=problem.words if problem.kind == "unreachable" else None)
 
     def manifest(self, name):
         """The parts of a model: digest of the manifest, layers, config and parameters."""

@@ -207,7 +207,8 @@ def test_a_silent_registry_is_not_asked_again_for_each_tag_and_host(upstream, as
     ask("tiny:1b")
     count = len(upstream.requests)
     found, why, _final = ask("other:7b")
-    assert found is None and why.startswith("other:7b could not be read") and len(upstream.requests) == count
+    assert found is None and why.startswith("other:7b could not be read: %s " % upstream.url) and len(upstream.requests) == count
+    assert "tiny" not in why, "the address of another model's question"
 
 
 def test_what_a_silent_registry_said_before_is_used(upstream, ask, tmp_path):
