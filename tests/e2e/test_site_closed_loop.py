@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 import pytest
-from fleet import HOSTS, ROOT, Run, ask
+from fleet import HOSTS, ROOT, Run, ask, enter
 
 HOST, HUB = "lab-3090x2", "lab-hub"
 BIG = "deepseek-r1:70b"
@@ -36,7 +36,7 @@ REDIRECT = """table inet gpu_proxy {
 
 
 def inside(host: str, *command: str, given: str = "") -> str:
-    done = subprocess.run(["docker", "exec", "-i", host, *command], input=given, capture_output=True, text=True, check=False)
+    done = enter(host, *command, given=given)
     assert done.returncode == 0, (command, done.stdout, done.stderr)
     return done.stdout
 

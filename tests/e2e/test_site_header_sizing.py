@@ -23,7 +23,7 @@ import full_size
 import headers
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
-from fleet import HOSTS, OUTPUT, ROOT, Run, ask
+from fleet import HOSTS, OUTPUT, ROOT, Run, ask, enter
 
 NAME, MIRROR, REGISTRY, STORAGE = "lab-headers", "172.30.77.20", "172.30.77.21", "172.30.77.22"
 MIB = 1 << 20
@@ -52,7 +52,7 @@ PLAY = """
 
 
 def inside(*command: str, given: str = "") -> str:
-    done = subprocess.run(["docker", "exec", "-i", NAME, *command], input=given, capture_output=True, text=True, check=False)
+    done = enter(NAME, *command, given=given)
     assert done.returncode == 0, (command, done.stdout, done.stderr)
     return done.stdout
 
