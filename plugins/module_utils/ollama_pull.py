@@ -84,7 +84,7 @@ class Tracker:
         if isinstance(digest, str) and digest and total:
             layer = self.layers.get(digest)
             if layer is None:
-                found = 0 if digest in self.fresh else completed
+                found = 0 if digest in self.fresh else min(completed, total)
                 layer = self.layers[digest] = {"total": total, "completed": 0, "found": found}
                 moved = True
             # A layer whose hash was wrong starts again: the most that was ever there is what came.

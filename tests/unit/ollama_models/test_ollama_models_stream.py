@@ -12,7 +12,7 @@ import threading
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_api import Api, ApiError, StreamSilent, parse_line
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_pull import Tracker
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 KEYS = st.sampled_from(["status", "digest", "total", "completed", "error", "x"])
@@ -85,6 +85,7 @@ def test_any_json_is_a_line_or_an_error(value):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(MESSAGES.filter(lambda value: isinstance(value, dict)), max_size=12))
+@example([{"status": "pulling", "digest": "sha256:1", "total": 1, "completed": 2}])
 def test_tracker_never_counts_wrong(messages):
     """A hostile or new server may send anything: counts stay within bounds, since a person and a report read them."""
     tracker = Tracker(timeout=10)
