@@ -19,9 +19,12 @@ requirements:
   - enabled in configuration (C(callbacks_enabled))
 options:
   folder:
-    description: Folder of C(fleet.html) and C(fleet.json), made on demand. An empty string writes no file.
+    description:
+      - Folder of C(fleet.html) and C(fleet.json), made on demand. An empty string writes no file.
+      - V({inventory}) stands for the name of the inventory, so that each has a report of its own. A folder without it holds one inventory's
+        report, which the next inventory replaces.
     type: str
-    default: reports
+    default: reports/{inventory}
     env:
       - name: LLMFLEET_REPORT_DIR
     ini:
@@ -44,7 +47,7 @@ import time
 
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.color import stringc
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import collect, document, files, page, table
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import collect, document, files, page, place, table
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report.text import plain
 
 
@@ -62,6 +65,7 @@ class CallbackModule(CallbackBase):
         self.playbook = ""
         self.check_mode = False
         self.inventory = None
+        self.sources = []
 
     # What happens, in the order in which ansible-core tells it.
 
@@ -70,7 +74,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play):
         self.check_mode = bool(play.check_mode)
-        self.inventory = _inventory_hosts(play)
+        self.inventory, self.sources = _inventory(play)
 
     def v2_runner_on_start(self, host, task):
         self.running[host.name, task._uuid] = time.time()
@@ -107,7 +111,9 @@ class CallbackModule(CallbackBase):
         )
 
     def _report(self, stats):
-        folder = self.get_option("folder")
+        pattern = self.get_option("folder")
+        identity = place.identity_of(self.sources, place.root_of(pattern))
+        folder = place.folder_of(pattern, place.name_of(self.sources), identity, _owner)
         json_path, html_path = os.path.join(folder, "fleet.json"), os.path.join(folder, "fleet.html")
         finished = time.time()
         fleet = document.build(
@@ -115,12 +121,14 @@ class CallbackModule(CallbackBase):
             stats={host: stats.summarize(host) for host in self.recorder.hosts},
             run={
                 "playbook": self.playbook,
+                "inventory": identity,
                 "check_mode": self.check_mode,
                 "started": _stamp(self.started),
                 "finished": _stamp(finished),
                 "seconds": round(finished - self.started, 1),
             },
-            previous=files.read_json(json_path) if folder else None,
+            # A folder that names no inventory may hold another one's report: nothing in it is history of this one.
+            previous=files.read_json(json_path) if folder and _owner(folder) == identity else None,
             inventory=self.inventory,
         )
         written = []
@@ -135,12 +143,18 @@ class CallbackModule(CallbackBase):
             self._display.display(table.render(fleet, shutil.get_terminal_size((100, 24)).columns, written, stringc))
 
 
-def _inventory_hosts(play):
-    """All hosts of the inventory in its order, also those that --limit leaves out; None where core doesn't tell."""
+def _owner(folder):
+    """Which inventory's report lies in a folder; None where there is none."""
+    return document.inventory_of(files.read_json(os.path.join(folder, "fleet.json")))
+
+
+def _inventory(play):
+    """All hosts of the inventory in its order, also those that --limit leaves out, and its sources; (None, []) where core doesn't tell."""
     try:
-        return [plain(name) for name in play.get_variable_manager()._inventory.hosts]
+        inventory = play.get_variable_manager()._inventory
+        return [plain(name) for name in inventory.hosts], [plain(source) for source in inventory._sources]
     except AttributeError:
-        return None
+        return None, []
 
 
 def _stamp(moment):

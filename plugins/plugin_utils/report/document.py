@@ -22,7 +22,7 @@ SAME_MODEL = 0.5
 def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = None, inventory=None) -> dict:
     """The document of one run.
 
-    recorded: Recorder.hosts; stats: {host: {failures, unreachable}}; run: {playbook, check_mode, started, finished, seconds};
+    recorded: Recorder.hosts; stats: {host: {failures, unreachable}}; run: {playbook, inventory, check_mode, started, finished, seconds};
     inventory: names of all hosts of the inventory, None where unknown (then no row is dropped).
     """
     before = {row["name"]: row for row in _rows(previous)}
@@ -45,6 +45,12 @@ def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = Non
         "totals": _totals(rows),
         "hosts": rows,
     }
+
+
+def inventory_of(fleet) -> list | None:
+    """Whose report a document is; None where it is no document."""
+    run = fleet.get("run") if isinstance(fleet, dict) else None
+    return run.get("inventory") or [] if isinstance(run, dict) else None
 
 
 def _rows(previous) -> list[dict]:

@@ -80,26 +80,26 @@ def project(tmp_path):
                 "now_or_then": "now",
             }
     hosts["attic"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "recorded": {}}
-    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"ollama": {"hosts": hosts}}))
+    (tmp_path / "mine.yml").write_text(yaml.safe_dump({"ollama": {"hosts": hosts}}))
     (tmp_path / "site.yml").write_text(yaml.safe_dump(PLAY, sort_keys=False))
     return tmp_path
 
 
-def play(project, *arguments, **environment):
-    command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", "hosts.yml", "site.yml", *arguments]
+def play(project, *arguments, inventory="mine.yml", **environment):
+    command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", inventory, "site.yml", *arguments]
     env = {**os.environ, "ANSIBLE_CONFIG": str(project / "ansible.cfg"), "COLUMNS": "100", "ANSIBLE_NOCOLOR": "1", **environment}
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert "Callback dispatch" not in done.stdout + done.stderr, done.stderr
     return done.stdout
 
 
-def rows(project):
-    return {row["name"]: row for row in json.loads((project / "reports/fleet.json").read_text())["hosts"]}
+def rows(project, inventory="mine"):
+    return {row["name"]: row for row in json.loads((project / "reports" / inventory / "fleet.json").read_text())["hosts"]}
 
 
 def test_first_run_second_run_check_mode_and_limit(project):
     said = play(project)
-    assert "lab-3060" in said and "deepseek-r1:14b" in said and "report: reports/fleet.html" in said
+    assert "lab-3060" in said and "deepseek-r1:14b" in said and "report: reports/mine/fleet.html" in said
     first = rows(project)
     assert first["attic"]["state"] == "unreachable" and "Connection refused" in first["attic"]["reason"]
     assert [first[name]["state"] for name in ("lab-3060", "lab-3090x2", "lab-cpu")] == ["changed"] * 3
@@ -113,7 +113,7 @@ def test_first_run_second_run_check_mode_and_limit(project):
         "removed": False,
     }
     assert first["lab-3060"]["seconds"] > 0
-    whole = (project / "reports/fleet.json").read_text() + (project / "reports/fleet.html").read_text() + said
+    whole = "".join(path.read_text() for path in (project / "reports/mine").iterdir()) + said
     assert not [secret for secret in ("hunter2", "user:pass", "GPU-secret") if secret in whole]
 
     play(project, "--limit", "lab-cpu")
@@ -130,6 +130,26 @@ def test_a_run_without_our_actions_is_silent(project):
     (project / "site.yml").write_text(yaml.safe_dump([{"hosts": "lab-cpu", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "hello"}}]}]))
     assert "FLEET" not in play(project)
     assert not (project / "reports").exists()
+
+
+def test_two_inventories_in_one_checkout_never_touch_each_others_rows(project):
+    """A second inventory, one of the same name elsewhere too, took the rows of the first out of the report: the fleet looked as if it had gone."""
+    play(project)
+    before = {path.name: path.read_bytes() for path in (project / "reports/mine").iterdir()}
+    hosts = yaml.safe_load((project / "mine.yml").read_text())["ollama"]["hosts"]
+    for path, name in (("yours/hosts.yml", "lab-cpu"), ("elsewhere/mine.yml", "lab-3060")):
+        (project / path).parent.mkdir()
+        (project / path).write_text(yaml.safe_dump({"ollama": {"hosts": {name: hosts[name]}}}))
+    play(project, inventory="yours")
+    said = play(project, inventory="elsewhere/mine.yml")
+    assert list(rows(project, "yours")) == ["lab-cpu"]
+    (other,) = {path.name for path in (project / "reports").iterdir()} - {"mine", "yours"}
+    assert list(rows(project, other)) == ["lab-3060"] and f"report: reports/{other}/fleet.html" in said
+    assert {path.name: path.read_bytes() for path in (project / "reports/mine").iterdir()} == before
+    # One folder for all, by the operator's own word: the report of another inventory is no history.
+    play(project, LLMFLEET_REPORT_DIR="one")
+    play(project, inventory="yours/hosts.yml", LLMFLEET_REPORT_DIR="one")
+    assert [row["name"] for row in json.loads((project / "one/fleet.json").read_text())["hosts"]] == ["lab-cpu"]
 
 
 def test_the_folder_can_be_moved_and_one_that_cannot_be_written_costs_a_warning_only(project):
