@@ -13,6 +13,8 @@ import json
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.testing import patch_module_args
+from ansible.modules import command
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,22 @@ def test_simulated_server_answers_only_where_it_listens(windows, stage):
 def test_simulated_host_refuses_an_edited_script(windows):
     result = windows.call("ansible.windows.win_powershell", {"script": "Remove-Item C:\\ -Recurse", "parameters": {}}, {})
     assert result["failed"] and "edited" in result["msg"]
+
+
+@pytest.mark.parametrize("creates", [None, "/nowhere/release"])
+def test_a_command_in_check_mode_answers_as_the_real_module(creates, stage, tmp_path, capsys):
+    """A simulated Mac with other words than a real one's lets `--check` fail in the test and pass in life, or the other way round."""
+    args = {"argv": ["/bin/launchctl", "bootstrap", "system", "/x.plist"], "creates": creates}
+    with patch_module_args({**args, "_ansible_check_mode": True}), pytest.raises(SystemExit):
+        command.main()
+    real = json.loads(capsys.readouterr().out)
+    path = tmp_path / "mac.json"
+    path.write_text(json.dumps(stage.new_state("macos")), encoding="utf-8")
+    _module, system = stage.simulated("macos")
+    mac = system(path, check=True)
+    said = mac.command(args)
+    mac.close()
+    assert said == {name: real[name] for name in ("rc", "changed", "skipped") if name in real}
 
 
 def test_nothing_in_a_recording_is_a_secret(stage):
