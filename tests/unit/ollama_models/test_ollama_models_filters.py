@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import model_wants, models_to_drop, models_to_mirror
+from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import misfit_message, model_wants, models_to_drop, models_to_mirror
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import read_wants
 
 PIN = "sha256:" + "a" * 64
@@ -42,3 +42,22 @@ def test_a_step_down_drops_what_no_plan_needs_and_no_base_of_what_it_needs():
     """A base that is dropped takes the model that is made from it along on the next load."""
     assert models_to_drop(["deepseek-r1:70b", "Small:1b", "short:latest"], PLAN) == ["deepseek-r1:70b"]
     assert models_to_drop(["big:70b"], None) == ["big:70b"]
+
+
+SPILLED = {"name": "a:14b", "why": "only 8.0 GiB of 11.0 GiB are on the GPU", "size_bytes": 11 << 30, "size_vram_bytes": 8 << 30}
+UNUSED = {"name": "a:14b", "why": "nothing of its 11.0 GiB is on the GPU", "size_bytes": 11 << 30, "size_vram_bytes": 0}
+REFUSED = {"name": "b:7b", "why": "it does not fit: out of memory", "size_bytes": 0, "size_vram_bytes": 0}
+
+
+def test_a_spill_and_an_unused_card_get_different_advice():
+    """With one text for both, a broken driver sends people through site.yml again, which plans the same and fails the same."""
+    spilled, unused = misfit_message([SPILLED, REFUSED], "the log"), misfit_message([UNUSED], "the log")
+    assert spilled.startswith("a:14b: only 8.0 GiB of 11.0 GiB are on the GPU; b:7b: it does not fit") and "Run site.yml again" in spilled
+    assert "driver" not in spilled and "the log" not in spilled
+    assert "a driver, a library or a right: the log says which" in unused and "llm_prove_gpu to false" in unused
+    assert "smaller" not in unused and "again" not in unused
+
+
+def test_one_unused_card_decides():
+    """Two models and one broken driver: the smaller choice for the second would fail as well."""
+    assert "smaller" not in misfit_message([SPILLED, UNUSED], "the log")

@@ -49,6 +49,9 @@ for path; do
         "$path" "$is" "$path" "$(readlink "$path")" "$(stat -c %Y "$path")"
 done
 
+# ---- who we are ourselves: without root most of what follows is empty, and nothing of it means anything
+say root "$([ "$(id -u)" -ne 0 ] || echo yes)"
+
 # ---- the user, and which of the groups that own GPU devices exist here
 say user "$(id -nG "$user" 2>/dev/null)"
 say gpu_groups "$(getent group render video | cut -d: -f1 | tr '\n' ' ')"
