@@ -463,6 +463,7 @@ class Planner:
             "digest": want.item.get("digest") or candidate.metadata.get("digest"),
             "family": candidate.family,
             "tag": candidate.tag,
+            "embedding": bool(candidate.embedding),
             "parameter_size": candidate.row.parameter_size if candidate.row else candidate.metadata.get("parameter_size"),
             "quantization": candidate.quantization,
             "context": settings.context,
