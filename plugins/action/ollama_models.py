@@ -9,11 +9,8 @@ says where that one tells how far it is; here that file is read every few second
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import tempfile
-import time
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
@@ -21,65 +18,18 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_converge import Converger
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import gib, parse_registry
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_models import ARGUMENTS
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import result_of_job, ticker_for
 
 display = Display()
 
-POLL_SECONDS = 2.0
-# A host that can't be reached for this long while its work goes on is reported as unreachable.
-LOST_POLLS = 15
-# A line at least this often, even when the percentage stands still.
-LONGEST_SILENCE = 30.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-
-
-class Ticker:
-    """Prints progress: at most one line in POLL_SECONDS, and only when there is something new to say."""
-
-    def __init__(self, host, say=display.display, clock=time.monotonic):
-        self.host = host
-        self.say = say
-        self.clock = clock
-        self.at = None
-        self.shown = None
-
-    def __call__(self, state):
-        if not state.get("model"):
-            return
-        now = self.clock()
-        total, done = state.get("total_bytes") or 0, state.get("completed_bytes") or 0
-        percent = int(100 * done / total) if total else None
-        # "pulling 6a0746a1ec1a" changes with every layer, small ones last milliseconds: one word is enough.
-        status = state.get("status", "").split(" sha256")[0]
-        key = (state["model"], "pulling" if status.startswith("pulling") else status, percent)
-        if self.at is not None and (now - self.at < POLL_SECONDS or (key == self.shown and now - self.at < LONGEST_SILENCE)):
-            return
-        self.at, self.shown = now, key
-        self.say("%s: %s" % (self.host, self.line(state, key[1], percent)))
-
-    @staticmethod
-    def line(state, status, percent):
-        model = state["model"]
-        if state.get("count", 1) > 1:
-            model += " (%d of %d)" % (state["number"], state["count"])
-        if percent is None or status != "pulling":
-            return "%s, %s" % (model, status)
-        words = "%s %3d %%, %s of %s" % (model, percent, gib(state["completed_bytes"]), gib(state["total_bytes"]))
-        if state.get("rate"):
-            words += ", %s/s" % gib(state["rate"])
-        if state.get("seconds_left") is not None:
-            words += ", %s left" % duration(state["seconds_left"])
-        return words
-
-
-def duration(seconds):
-    if seconds < 60:
-        return "%d s" % seconds
-    if seconds < 3600:
-        return "%d min" % round(seconds / 60)
-    return "%d h %d min" % (seconds // 3600, seconds % 3600 // 60)
+DIED = (
+    "the work on the models ended on the host without a result: it was killed, or the host ran out of memory; "
+    "run again, what was downloaded is kept"
+)
 
 
 class ActionModule(ActionBase):
@@ -92,11 +42,11 @@ class ActionModule(ActionBase):
         host = task_vars.get("inventory_hostname", "host")
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
             return self._run_from_here(host, task_vars)
-        return self._run_there(host, task_vars)
+        return self._run_there(task_vars)
 
     # -- on the host ---------------------------------------------------------------------------------------------------
 
-    def _run_there(self, host, task_vars):
+    def _run_there(self, task_vars):
         background = not self._task.async_val and not self._task.check_mode
         result = self._execute_module(
             module_name="llmfleet.ollama.ollama_models",
@@ -107,37 +57,7 @@ class ActionModule(ActionBase):
         job = result.pop("job", None)
         if job is None:
             return result
-        return self._finished(self._follow(job, Ticker(host)))
-
-    def _follow(self, path, ticker):
-        """The result of the work that the module left on the host, once it is there."""
-        # The process is asked for after its file: one that ended in between has written its result before.
-        # Its number is the first thing in the file.
-        pid = "sed 's/^{\"pid\": \\([0-9]*\\).*/\\1/' %s" % shlex.quote(path)
-        look = "cat %s; if kill -0 $(%s); then echo; echo alive; fi 2>/dev/null" % (shlex.quote(path), pid)
-        lost = gone = 0
-        while True:
-            time.sleep(POLL_SECONDS if lost or gone or ticker.at is not None else POLL_SECONDS / 4)
-            try:
-                answer = self._low_level_execute_command(look)
-                lost = 0
-            except AnsibleConnectionFailure:
-                # The work goes on without us; a short break of the line is no reason to lose it.
-                lost += 1
-                if lost > LOST_POLLS:
-                    raise
-                continue
-            state, alive = _read_state(answer["stdout"])
-            if state is not None and "result" in state:
-                self._low_level_execute_command("rm -r %s" % shlex.quote(os.path.dirname(path)))
-                return state["result"]
-            gone = 0 if alive else gone + 1
-            if gone > 1:
-                raise AnsibleActionFail(
-                    "the work on the models ended on the host without a result: it was killed, or the host ran out of memory; "
-                    "run again, what was downloaded is kept"
-                )
-            ticker((state or {}).get("progress") or {})
+        return self._finished(result_of_job(self._low_level_execute_command, job, ticker_for(task_vars), DIED))
 
     # -- from the controller -------------------------------------------------------------------------------------------
 
@@ -161,7 +81,7 @@ class ActionModule(ActionBase):
                         "let the mirror listen on 80 or 443" % options["registry"]
                     )
                 before = self._fetch(remote, options["proofs_path"])
-                converger = Converger(options, check_mode=self._task.check_mode, progress=Ticker(host)).look()
+                converger = Converger(options, check_mode=self._task.check_mode, progress=ticker_for(task_vars)).look()
                 result = converger.act()
                 self._store(remote, options["proofs_path"], before)
             except (Failure, ValueError) as exc:
@@ -209,17 +129,3 @@ def _content(path):
             return handle.read()
     except FileNotFoundError:
         return None
-
-
-def _read_state(text):
-    """(state, whether its process lives) from what the shell printed."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    alive = bool(lines) and lines[-1].strip() == "alive"
-    for line in lines:
-        try:
-            state = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(state, dict) and "pid" in state:
-            return state, alive
-    return None, alive

@@ -397,7 +397,7 @@ class Converger:
 
     def _report(self, pull, tracker, index, note=None):
         self.progress({
-            "model": pull["name"].short,
+            "what": pull["name"].short,
             "number": index + 1,
             "count": len(self.pulls),
             "status": note or tracker.status,
@@ -506,7 +506,7 @@ class Converger:
         """Loads a model as its users would, and reads from /api/ps where it went."""
         entry = {"context_length": None, "size_bytes": 0, "size_vram_bytes": 0, "ok": False, "why": "", "error": ""}
         size = self.local[want.name.key]["size"]
-        self.progress({"model": want.name.short, "status": "loading"})
+        self.progress({"what": want.name.short, "status": "loading"})
         patience = 300 + size // HASH_RATE
         try:
             try:

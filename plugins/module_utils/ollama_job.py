@@ -37,9 +37,9 @@ class StateFile:
         write_json(self.path, {"pid": self.pid, "result": result}, 0o600)
 
 
-def start(work):
-    """Runs `work(progress)` in a process of its own; returns the path of its state file at once."""
-    path = os.path.join(tempfile.mkdtemp(prefix="llmfleet-models-"), "state.json")
+def start(work, what):
+    """Runs `work(progress)` in a process of its own; returns the path of its state file at once. `what` names the work in a failure."""
+    path = os.path.join(tempfile.mkdtemp(prefix="llmfleet-"), "state.json")
     StateFile(path).progress({})
     child = os.fork()
     if child:
@@ -59,7 +59,7 @@ def start(work):
         try:
             result = work(state.progress)
         except BaseException as exc:
-            words = "the work on the models ended with %s: %s" % (exc.__class__.__name__, exc)
+            words = "%s ended with %s: %s" % (what, exc.__class__.__name__, exc)
             result = {"failed": True, "msg": words, "exception": traceback.format_exc()}
         state.finish(result)
     finally:

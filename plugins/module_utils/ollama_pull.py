@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.transfer import Rate
 
 # A stream that moves less than this for a whole timeout is called stalled: Ollama repeats its progress line for ever.
 SLOWEST_RATE = 1024
 # Ollama hashes the whole model in silence; a slow disk with a slow CPU does this much a second.
 HASH_RATE = 20 << 20
-# The rate is that of the last seconds, so that the time left follows the line.
-RATE_WINDOW = 15.0
 
 
 class Tracker:
@@ -31,14 +30,14 @@ class Tracker:
         self.done = False
         self.attempts = 0
         self._mark = (clock(), 0)
-        self._samples = deque()
+        self._rate = Rate()
 
     def begin(self):
         """A new attempt: what is on the disk stays, the patience starts anew."""
         self.attempts += 1
         self.status = ""
         self.done = False
-        self._samples.clear()
+        self._rate.clear()
         self._mark = (self.clock(), self.downloaded)
 
     @property
@@ -57,14 +56,11 @@ class Tracker:
 
     @property
     def rate(self):
-        if len(self._samples) < 2:
-            return 0
-        (first, before), (last, after) = self._samples[0], self._samples[-1]
-        return int((after - before) / (last - first)) if last > first else 0
+        return self._rate.per_second
 
     @property
     def seconds_left(self):
-        return int((self.total - self.completed) / self.rate) if self.rate > 0 else None
+        return self._rate.seconds_for(self.total - self.completed)
 
     def silence(self):
         """How long the next line may take."""
@@ -91,9 +87,7 @@ class Tracker:
             layer["completed"] = min(max(layer["completed"], completed), layer["total"])
         if moved or self.downloaded - self._mark[1] >= SLOWEST_RATE * self.timeout:
             self._mark = (now, self.downloaded)
-        self._samples.append((now, self.completed))
-        while self._samples and now - self._samples[0][0] > RATE_WINDOW:
-            self._samples.popleft()
+        self._rate.add(now, self.completed)
 
     def stalled(self):
         """Lines come, but nothing moves."""

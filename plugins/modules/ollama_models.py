@@ -275,7 +275,7 @@ def main():
     except Failure as exc:
         module.fail_json(msg=str(exc))
     if module.params["background"] and converger.long_work and not module.check_mode:
-        module.exit_json(changed=False, job=start(lambda progress: run(converger, progress)))
+        module.exit_json(changed=False, job=start(lambda progress: run(converger, progress), "the work on the models"))
     finish(module, run(converger))
 
 

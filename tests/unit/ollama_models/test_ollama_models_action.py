@@ -14,6 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.llmfleet.ollama.plugins.action import ollama_models as action
 from ansible_collections.llmfleet.ollama.plugins.module_utils import ollama_job
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import progress
 from fake_ollama import model_blobs
 
 
@@ -62,21 +63,22 @@ def make(task, connection, module=None):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(action, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(progress, "QUICKEST_LOOK", 0.1)
+    monkeypatch.setattr(progress, "SHORTEST", 0.1)
     monkeypatch.setattr(ollama_job, "WRITE_EVERY", 0.0)
 
 
 def test_calm_host_costs_one_module_run():
     """The budget of a converged host is ten module runs in all; this is one of them."""
     made = make(Task({"models": ["x"]}), Connection(), lambda call: {"changed": False})
-    assert made._run_there("h", {}) == {"changed": False}
+    assert made._run_there({"inventory_hostname": "h"}) == {"changed": False}
     assert len(made.calls) == 1 and made.calls[0]["module_args"]["background"] is True
 
 
 @pytest.mark.parametrize("task", [Task({}, check_mode=True), Task({}, async_val=60)])
 def test_check_mode_and_async_stay_in_one_module_run(task):
     made = make(task, Connection(), lambda call: {"changed": True})
-    made._run_there("h", {})
+    made._run_there({"inventory_hostname": "h"})
     assert made.calls[0]["module_args"]["background"] is False
     assert made.calls[0]["wrap_async"] == task.async_val
 
@@ -84,13 +86,11 @@ def test_check_mode_and_async_stay_in_one_module_run(task):
 def test_work_in_the_background_is_followed_to_its_result(monkeypatch):
     """A broken line does not lose the download: the host goes on, and we come back to its file."""
     said = []
-    monkeypatch.setattr(action.display, "display", said.append)
-
     def work(progress):
         for step in range(1, 5):
             progress(
                 {
-                    "model": "x:1b",
+                    "what": "x:1b",
                     "number": 1,
                     "count": 1,
                     "status": "pulling 123",
@@ -105,64 +105,50 @@ def test_work_in_the_background_is_followed_to_its_result(monkeypatch):
 
     path = []
     made = make(
-        Task({}, diff=True), Connection(breaks=2), lambda call: path.append(ollama_job.start(work)) or {"changed": False, "job": path[0]}
+        Task({}, diff=True),
+        Connection(breaks=2),
+        lambda call: path.append(ollama_job.start(work, "the work")) or {"changed": False, "job": path[0]},
     )
-    monkeypatch.setattr(action, "Ticker", lambda host: Ticker(host, said.append))
-    result = made._run_there("lab-3060", {})
+    monkeypatch.setattr(action, "ticker_for", lambda variables: progress.Ticker(variables["inventory_hostname"], say=said.append))
+    result = made._run_there({"inventory_hostname": "lab-3060"})
     assert result == {"changed": True, "models": [], "diff": {"before": "", "after": "x"}}
     assert any(line.startswith("lab-3060: x:1b ") and "4.0 GiB" in line and "MiB/s, 2 min left" in line for line in said), said
     assert not os.path.exists(os.path.dirname(path[0])), "the work's folder stayed on the host"
 
 
-Ticker = action.Ticker
+def followed(path, connection=None):
+    """What the action makes of a state file."""
+    made = make(Task({}), connection or Connection(), None)
+    return progress.result_of_job(made._low_level_execute_command, path, progress.Ticker("h", say=print), action.DIED)
 
 
 def test_a_host_that_is_lost_for_long_is_unreachable(monkeypatch, tmp_path):
-    monkeypatch.setattr(action, "LOST_POLLS", 2)
-    made = make(Task({}), Connection(breaks=99), None)
+    monkeypatch.setattr(progress, "LOST_LOOKS", 2)
     with pytest.raises(AnsibleConnectionFailure):
-        made._follow(str(tmp_path / "state.json"), Ticker("h", print))
+        followed(str(tmp_path / "state.json"), Connection(breaks=99))
 
 
 def test_killed_work_is_a_failure_and_no_endless_wait(tmp_path):
     state = tmp_path / "state.json"
     state.write_text('{"pid": 999999999, "progress": {}}')
     with pytest.raises(AnsibleActionFail, match="without a result"):
-        make(Task({}), Connection(), None)._follow(str(state), Ticker("h", print))
+        followed(str(state))
 
 
 def test_work_that_crashes_says_so():
     def work(progress):
         raise ValueError("odd")
 
-    path = ollama_job.start(work)
-    result = make(Task({}), Connection(), None)._follow(path, Ticker("h", print))
-    assert result["failed"] and "ValueError: odd" in result["msg"] and "Traceback" in result["exception"]
+    result = followed(ollama_job.start(work, "the work on the models"))
+    assert result["failed"] and "the work on the models ended with ValueError: odd" in result["msg"] and "Traceback" in result["exception"]
 
 
 def test_state_file_is_private():
     """It lies in a folder that everybody can list."""
-    path = ollama_job.start(lambda progress: {"changed": False})
+    path = ollama_job.start(lambda progress: {"changed": False}, "the work")
     assert os.stat(os.path.dirname(path)).st_mode & 0o077 == 0
     assert os.stat(path).st_mode & 0o077 == 0
-    make(Task({}), Connection(), None)._follow(path, Ticker("h", print))
-
-
-def test_progress_is_at_most_one_line_in_two_seconds_and_says_something_new(monkeypatch):
-    monkeypatch.setattr(action, "POLL_SECONDS", 2.0)
-    now, said = [0.0], []
-    ticker = Ticker("h", said.append, lambda: now[0])
-    for step in range(600):
-        ticker({"model": "x:1b", "status": "pulling a", "total_bytes": 1000, "completed_bytes": step, "rate": 0, "seconds_left": None})
-        now[0] += 0.1
-    assert 10 < len(said) <= 30
-    said.clear()
-    for _step in range(600):
-        ticker({"model": "x:1b", "status": "pulling b", "total_bytes": 1000, "completed_bytes": 599})
-        now[0] += 0.1
-    assert len(said) <= 3
-    ticker({})
-    assert Ticker.line({"model": "x", "count": 3, "number": 2}, "loading", None) == "x (2 of 3), loading"
+    followed(path)
 
 
 @pytest.mark.parametrize(
