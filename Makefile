@@ -13,14 +13,18 @@ help:  ## what can be made
 bootstrap:
 	@lab/bootstrap.sh
 
-demo: bootstrap  ## build the lab, run site.yml on it, print the fleet report and what to try next
+# Whoever uses the lab asks first whether another checkout does: that takes a moment, and what follows takes minutes.
+room-for-%:
+	@if command -v python3 >/dev/null; then PYTHONPATH=lab python3 -m llmfleet_lab.checkout $*; fi
+
+demo: room-for-demo bootstrap  ## build the lab, run site.yml on it, print the fleet report and what to try next
 	@echo "== 1 of 2: the lab: four systemd hosts, an upstream, two releases, stand-in models (some minutes the first time)"
 	@.cache/venv/bin/python lab/lab.py up
 	@echo "== 2 of 2: ansible-playbook -i inventories/lab site.yml"
 	@.cache/venv/bin/ansible-playbook -i inventories/lab site.yml
 	@.cache/venv/bin/python lab/lab.py next
 
-test: bootstrap  ## lint, unit tests, every Molecule scenario, the whole site
+test: room-for-test bootstrap  ## lint, unit tests, every Molecule scenario, the whole site
 	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e
 
 lint: bootstrap  ## ansible-lint, yamllint, ruff, argument specs, changelog, ansible-test sanity
@@ -29,10 +33,10 @@ lint: bootstrap  ## ansible-lint, yamllint, ruff, argument specs, changelog, ans
 unit: bootstrap  ## unit tests only
 	@$(PYTEST) tests/unit
 
-molecule: bootstrap  ## every Molecule scenario; S=name for one
+molecule: room-for-molecule bootstrap  ## every Molecule scenario; S=name for one
 	@$(PYTEST) -v tests/scenarios $(if $(S),-k "test_scenario[$(S)]")
 
-site: bootstrap  ## the whole site on the lab, twice, with failures
+site: room-for-site bootstrap  ## the whole site on the lab, twice, with failures
 	@$(PYTEST) -v tests/e2e
 
 sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two builds, 10 to 20 minutes
@@ -47,4 +51,4 @@ clean:  ## remove the lab, its images and all that was built; Debian packages st
 	  lab/bootstrap.sh && .cache/venv/bin/python lab/lab.py clean; fi
 	@rm -rf .cache .ansible .hypothesis .pytest_cache .ruff_cache tests/output reports changelogs/.plugin-cache.yaml
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	@echo "Removed the lab, its images and everything that was built; Debian packages that were installed for it stay."
+	@echo "Removed everything that was built here; Debian packages that were installed for it stay."

@@ -12,8 +12,9 @@ import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from llmfleet_lab import engine, hosts, images, models, official, releases, upstream
+from llmfleet_lab import checkout, engine, hosts, images, models, official, releases, upstream
 from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one, say
 from webui import build as webui
 
@@ -40,13 +41,18 @@ def base(client) -> None:
     """What Molecule needs: engine, network, images, releases, models, upstream."""
     engine.network(client)
     official.choose(releases.NEWEST)
-    # The three parts don't touch each other, and each waits mostly for the network or the disk.
+    # The two don't touch each other, and each waits mostly for the network or the disk.
     with ThreadPoolExecutor() as pool:
-        parts = [pool.submit(images.build, client), pool.submit(releases.build), pool.submit(models.build)]
-        for part in parts:
+        for part in [pool.submit(images.build, client), pool.submit(releases_and_models)]:
             part.result()
     images.build_hub(client)
     upstream.start(client)
+
+
+def releases_and_models() -> None:
+    # In this order: whose servers they are decides in which form the real model is offered.
+    releases.build()
+    models.build()
 
 
 def web_ui_images(client) -> None:
@@ -57,15 +63,22 @@ def web_ui_images(client) -> None:
     webui.build(lambda text: say("webui", text))
 
 
+def _again(command: str) -> str:
+    return f"{checkout.VARIABLE}=1 lab/lab.py {command}"
+
+
 def command_base(_arguments) -> str:
     with only_one("build"):
-        base(engine.start())
+        client = engine.start()
+        checkout.make_room(_again("base"))
+        base(client)
     return f"The lab's base is ready: images {', '.join([*images.RELEASES, images.HUB_IMAGE])}, and the upstream at {upstream.ADDRESS}."
 
 
 def command_up(_arguments) -> str:
     with only_one("build"):
         client = engine.start()
+        checkout.make_room(_again("up"))
         base(client)
         if not any(engine.container(client, host.name) for host in hosts.HOSTS):
             # A new fleet: what earlier ones or tests downloaded is not its traffic.
@@ -93,6 +106,7 @@ def command_down(_arguments) -> str:
     if client is None:
         return "The lab is down: no container engine answers."
     with only_one("build"):
+        checkout.make_room(_again("down"))
         count = hosts.remove(client)
         upstream.remove(client)
     return f"The lab is down: {count} hosts and the upstream are gone; images, releases and models are kept for the next time."
@@ -101,6 +115,10 @@ def command_down(_arguments) -> str:
 def command_clean(_arguments) -> str:
     # An engine that we once started may be stopped by now, and still hold the lab's images.
     client = engine.find() or (engine.start() if shutil.which("dockerd") and engine.PID_FILE.exists() else None)
+    others = [folder for folder in checkout.others() if Path(folder).is_dir()] if client else []
+    if others:
+        shutil.rmtree(CACHE, ignore_errors=True)
+        return f"{CACHE} is gone; the hosts, images and the network {NETWORK} belong to the lab of {', '.join(others)} now, and stay."
     if client:
         for box in client.containers.list(all=True, filters={"label": LABEL}):
             box.remove(force=True)

@@ -17,6 +17,7 @@ import runc_within_limits
 from docker.errors import DockerException, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
+from . import checkout
 from .common import CACHE, GATEWAY, GUESTS, LABEL, NETWORK, RECIPE_LABEL, SUBNET, LabError, run, say
 
 PID_FILE = CACHE / "dockerd.pid"
@@ -132,7 +133,7 @@ def create(client: docker.DockerClient, name: str, image: str, address: str, ali
         detach=True,
         network=NETWORK,
         networking_config={NETWORK: endpoint},
-        labels={LABEL: "host", RECIPE_LABEL: wanted},
+        labels={LABEL: "host", RECIPE_LABEL: wanted, **checkout.labels()},
         **options,
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from docker.errors import NotFound
 
-from . import engine, images, upstream
+from . import checkout, engine, images, upstream
 from .common import CACHE, LABEL, RECIPE_LABEL, SOURCE, LabError, recipe, run, say
 
 SSH = CACHE / "ssh"
@@ -188,7 +188,7 @@ def _hold_disks(client) -> None:
             detach=True,
             init=True,
             network_mode="none",
-            labels={LABEL: "disks"},
+            labels={LABEL: "disks", **checkout.labels()},
             volumes={volume.name: {"bind": f"/srv/{volume.name}", "mode": "rw"} for volume in _volumes()},
         )
     elif box.status != "running":

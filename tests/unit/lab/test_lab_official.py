@@ -126,7 +126,7 @@ def test_only_what_is_not_official_is_packed(publisher, tmp_path, monkeypatch, a
     monkeypatch.setattr(releases, "CACHE", tmp_path)
     monkeypatch.setattr(releases, "_download", lambda wanted: done.extend(release.version for release in wanted))
     monkeypatch.setattr(releases, "_extract", lambda *_words: None)
-    monkeypatch.setattr(releases, "_wheel_file", lambda wheel: wheel)
+    monkeypatch.setattr(releases.wheels, "file", lambda wheel: wheel)
     monkeypatch.setattr(releases, "RUNTIME_LIBRARIES", set())
     monkeypatch.setattr(releases, "run", lambda *_words, **_more: None)
     monkeypatch.setattr(releases, "_pack", lambda release, _work: (tmp_path / "served" / f"v{release.version}").mkdir(parents=True))

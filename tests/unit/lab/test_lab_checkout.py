@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two checkouts on one machine: deleted, the second one would work for minutes and end with "Permission denied" by the first one's hosts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from llmfleet_lab import checkout, common, engine
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Engine:
+    """The docker command of a machine with these containers, by name, each with the folder on its label."""
+
+    def __init__(self, containers, volumes=()):
+        self.containers, self.volumes = dict(containers), list(volumes)
+
+    def __call__(self, *words):
+        if words[0] == "ps":
+            return "".join(f"{name}\t{folder}\n" for name, folder in self.containers.items())
+        if words[0] == "rm":
+            for name in words[3:]:
+                self.containers.pop(name)
+            return ""
+        if words[:2] == ("volume", "ls"):
+            return "\n".join(self.volumes)
+        assert words[:3] == ("volume", "rm", "--force"), words
+        self.volumes = [name for name in self.volumes if name not in words[3:]]
+        return ""
+
+
+@pytest.fixture(autouse=True)
+def undecided(monkeypatch):
+    monkeypatch.delenv(checkout.VARIABLE, raising=False)
+
+
+def test_another_checkouts_lab_is_named_with_both_ways_out(tmp_path):
+    """Who reads this must know whose lab it is, and have the command for either decision."""
+    machine = Engine({"lab-hub": str(tmp_path), "lab-cpu": str(tmp_path)})
+    with pytest.raises(common.LabError) as refused:
+        checkout.make_room("make demo TAKE_OVER=1", machine)
+    for words in (f"the lab of {tmp_path}", "lab-cpu, lab-hub", f"`make clean` in {tmp_path}", "`make demo TAKE_OVER=1`"):
+        assert words in str(refused.value)
+    assert len(machine.containers) == 2
+
+
+def test_the_own_lab_and_an_empty_machine_are_no_reason_to_stop():
+    """Each start would have to be forced."""
+    for containers in ({}, {"lab-hub": checkout.HERE}):
+        machine = Engine(containers, ["lab-hub-docker"])
+        checkout.make_room("make demo TAKE_OVER=1", machine)
+        assert machine.containers == containers and machine.volumes == ["lab-hub-docker"]
+
+
+def test_with_the_word_for_it_the_other_lab_makes_room(tmp_path, monkeypatch):
+    """Left volumes would hand the other checkout's accounts to this one, whose password does not fit them."""
+    monkeypatch.setenv(checkout.VARIABLE, "1")
+    machine = Engine({"lab-hub": str(tmp_path), "lab-upstream": str(tmp_path)}, ["lab-hub-docker", "lab-cpu-models"])
+    checkout.make_room("make demo TAKE_OVER=1", machine)
+    assert machine.containers == {} and machine.volumes == []
+
+
+def test_a_lab_whose_folder_is_gone_needs_no_word(tmp_path, capsys):
+    """`make clean` cannot be run in a folder that somebody removed, so the advice would lead nowhere."""
+    machine = Engine({"lab-hub": str(tmp_path / "removed")})
+    checkout.make_room("make demo TAKE_OVER=1", machine)
+    assert machine.containers == {} and "a folder that is gone" in capsys.readouterr().out
+
+
+def test_every_container_says_whose_it_is():
+    """A container without the mark is found by its name and takes the other checkout's key for its own."""
+
+    class Containers:
+        def run(self, *_words, **options):
+            return options["labels"]
+
+    class Client:
+        containers = Containers()
+        api = type("Api", (), {"create_endpoint_config": staticmethod(lambda **_words: {})})
+
+    assert engine.create(Client(), "lab-x", "image", "172.30.77.9", [])[checkout.CHECKOUT_LABEL] == checkout.HERE
+
+
+@pytest.mark.parametrize("goal", ["demo", "test", "site", "molecule"])
+def test_make_says_so_before_it_does_anything(goal, tmp_path):
+    """The sentence is worth little after the minutes that an environment and images take; asked with the system's Python, where no environment is."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    fake = tools / "docker"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = ps ] && printf "lab-hub\\t{tmp_path}\\n"\n')
+    fake.chmod(0o755)
+    copy = tmp_path / "second"
+    copy.mkdir()
+    for name in ("lab", "Makefile"):
+        (copy / name).symlink_to(ROOT / name)
+    (tools / "python3").symlink_to(sys.executable)
+    environment = {**os.environ, "PATH": f"{tools}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(["make", goal], cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"make {goal}: the lab of {tmp_path}" in done.stderr and f"`make {goal} TAKE_OVER=1`" in done.stderr
+    assert not (copy / ".cache").exists()
