@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import difflib
+
 DEFAULT_PORT = 11434
+KEYS = ("url", "prefix_id", "key", "connection_type")
+# What people write for them, beside slips of the pen.
+MEANT = {"prefix": "prefix_id", "name": "prefix_id", "host": "url", "address": "url", "base_url": "url", "token": "key", "api_key": "key"}
 
 
 def open_webui_backends(hosts, hostvars, me, network_mode, prefixes=True):
@@ -37,8 +42,25 @@ def _url(host, variables, me, network_mode):
     return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
 
+def open_webui_backend_problems(backends):
+    """One sentence for each entry of `open_webui_backends` that a user wrote wrongly."""
+    said = []
+    for number, backend in enumerate(backends):
+        where = f"open_webui_backends[{number}]"
+        if not isinstance(backend, dict):
+            said.append(f"{where} is {backend!r}; write a dictionary such as {{url: 'http://10.0.0.5:11434', prefix_id: gpu1}}.")
+            continue
+        for key in sorted(set(backend) - set(KEYS)):
+            meant = MEANT.get(key) or next(iter(difflib.get_close_matches(key, KEYS, n=1)), None)
+            way = f"did you mean {meant}?" if meant else f"it has {', '.join(KEYS)}."
+            said.append(f"{where} has the unknown key {key}: {way}")
+        if not backend.get("url") and not any(MEANT.get(key) == "url" for key in backend):
+            said.append(f"{where} has no url; write the server's address as Open WebUI should call it, such as http://10.0.0.5:11434.")
+    return said
+
+
 class FilterModule:
     """Filters of role open_webui."""
 
     def filters(self):
-        return {"open_webui_backends": open_webui_backends}
+        return {"open_webui_backends": open_webui_backends, "open_webui_backend_problems": open_webui_backend_problems}

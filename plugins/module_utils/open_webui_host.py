@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import socket
+import sys
 import threading
 import urllib.request
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 # What the host is called inside a container that is not on the host's network.
 GATEWAY_NAMES = ("host.docker.internal", "host.containers.internal")
 _LISTEN = "0A"
+# Where distributions keep the Python that their own packages (python3-requests, python3-apt) are for.
+SYSTEM_PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")
+# Ansible's modules want 3.9.
+_HAS_REQUESTS = "import sys, requests; sys.exit(sys.version_info < (3, 9))"
 
 
 def listener(port: int, proc: str = "/proc") -> str | None:
@@ -76,6 +81,17 @@ def unreachable(host: str, port: int, timeout: float) -> str | None:
             return None
     except OSError as error:
         return str(error) or type(error).__name__
+
+
+def python_with_requests(run_command, running: str = sys.executable, others=SYSTEM_PYTHONS) -> str | None:
+    """The Python that can run community.docker's modules: the running one, else the system's.
+
+    One in a virtual environment, such as the one that runs Ansible itself, does not see what the distribution installs.
+    """
+    for python in (running, *(other for other in others if other != running)):
+        if os.access(python, os.X_OK) and run_command([python, "-c", _HAS_REQUESTS])[0] == 0:
+            return python
+    return None
 
 
 def missing_programs(commands: list, run_command) -> list:

@@ -89,9 +89,14 @@ engine:
   returned: always
   sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker, podman: false}
 requests:
-  description: Whether this Python has the library that community.docker needs.
+  description: Whether a Python of the host has the library that community.docker needs.
   type: bool
   returned: always
+python:
+  description: The Python that has it, this one before the system's; null when there is none.
+  type: str
+  returned: always
+  sample: /usr/bin/python3
 apt:
   description: Whether packages come by apt, whose lists must be fetched before anything can be installed.
   type: bool
@@ -147,6 +152,7 @@ backends:
 
 import os
 import shutil
+import sys
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_data import (
@@ -165,7 +171,14 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine 
     is_podman,
     secret_key_of,
 )
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host import ask_version, ask_versions, listener, missing_programs, unreachable
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host import (
+    ask_version,
+    ask_versions,
+    listener,
+    missing_programs,
+    python_with_requests,
+    unreachable,
+)
 
 # As many as the start script of older releases makes (96 random bits in base64).
 SHORTEST_KEY = 16
@@ -231,15 +244,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    try:
-        import requests  # noqa: F401
-
-        has_requests = True
-    except ImportError:
-        has_requests = False
+    if sys.platform != "linux":
+        module.fail_json(msg="Open WebUI's container needs a Linux host and this one is none; put a Linux host into the group open_webui in its place.")
+    python = python_with_requests(module.run_command)
     result = {
         "changed": False,
-        "requests": has_requests,
+        "requests": python is not None,
+        "python": python,
         "apt": shutil.which("apt-get") is not None,
         "engine": {
             "error": None,

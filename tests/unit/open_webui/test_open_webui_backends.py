@@ -7,7 +7,7 @@ reach, or two hosts' models could not be told apart."""
 from __future__ import annotations
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.filter.open_webui_backends import open_webui_backends
+from ansible_collections.llmfleet.ollama.plugins.filter.open_webui_backends import open_webui_backend_problems, open_webui_backends
 
 HOSTVARS = {
     "gpu1.example.net": {"ansible_host": "10.0.0.5"},
@@ -41,9 +41,7 @@ def test_the_hosts_own_server(mode, url):
 
 
 def test_a_host_may_say_everything_itself():
-    assert open_webui_backends(["proxied"], HOSTVARS, "hub", "bridge") == [
-        {"url": "https://llm.example.net/ollama", "prefix_id": "cloud", "key": "token"}
-    ]
+    assert open_webui_backends(["proxied"], HOSTVARS, "hub", "bridge") == [{"url": "https://llm.example.net/ollama", "prefix_id": "cloud", "key": "token"}]
 
 
 @pytest.mark.parametrize(
@@ -59,3 +57,21 @@ def test_short_prefixes_where_they_tell_hosts_apart(hosts, prefixes):
 
 def test_no_prefixes_on_request():
     assert open_webui_backends(["gpu1.example.net"], HOSTVARS, "hub", "bridge", prefixes=False)[0]["prefix_id"] == ""
+
+
+@pytest.mark.parametrize(
+    "backend, says",
+    [
+        ({"url": "http://a:11434", "prefix_id": "a", "key": "k", "connection_type": "local"}, None),
+        ({"url": "http://a:11434", "prefix": "a"}, "has the unknown key prefix: did you mean prefix_id?"),
+        ({"url": "http://a:11434", "conection_type": "local"}, "has the unknown key conection_type: did you mean connection_type?"),
+        ({"url": "http://a:11434", "colour": "red"}, "has the unknown key colour: it has url, prefix_id, key, connection_type."),
+        ({"address": "http://a:11434"}, "has the unknown key address: did you mean url?"),
+        ({"prefix_id": "a"}, "has no url; write the server's address"),
+        ("http://a:11434", "is 'http://a:11434'; write a dictionary"),
+    ],
+)
+def test_a_wrong_connection_is_named_once_with_the_right_key(backend, says):
+    """Without it `prefix` in place of `prefix_id` is refused after Ollama was changed, in words of Ansible's own."""
+    problems = open_webui_backend_problems([{"url": "http://first:11434"}, backend])
+    assert problems == [] if says is None else len(problems) == 1 and problems[0].startswith("open_webui_backends[1] ") and says in problems[0]

@@ -7,6 +7,7 @@ make every Ollama server look dead."""
 from __future__ import annotations
 
 import http.server
+import os
 import socket
 import subprocess
 import threading
@@ -83,3 +84,28 @@ def test_programs_of_commands_are_looked_for_behind_assignments_and_the_shells_o
 def test_the_containers_name_for_the_host_is_loopback_on_the_host():
     assert host.from_host("http://host.docker.internal:11434/x") == "http://127.0.0.1:11434/x"
     assert host.from_host("http://10.0.0.5:11434") == "http://10.0.0.5:11434"
+
+
+def test_the_docker_modules_get_a_python_that_has_requests(tmp_path):
+    """Without it they run under the virtual environment of Ansible itself, which does not see the distribution's python3-requests."""
+    venv, system, elsewhere = (str(tmp_path / name) for name in ("venv", "system", "elsewhere"))
+    for path in (venv, system):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, 0o755)
+    asked = []
+
+    def answers(**codes):
+        asked.clear()
+
+        def run_command(words):
+            asked.append(words[0])
+            return codes[os.path.basename(words[0])], "", ""
+
+        return run_command
+
+    others = (elsewhere, system)
+    assert host.python_with_requests(answers(venv=0, system=0), venv, others) == venv and asked == [venv]
+    assert host.python_with_requests(answers(venv=1, system=0), venv, others) == system
+    assert host.python_with_requests(answers(venv=1, system=1), venv, others) is None and asked == [venv, system]
+    assert host.python_with_requests(answers(system=1), system, others) is None and asked == [system]
