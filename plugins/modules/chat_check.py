@@ -162,6 +162,8 @@ def chat(client, model, prompt, max_tokens):
     stream = client.chat.completions.create(
         model=model,
         max_tokens=max_tokens,
+        # The OpenAI API's default of 1 makes a small model talk nonsense, and another one at each proof.
+        temperature=0,
         messages=[{"role": "user", "content": prompt}],
         stream=True,
         stream_options={"include_usage": True},
@@ -193,7 +195,7 @@ def chat(client, model, prompt, max_tokens):
 
 def own_speed(ask, model, prompt, max_tokens, timeout):
     """Tokens a second by Ollama's own clock, or None: the OpenAI API has no place for it."""
-    question = {"model": model, "messages": [{"role": "user", "content": prompt}], "stream": False, "options": {"num_predict": max_tokens}}
+    question = {"model": model, "messages": [{"role": "user", "content": prompt}], "stream": False, "options": {"num_predict": max_tokens, "temperature": 0}}
     try:
         told = ask("/api/chat", question, timeout)
         return round(told["eval_count"] / (told["eval_duration"] / 1e9), 1)

@@ -29,7 +29,7 @@ class Server:
         self.deltas = [{"content": word} for word in ("Hello", " to", " you", ".")]
         self.own = {"eval_count": 20, "eval_duration": 500_000_000}
         self.capabilities = ["completion"]
-        self.usage, self.loaded, self.asked, self.keys = True, False, [], set()
+        self.usage, self.loaded, self.asked, self.keys, self.heat = True, False, [], set(), []
         self.size, self.size_vram, self.pause = 2 * GIB, 2 * GIB, 0.02
         server = self
 
@@ -50,6 +50,8 @@ class Server:
     def answer(self, request, body):
         self.asked.append(request.path)
         self.keys.add(request.headers["Authorization"])
+        if "chat" in request.path:
+            self.heat.append(body.get("options", body).get("temperature"))
         if request.path == "/v1/chat/completions":
             return self.stream(request, body)
         told = {
@@ -121,6 +123,7 @@ def test_the_answer_its_speed_by_ollamas_clock_and_where_it_lies(check, server):
     assert (told["processor"], told["size_bytes"], told["context_length"]) == ("gpu", 2 * GIB, 4096)
     assert server.keys == {"Bearer the key"}, "a proxy in front of Ollama asks each request for the key"
     assert check()["loaded_before"] is True
+    assert set(server.heat) == {0}, "by chance a proof would say another thing each time, and a small model nonsense"
 
 
 @pytest.mark.parametrize("own", [None, {}, {"eval_count": 5, "eval_duration": 0}], ids=["no such address", "no figures", "no time"])
