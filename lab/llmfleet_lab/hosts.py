@@ -103,9 +103,9 @@ def start(client) -> None:
     _make_library()
     _hold_disks(client)
     with ThreadPoolExecutor() as pool:
-        boxes = list(pool.map(lambda host: _start_one(client, host), HOSTS))
+        boxes = list(pool.map(lambda host: start_one(client, host), HOSTS))
     # Whole, not appended to: addresses are used again by hosts with new keys.
-    KNOWN_HOSTS.write_text("".join(f"{host.address} {_host_key(box)}\n" for host, box in zip(HOSTS, boxes, strict=True)))
+    KNOWN_HOSTS.write_text("".join(f"{host.address} {host_key(box)}\n" for host, box in zip(HOSTS, boxes, strict=True)))
     for host in HOSTS:
         _sign_in(host)
 
@@ -199,7 +199,8 @@ def _recipe(host: Host) -> str:
     return recipe(repr(host), Path(__file__), *([FAKE_NVML] if host.nvml else []))
 
 
-def _start_one(client, host: Host):
+def start_one(client, host: Host):
+    """Bring up one host; tests do so with hosts of their own."""
     box = engine.container(client, host.name)
     if box is None:
         say("hosts", f"starting {host.name} ({host.what}) at {host.address}")
@@ -268,7 +269,8 @@ def _wait_booted(box) -> None:
     raise LabError(f"{box.name} did not boot within a minute: systemd says {said!r}; `docker logs {box.name}` may say why.")
 
 
-def _host_key(box) -> str:
+def host_key(box) -> str:
+    """The public key that ssh finds there, as known_hosts has it."""
     return " ".join(engine.execute(box, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
 
 

@@ -21,6 +21,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import ggml
 _NUMBERS = {name: number for number, (name, _block, _size) in ggml.TYPES.items()}
 # Merges of the tokenizer: what makes a head megabytes.
 _MERGES = {"qwen2": 151387, "qwen3": 151387, "llama": 280147}
+_ZEROS = bytes(1 << 20)
 
 
 @functools.cache
@@ -45,8 +46,10 @@ def _type(model, name: str, shape: tuple, quantization: str) -> str:
     return "Q4_K"
 
 
-def head(model, quantization: str) -> tuple[bytes, int]:
-    """The head, and the bytes of the tensors behind it."""
+def head(model, quantization: str, one_hole: bool = False) -> tuple[bytes, int]:
+    """The head, and the bytes of the tensors behind it. In one hole they all lie at the same place: their sizes stand in the table, and a
+    file of zeros need not be longer than its largest tensor.
+    """
     keys = {"general.architecture": model.arch, "general.alignment": 32, "tokenizer.ggml.model": "gpt2"}
     keys.update({f"{model.arch}.{key}": value for key, value in model.keys.items() if key != "vocab_size"})
     vocabulary = model.d["vocab"]
@@ -58,25 +61,35 @@ def head(model, quantization: str) -> tuple[bytes, int]:
     out = b"GGUF" + struct.pack("<IQQ", 3, len(model.tensors), len(keys) + len(arrays))
     out += b"".join(headers._string(key) + headers._value(value) for key, value in keys.items())
     out += b"".join(headers._string(key) + packed for key, packed in arrays.items())
-    offset = 0
+    offset = longest = 0
     for name, shape, _kind in model.tensors:
         kind = _type(model, name, shape, quantization)
         out += headers._string(name) + struct.pack("<I%dQIQ" % len(shape), len(shape), *shape, _NUMBERS[kind], offset)
         elements = 1
         for part in shape:
             elements *= part
-        offset += -(-ggml.row_bytes(kind, elements) // 32) * 32
-    return out + b"\0" * (-len(out) % 32), offset
+        size = -(-ggml.row_bytes(kind, elements) // 32) * 32
+        longest = max(longest, size)
+        offset += 0 if one_hole else size
+    return out + b"\0" * (-len(out) % 32), offset or longest
 
 
-def publish(store: Path, family: str, tag: str, model, quantization: str) -> int:
-    """Lay a model into a mirror's store as Ollama does; gives the bytes of its head. A hole of 40 GB is not hashed: its name is made up."""
+def publish(store: Path, family: str, tag: str, model, quantization: str, pulled: bool = False) -> int:
+    """Lay a model into a mirror's store as Ollama does; gives the bytes of its head. A hole of 40 GB is not hashed: its name is made up.
+    What will be pulled, and so hashed, is in one hole and has its true name.
+    """
     blobs, manifests = store / "blobs", store / "manifests/registry.ollama.ai/library" / family
     for folder in (blobs, manifests):
         folder.mkdir(parents=True, exist_ok=True)
-    begin, size = head(model, quantization)
-    config = json.dumps({"model_format": "gguf", "model_family": model.arch, "file_type": quantization}).encode()
-    names = [hashlib.sha256(text.encode()).hexdigest() for text in (f"{family}:{tag}", f"{family}:{tag} config")]
+    begin, size = head(model, quantization, one_hole=pulled)
+    config = json.dumps({"model_format": "gguf", "model_family": model.arch, "file_type": quantization, "model_type": tag}).encode()
+    weights = hashlib.sha256(f"{family}:{tag}".encode())
+    if pulled:
+        weights = hashlib.sha256(begin)
+        for _piece in range(size >> 20):
+            weights.update(_ZEROS)
+        weights.update(_ZEROS[: size & 0xFFFFF])
+    names = [weights.hexdigest(), hashlib.sha256(config).hexdigest()]
     with open(blobs / f"sha256-{names[0]}", "wb") as file:
         file.write(begin)
         file.truncate(len(begin) + size)

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The README's fleet and its person, once for all tests of this folder."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+for folder in ("tests/support", "tests/e2e", "lab"):
+    sys.path.append(str(ROOT / folder))
+
+import documents
+import fresh
+import upstream
+from llmfleet_lab import engine
+
+HERE = Path(__file__).parent
+README = documents.blocks(ROOT / "README.md")
+
+
+def closed_network() -> dict:
+    """What has to be set where only the lab's network can be reached, from the list of differences."""
+    given = {"REGISTRY": upstream.REGISTRY, "RELEASES": upstream.RELEASES}
+    listed = yaml.safe_load((HERE / "differences.yml").read_text(encoding="utf-8"))["readme"]
+    return {row["variable"]: given[row["value"]] for row in listed if "variable" in row}
+
+
+@pytest.fixture(scope="session")
+def fleet():
+    client = engine.start()
+    tags = {tag for block in README for tag in re.findall(r"-> (\S+:\S+)", block.text)}
+    upstream.build(tags)
+    upstream.start(client)
+    made = fresh.Fleet(client)
+    yield made
+    made.remove()
+    upstream.remove(client)
+
+
+@pytest.fixture(scope="session")
+def person(fleet, tmp_path_factory):
+    """Somebody who has come to the point where the README says what to type."""
+    found = fresh.Person(tmp_path_factory.mktemp("home"), ROOT / "tests/output/readme/terminal.log", ROOT / ".cache/venv/bin")
+    vault = next(block for block in README if block.file.endswith("vault.yml"))
+    fleet.start(found.known_hosts, yaml.safe_load(vault.text)["vault_become_password"])
+    clone = next(block for block in README if any("git clone" in line for line in block.commands))
+    found.run(clone).good()
+    for block in README:
+        if block.file:
+            found.write(block)
+    needed = found.checkout / "inventories/mine/group_vars/all/closed_network.yml"
+    needed.write_text(yaml.safe_dump(closed_network()), encoding="utf-8")
+    found.run(next(block for block in README if any("ansible-vault create" in line for line in block.commands))).good()
+    return found
