@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,16 +30,21 @@ def labels() -> dict[str, str]:
 
 
 def docker(*words: str) -> str:
-    """The docker command, as the environment of this checkout is not there yet; what it says when no engine answers is nothing."""
-    if not shutil.which("docker"):
-        return ""
-    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False).stdout
+    """The docker command, since the packages of this checkout's environment may not be there yet."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"`docker {' '.join(words[:3])}` ended with code {done.returncode}: {done.stderr.strip()[-400:]}")
+    return done.stdout
 
 
 def others(docker: Docker = docker) -> dict[str, list[str]]:
     """The containers of every other checkout, running or not, by its folder."""
     found: dict[str, list[str]] = {}
-    listed = docker("ps", "--all", "--filter", f"label={CHECKOUT_LABEL}", "--format", '{{.Names}}\t{{.Label "%s"}}' % CHECKOUT_LABEL)
+    try:
+        listed = docker("ps", "--all", "--filter", f"label={CHECKOUT_LABEL}", "--format", '{{.Names}}\t{{.Label "%s"}}' % CHECKOUT_LABEL)
+    except (FileNotFoundError, LabError):
+        # No engine, or none that answers: `lab.py up` asks again when it has started one.
+        return {}
     for line in listed.splitlines():
         name, _tab, folder = line.partition("\t")
         if folder != HERE:
@@ -54,7 +58,7 @@ def make_room(again: str, docker: Docker = docker) -> None:
         gone = not Path(folder).is_dir()
         if not gone and os.environ.get(VARIABLE, "") in ("", "0"):
             raise LabError(
-                f"the lab of {folder} is on this machine ({', '.join(sorted(names))}), and there is room for one: "
+                f"the lab of {folder} is on this machine ({_few(sorted(names))}), and there is room for one: "
                 f"end it with `make clean` in {folder}, or take its place with `{again}`, which removes its hosts and what they stored."
             )
         say("lab", f"ending the lab of {folder}{', a folder that is gone' if gone else ''}")
@@ -63,6 +67,10 @@ def make_room(again: str, docker: Docker = docker) -> None:
         volumes = docker("volume", "ls", "--quiet", "--filter", f"label={LABEL}=volume").split()
         if volumes:
             docker("volume", "rm", "--force", *volumes)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def count(lines: Iterable[str], store: Path, served: Path) -> dict:
 
 def table(counted: dict) -> str:
     """The same for people."""
-    lines = [f"{'model (stand-in)':34} {'size':>12} {'sent':>12} {'times':>6} {'manifest reads':>15}"]
+    lines = [f"{'model':34} {'size':>12} {'sent':>12} {'times':>6} {'manifest reads':>15}"]
     for name, row in counted["models"].items():
         lines.append(f"{name:34} {row['size_bytes']:>12,} {row['sent_bytes']:>12,} {row['times']:>6} {row['manifests']:>15}")
     lines += [f"{uri:60} {row['sent_bytes']:>14,} {row['times'] or '':>6}" for uri, row in sorted(counted["releases"].items())]

@@ -74,6 +74,17 @@ def test_a_lab_whose_folder_is_gone_needs_no_word(tmp_path, capsys):
     assert machine.containers == {} and "a folder that is gone" in capsys.readouterr().out
 
 
+def test_without_an_engine_there_is_no_lab(monkeypatch, tmp_path):
+    """The first `make demo` on a bare machine has no docker command, and after a reboot none that gets an answer."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert checkout.others() == {}
+    (tmp_path / "docker").write_text("#!/bin/sh\necho Cannot connect to the Docker daemon >&2; exit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    assert checkout.others() == {}
+    with pytest.raises(common.LabError, match="Cannot connect"):
+        checkout.docker("rm", "--force", "lab-hub")
+
+
 def test_every_container_says_whose_it_is():
     """A container without the mark is found by its name and takes the other checkout's key for its own."""
 
