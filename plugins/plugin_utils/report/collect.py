@@ -244,21 +244,12 @@ def store(result: dict) -> dict:
         "models": [_pick(model, ("name", "digest", "size_bytes", "changed", "downloaded_bytes", "seconds")) for model in _dicts(result.get("models"))],
         "removed": [clean(name) for name in result.get("removed") or []],
         "to_remove": [clean(name) for name in result.get("to_remove") or []],
-        "others": _others(result),
+        "others": [clean(name) for name in result.get("others") or []],
         "proved": [
             _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered")) for proof in _dicts(result.get("proved"))
         ],
         "downloaded_bytes": number(result.get("downloaded_bytes")) or 0,
     }
-
-
-def _others(result: dict) -> list[str]:
-    """Models on the host that nobody named, from the listing of the module's diff (`name digest` a line)."""
-    diff = result.get("diff")
-    listing = diff.get("after") if isinstance(diff, dict) else None
-    named = {model.get("name") for model in _dicts(result.get("models"))}
-    lines = listing.splitlines() if isinstance(listing, str) else []
-    return [clean(line.split()[0]) for line in lines if line.split() and line.split()[0] not in named]
 
 
 def chat(result: dict) -> dict | None:

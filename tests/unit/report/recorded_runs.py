@@ -127,9 +127,9 @@ def store_of(plan, *, downloaded=(), errors=None, share=None, remembered=True, o
                 "remembered": remembered and not got and not bad,
             }
         )
-    listing = "".join(f"{entry['name']} {entry['digest']}\n" for entry in models) + "".join(f"{name} sha256:0\n" for name in others)
     return {
         "models": models,
+        "others": list(others),
         "removed": [],
         "to_remove": [],
         "to_pull": [],
@@ -137,7 +137,6 @@ def store_of(plan, *, downloaded=(), errors=None, share=None, remembered=True, o
         "spilled": [proof["name"] for proof in proofs if not proof["ok"]],
         "downloaded_bytes": sum(entry["downloaded_bytes"] for entry in models),
         "changed": any(entry["changed"] for entry in models),
-        "diff": {"before": "", "after": listing, "before_header": "models", "after_header": "models"},
         **more,
     }
 

@@ -232,7 +232,7 @@ def test_drift_missing_other_digest_unmanaged_spilled():
     host = copy.deepcopy(EVERY_HOST["lab-3060"])
     host["plan"]["models"][0]["digest"] = "sha256:" + "1" * 64
     host["store"]["proved"][0].update(ok=False, why="2.0 GiB of it lie on the CPU")
-    host["store"]["diff"]["after"] += "mistral:7b sha256:9\n"
+    host["store"]["others"] = ["mistral:7b"]
     kinds = {item["kind"]: item["text"] for item in row_of(host)["drift"]}
     assert set(kinds) == {"digest", "unmanaged", "proof"}
     assert "mistral:7b" in kinds["unmanaged"] and kinds["proof"].endswith("2.0 GiB of it lie on the CPU")
@@ -249,7 +249,7 @@ def test_a_digest_with_or_without_its_prefix_is_the_same():
 def test_the_base_of_a_managed_model_is_no_drift():
     host = copy.deepcopy(EVERY_HOST["lab-3060"])
     host["plan"]["models"][0]["from"] = "qwen2.5:14b"
-    host["store"]["diff"]["after"] += "qwen2.5:14b sha256:9\n"
+    host["store"]["others"] = ["qwen2.5:14b"]
     assert row_of(host)["drift"] == []
 
 
