@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from .advice import with_way_out
 from .text import clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
@@ -109,7 +110,7 @@ class Recorder:
         if changed and outcome == "ok":
             entry["changes"].append({"task": task_name, "role": clean(role)})
         if outcome in ("failed", "unreachable") and not ignored:
-            entry["problem"] = {"kind": outcome, "task": task_name, "role": clean(role), "message": message(result)}
+            entry["problem"] = {"kind": outcome, "task": task_name, "role": clean(role), "message": with_way_out(message(result))}
         for part in _each(result):
             self._keep(entry, ours, action, role, part)
 

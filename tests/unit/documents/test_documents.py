@@ -49,8 +49,9 @@ def test_known_variables_are_found():
 def test_each_block_says_what_it_is(block):
     """A command in a block of an unknown kind would be run by nobody."""
     assert block.kind in documents.KINDS, f"{block.place}: write one of {', '.join(sorted(documents.KINDS))} behind the fence, not '{block.kind}'"
+    assert block.kind != "powershell" or block.marker.startswith(documents.NOT_RUN), f"{block.place}: no test types this, so say why"
     if block.marker:
-        assert block.kind == "console", f"{block.place}: only what is typed can be left out"
+        assert block.kind in ("console", "powershell"), f"{block.place}: only what is typed can be left out"
         assert block.marker == documents.ON_A_MACHINE or re.match(f"({documents.NOT_RUN}|{documents.LONG})\\S.+", block.marker), (
             f"{block.place}: '{block.marker}' is no marker with a reason, see tests/support/documents.py"
         )
