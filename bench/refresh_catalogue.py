@@ -22,9 +22,9 @@ import yaml
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.registry import RegistryError
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data, metadata, names
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.registry import RegistryError
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
 
 COMPARED = (

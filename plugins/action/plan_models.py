@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan, proofs
 
 # Once, in the process that forks the workers, so that a fleet reads the catalogue one time.
 plan.warm()
+# The name of this run, the same in all workers for the same reason.
+RUN = "%d %f" % (os.getpid(), time.time())
 
 
 class ActionModule(ActionBase):
@@ -33,6 +39,7 @@ class ActionModule(ActionBase):
                 "filesystem": {"type": "path"},
                 "proofs": {"type": "dict", "default": {}},
                 "oracle": {"type": "list", "elements": "dict", "default": []},
+                "ask_over_mirror": {"type": "bool", "default": False},
                 "fail_on_error": {"type": "bool", "default": True},
             }
         )
@@ -41,22 +48,36 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 "ansible_facts.vram is missing: run llmfleet.ollama.vram_facts before the plan, or set llm_vram_override"
             )
+        headers = self._headers(args, task_vars) if "header" in args["metadata_sources"] else None
         made = plan.make_plan(
             models=args["models"],
             policy=args["policy"],
             vram=vram,
             ollama_version=args["ollama_version"],
             sources=args["metadata_sources"],
-            header=metadata.Headers(args["registry"]) if "header" in args["metadata_sources"] else None,
+            header=headers,
             proofs=dict(args["proofs"], **proofs.from_oracle(args["oracle"], args["ollama_version"])),
             filesystem=args["filesystem"],
         )
-        # The report draws the memory that was planned with, which llm_vram_override may have described.
-        result.update(changed=False, vram=vram, ansible_facts={"model_plan": made})
+        pending = headers.pending if headers else []
+        result.update(changed=False, pending=pending)
+        if pending:
+            result["msg"] = "%s cannot be asked from here: %s is next" % (headers.place, headers.way.over)
+            return result
         if not made["ok"] and args["fail_on_error"]:
+            # Only the sentence: Ansible prints all of a failed result.
             result.update(failed=True, msg="; ".join(made["errors"]))
-        else:
-            result["msg"] = made["summary"]
-            if made["warnings"]:
-                result["warnings"] = made["warnings"]
+            return result
+        # The report draws the memory that was planned with, which llm_vram_override may have described.
+        result.update(vram=vram, ansible_facts={"model_plan": made}, msg=made["summary"])
+        if made["ok"] and made["warnings"]:
+            result["warnings"] = made["warnings"]
         return result
+
+    @staticmethod
+    def _headers(args, task_vars):
+        try:
+            way = Tree(task_vars.get("groups") or {}, task_vars.get("hostvars") or {}).way(args["registry"])
+        except BadTree as problem:
+            raise AnsibleActionFail(str(problem))
+        return metadata.Headers(args["registry"], way=way, run=RUN, over=args["ask_over_mirror"])

@@ -64,9 +64,9 @@ _raw:
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.gguf import BadHeader
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.gguf import BadHeader
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.wants import BadInput
 
 

@@ -25,6 +25,11 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants impor
 CHUNK = 4 << 20
 
 
+def _sentences(told):
+    """One sentence for all models of which the same is said; {(words for one, words for several): names}."""
+    return [one.replace("%s", names[0], 1) if len(names) == 1 else several.replace("%s", ", ".join(names), 1) for (one, several), names in told.items()]
+
+
 class MirrorStore:
     """Compares with upstream, verifies, publishes."""
 
@@ -72,7 +77,7 @@ class MirrorStore:
     # -- the work ------------------------------------------------------------------------------------------------------
 
     def run(self):
-        problems = []
+        problems, unsure = {}, {}
         for name in self.names:
             if not self.registry.serves(self.registry.pull_name(name)):
                 self.warnings.append("%s is not mirrored: hosts pull a name with a host of its own from there" % name.short)
@@ -80,9 +85,10 @@ class MirrorStore:
             whole = self._publish(name)
             problem = self._compare(name, whole)
             if problem:
-                problems.append(problem)
+                (unsure if whole else problems).setdefault(problem, []).append(name.short)
+        self.warnings += _sentences(unsure)
         if problems:
-            raise Failure("; ".join(problems))
+            raise Failure("; ".join(_sentences(problems)))
         if self.exact:
             self._remove_unwanted()
         if not self.check_mode:
@@ -142,7 +148,7 @@ class MirrorStore:
         return manifest is not None and not store.bad_blobs(manifest)
 
     def _compare(self, name, whole):
-        """Notes a model to be pulled; a sentence when there is no way to have it."""
+        """Notes a model to be pulled. What stands in the way of that, or in doubt of a copy that is here: words for one model and for several."""
         lookup = self.client.manifest(name)
         place = self.registry.label(name)
         if lookup.kind == "found":
@@ -151,17 +157,19 @@ class MirrorStore:
                 self.missing.append(name.short)
             return None
         if whole:
-            if lookup.kind != "missing":
-                self.warnings.append(
-                    "%s does not say whether %s has moved (%s): the copy that is here is served on" % (place, name.short, lookup.words)
-                )
-            return None
+            if lookup.kind == "missing":
+                return None
+            words = " served as it is here, since %s does not say whether the tag has moved: %s" % (place, lookup.words)
+            return "%s is" + words, "%s are" + words
         if lookup.kind == "missing":
-            return "%s does not exist at %s (model_mirror_upstream): check the name and the tag in llm_models" % (name.short, place)
+            words = " not exist at %s (model_mirror_upstream): check the name and the tag in llm_models" % place
+            return "%s does" + words, "%s do" + words
         if lookup.kind == "too_new":
-            return "%s needs a newer Ollama than the one that fills the mirror: raise model_mirror_ollama_version" % name.short
+            words = " a newer Ollama than the one that fills the mirror: raise model_mirror_ollama_version"
+            return "%s needs" + words, "%s need" + words
         if lookup.kind == "unreachable":
-            return "%s is not on the mirror, and %s (model_mirror_upstream) does not answer: %s" % (name.short, place, lookup.words)
+            words = " not on the mirror, and %s (model_mirror_upstream) does not answer: %s" % (place, lookup.words)
+            return "%s is" + words, "%s are" + words
         # A sign-in, for example: Ollama may know more than we do.
         self.missing.append(name.short)
         return None

@@ -89,6 +89,17 @@ options:
     description: Version of the Ollama that fills the store; the registry refuses models that are too new for it.
     type: str
     default: ''
+  as_root:
+    description: Refuse, before anything else, to run without root's rights, which setting up a mirror needs.
+    type: bool
+    default: false
+  port:
+    description: Where nginx shall serve the store. Where another program listens there, the module refuses before anything else.
+    type: int
+  nginx:
+    description: The host's own nginx. One in a container is somebody else's.
+    type: path
+    default: /usr/sbin/nginx
   watch:
     description: Files whose checksums come back in RV(files), so that no second module has to look.
     type: list
@@ -150,12 +161,29 @@ files:
   type: dict
 """
 
+import getpass
 import os
+import socket
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror_releases import ReleaseStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_mirror import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.port_owner import port_owner
+
+
+def refusal(params):
+    """Why a mirror cannot be set up here at all, in one sentence."""
+    if params["as_root"] and os.geteuid() != 0:
+        return "A mirror is set up by root, but this runs as %s: set ansible_become to true for the group model_mirror." % getpass.getuser()
+    owner = port_owner(params["port"]) if params["port"] else None
+    if owner and not (owner[0] == "nginx" and os.path.exists(params["nginx"])):
+        return (
+            "Port %d (model_mirror_port) of %s is taken by %s, which is not this host's nginx: stop it, or set model_mirror_port to a free port and "
+            "write that port into llm_registry, too (http://<host>:<port>; Windows hosts pull from 80 and 443 only)."
+            % (params["port"], socket.gethostname(), "%s (process %d)" % owner if owner[1] else "another program")
+        )
+    return None
 
 
 def main():
@@ -181,10 +209,16 @@ def main():
             "version": {"type": "str", "default": ""},
             "https_proxy": {"type": "str", "default": ""},
             "no_proxy": {"type": "str", "default": ""},
+            "as_root": {"type": "bool", "default": False},
+            "port": {"type": "int"},
+            "nginx": {"type": "path", "default": "/usr/sbin/nginx"},
             "watch": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
+    refused = refusal(module.params)
+    if refused:
+        module.fail_json(msg=refused)
     wants, exact, verify_all = (module.params[name] for name in ("releases", "releases_exact", "verify_all"))
     try:
         store = MirrorStore(module.params, module.params["version"], module.check_mode)

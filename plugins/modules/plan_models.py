@@ -48,6 +48,8 @@ options:
   registry:
     description:
       - Registry or mirror that headers are read from (C(llm_registry)); empty for registry.ollama.ai.
+      - Where it names a host of the inventory's group C(model_mirror), a model that the mirror does not hold yet is asked of what fills it
+        (C(model_mirror_upstream) of that host), along the whole chain; only the registry at its end knows what does not exist.
     type: str
     default: ""
   filesystem:
@@ -65,6 +67,13 @@ options:
     type: list
     elements: dict
     default: []
+  ask_over_mirror:
+    description:
+      - Where the mirror's upstream does not answer the controller, return the names as RV(pending) and no plan, so that
+        M(llmfleet.ollama.model_headers) can ask over the mirror's host; then call this module again.
+      - With V(false) such models are planned by the next of O(metadata_sources).
+    type: bool
+    default: false
   fail_on_error:
     description:
       - Fail the task when nothing can be planned. With V(false) the plan's C(ok) and C(errors) say so.
@@ -111,11 +120,16 @@ msg:
   type: str
 vram:
   description: The facts that the plan was made with, from O(vram) or the host.
-  returned: always
+  returned: when there is a plan
   type: dict
+pending:
+  description: What has to be asked over a mirror's host before there can be a plan. Each has C(over), C(upstream) and C(name).
+  returned: always
+  type: list
+  elements: dict
 ansible_facts:
   description: The plan as the host fact C(model_plan).
-  returned: always
+  returned: when there is a plan
   type: dict
   contains:
     model_plan:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests/sizing_oracle"))
 
 import headers
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import ggml
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import ggml
 
 _NUMBERS = {name: number for number, (name, _block, _size) in ggml.TYPES.items()}
 # Merges of the tokenizer: what makes a head megabytes.

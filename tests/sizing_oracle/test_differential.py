@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import headers
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import gguf, memory, versions
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import memory, versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
 
 MIB = 1024**2

@@ -15,7 +15,8 @@ import headers
 import oracle
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_run
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import gguf, memory, versions
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import memory, versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
 
 MIB = 1024**2

@@ -18,7 +18,8 @@ import headers
 import oracle
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_run
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import gguf, memory, versions
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import memory, versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "sizing"))

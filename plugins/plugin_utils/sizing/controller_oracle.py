@@ -19,9 +19,9 @@ import sys
 import tempfile
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.llama_dry_run import NoAnswer
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import Client, HttpError
 
 from . import versions
-from .http import Client, HttpError
 from .units import MIB
 
 _SETTINGS = ("context", "parallel", "ubatch", "kv_cache_type", "flash_attention")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import collections
 import functools
 
-from . import ggml, graphs, units, versions
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import ggml
+
+from . import graphs, units, versions
 
 # Device memory that no buffer shows: CUDA's context 305 MiB (RTX 16 GB) to 456 MiB (RTX 4090) measured; Metal's minimum is Ollama's own.
 OVERHEAD = {"cuda": 460 * units.MIB, "rocm": 460 * units.MIB, "vulkan": 460 * units.MIB, "metal": 512 * units.MIB, "cpu": 0}

@@ -16,6 +16,7 @@ from .proofs import Proofs, card_set
 CPU_BANDWIDTH = 20 * 10**9  # bytes a second that two channels of DDR4 give to one token in practice
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
 SOURCES = ("header", "catalogue", "estimate")
+_GONE = "not to be had: "
 
 
 class _Chosen:
@@ -40,6 +41,7 @@ class Planner:
         self.version = versions.parse(ollama_version)
         self.sources = tuple(sources)
         self.header = header or (lambda name: (None, None, False))
+        self.place = getattr(header, "place", "the registry")
         self.wanted, problems = wants.wants(models)
         self.errors += problems
         self.policy = wants.policy(policy)
@@ -68,7 +70,7 @@ class Planner:
                 if want.kind == "family":
                     found = candidates.for_family(want, self.policy)
                 else:
-                    found = [candidates.for_model(want, self.sources, self.header)]
+                    found = [candidates.for_model(want, self.sources, self._read)]
                 found = self._gates(want, found)
                 self._check_context(want, found)
                 self.options[want.position] = found
@@ -162,11 +164,17 @@ class Planner:
         if not placed.kind and placed.short > _NEAR_MISS * placed.need:
             return candidate
         if candidate.name not in self._exact:
-            metadata, why, final = self.header(candidate.name)
-            if why and not final:
-                self.warnings.append("%s: planned by the catalogue, since %s" % (candidate.name, why))
+            metadata, why, final = self._read(candidate.name)
             self._exact[candidate.name] = candidate.with_header(metadata) if metadata else why if final else candidate
         return self._exact[candidate.name]
+
+    def _read(self, name):
+        """The header, with a warning where there is none; once for all models that share the reason."""
+        metadata, why, final = self.header(name)
+        if why and not final:
+            told = "planned by the catalogue, since %s" % why
+            self.warnings += [] if told in self.warnings else [told]
+        return metadata, why, final
 
     def _slow(self, want, candidate):
         """True where a token would take longer than the policy bears, on a host without a GPU."""
@@ -184,7 +192,7 @@ class Planner:
             placed = self._place(want, candidate, load, left, ram)
             exact = self._header_of(want, candidate, placed)
             if isinstance(exact, str):
-                rejected.append((candidate, None, "not to be had: %s" % exact))
+                rejected.append((candidate, None, _GONE + exact))
                 continue
             if exact is not candidate:
                 candidate, load = exact, self._last(loads, exact)
@@ -378,23 +386,35 @@ class Planner:
                     % (", ".join(places[:-1]), places[-1], candidate.name, units.gib(placed.need), units.gib(self._room()))
                 )
                 return
-        parts = []
-        for candidate, placed, why in failure.rejected:
-            parts.append("%s %s" % (candidate.label, why or "is short of %d bytes (%s)" % (placed.short, units.gib(placed.short))))
+        self.errors.append(self._why_nothing(want, failure.rejected, loads))
+
+    def _why_nothing(self, want, rejected, loads):
         kind = "%s.%s" % (want.where, "family" if want.kind == "family" else "from" if want.managed else "model")
+        gone = [candidate.label for candidate, _placed, why in rejected if why and why.startswith(_GONE)]
+        if gone and not any(candidate.source == "header" for candidate, _placed, _why in rejected):
+            return (
+                "%s: %s answers, but is no registry, or holds none of %s's tags that fit %s: correct that variable, or leave it out to ask "
+                "registry.ollama.ai" % (kind, self.place, want.target, units.gib(self._room()))
+            )
+        parts = [
+            "%s %s" % (candidate.label, why or "is short of %s" % units.gib(placed.short))
+            for candidate, placed, why in rejected
+            if not why or not why.startswith(_GONE)
+        ]
         way = "ask for less context"
         if self.host.cards and not self.policy.allow_partial_offload:
             way += ", set llm_policy.allow_partial_offload to true for a slow split"
-        self.errors.append(
-            "%s: nothing of %s fits %s at %d tokens: %s. %s or choose a smaller model"
-            % (
-                kind,
-                want.target,
-                units.gib(self._room()),
-                want.own_context or min(loads[-1].context, want.context or loads[-1].context),
-                ", ".join(parts),
-                way[0].upper() + way[1:],
-            )
+        way = way[0].upper() + way[1:] + " or choose a smaller model"
+        if gone:
+            parts.append("%s does not have %s" % (self.place, ", ".join(gone)))
+            way = "Bring one of these there, or name another registry"
+        return "%s: nothing of %s fits %s at %d tokens: %s. %s" % (
+            kind,
+            want.target,
+            units.gib(self._room()),
+            want.own_context or min(loads[-1].context, want.context or loads[-1].context),
+            ", ".join(parts),
+            way,
         )
 
     def _room(self):
@@ -478,6 +498,8 @@ class Planner:
             "headroom_bytes": room - taken,
             "download_bytes": candidate.download_bytes,
             "source": candidate.source,
+            # Where the header was read; null for the catalogue and an estimate.
+            "asked": candidate.metadata.get("asked"),
             "verified": bool(candidate.metadata.get("verified", candidate.source == "header")),
             "blob": _blob(candidate.metadata),
             "num_gpu": placed.num_gpu,

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 
-from . import data, ggml, units
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import ggml
+
+from . import data, units
 
 # The layer i slides over its window iff rule(i); used where the file has no explicit pattern (llama.cpp, llama-model.cpp).
 _SWA_RULES = {

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_mirror import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.modules import model_mirror_store
 from fake_ollama import FakeOllama, model_blobs, sha
 
 
@@ -126,9 +128,35 @@ def test_upstream_that_is_down_does_not_stop_a_mirror_that_is_whole(mirror, fill
     filler.have("small:1b", model_blobs("small"))
     registry.fault = 503
     result = mirror(["small:1b"])
-    assert result["published"] == ["small:1b"] and "served on" in mirror.store.warnings[0]
+    assert result["published"] == ["small:1b"] and "served as it is here" in mirror.store.warnings[0]
     with pytest.raises(Failure, match="model_mirror_upstream"):
         mirror(["other:1b"])
+
+
+def test_what_is_said_of_several_models_is_one_sentence(mirror, filler, registry):
+    """A fleet with five tags and a silent upstream would otherwise read the same sentence five times."""
+    registry.put("library/small/1b", model_blobs("small"))
+    registry.fault = 503
+    with pytest.raises(Failure) as problem:
+        mirror(["small:1b", "other:1b"])
+    said = str(problem.value)
+    assert said.startswith("small:1b, other:1b are not on the mirror, and ") and said.count("does not answer") == 1
+
+
+def test_a_mirror_is_not_set_up_without_root_or_on_another_programs_port(monkeypatch):
+    """Before: "useradd: Permission denied", or an nginx that cannot bind after everything was fetched."""
+    params = {"as_root": True, "port": None, "nginx": "/usr/sbin/nginx"}
+    monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 1000)
+    assert "set ansible_become to true for the group model_mirror" in model_mirror_store.refusal(params)
+    monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 0)
+    assert model_mirror_store.refusal(params) is None
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        params["port"] = server.getsockname()[1]
+        said = model_mirror_store.refusal(params)
+        assert said.startswith("Port %d (model_mirror_port) of " % params["port"]) and "llm_registry" in said and "(process " in said
+        monkeypatch.setattr(model_mirror_store, "port_owner", lambda _port: ("nginx", 1))
+        assert model_mirror_store.refusal({**params, "nginx": __file__}) is None, "the host's own nginx takes a site more"
+        assert model_mirror_store.refusal({**params, "nginx": "/nowhere"}), "a container's nginx does not"
 
 
 @pytest.mark.parametrize("fault, words", [(404, "does not exist"), (412, "model_mirror_ollama_version")])

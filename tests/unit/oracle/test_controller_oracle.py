@@ -15,9 +15,9 @@ import time
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.llama_dry_run import NoAnswer
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import HttpError
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import controller_oracle as oracle
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.http import HttpError
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
 sys.path += [os.path.join(ROOT, "tests", "sizing_oracle"), os.path.join(ROOT, "tests", "unit", "sizing")]

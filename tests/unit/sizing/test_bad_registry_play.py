@@ -115,7 +115,7 @@ def test_every_vice_is_a_sentence_and_the_rest_of_the_fleet_is_planned(tmp_path,
         )
     assert code and "Traceback" not in told and "Unexpected" not in told, told
     wrong = []
-    for tag, (_answer, words) in dict(VICES, silent=(None, "{url} does not answer: no byte in time")).items():
+    for tag, (_answer, words) in dict(VICES, silent=(None, mute.url + " (llm_registry) does not answer: no byte in time")).items():
         base = "%s/v2/library/bad" % (mute.url if tag == "silent" else registry.url)
         said = " ".join(plans[tag]["errors"])
         expected = words.format(url="%s/manifests/%s" % (base, tag), base=base)

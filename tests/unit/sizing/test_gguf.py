@@ -10,7 +10,7 @@ import tracemalloc
 
 import gguf_bytes
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import gguf
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

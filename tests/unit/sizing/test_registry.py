@@ -18,9 +18,9 @@ from http.server import BaseHTTPRequestHandler
 
 import gguf_bytes
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import Client
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.http import Client
 
 FILE = gguf_bytes.whole_file(*gguf_bytes.small_model())
 
@@ -199,7 +199,8 @@ def test_refusals_name_the_model_and_the_address(upstream, ask, vice, words):
     upstream.vice = vice
     found, why, _final = ask()
     assert found is None and words in why
-    assert "tiny:1b" in why and upstream.url in why
+    # Of a registry that says nothing at all the sentence is the same for each model, so that it is told once.
+    assert upstream.url in why and ("tiny:1b" in why or vice in (500, "stall"))
 
 
 def test_a_silent_registry_is_not_asked_again_for_each_tag_and_host(upstream, ask):
@@ -207,7 +208,7 @@ def test_a_silent_registry_is_not_asked_again_for_each_tag_and_host(upstream, as
     ask("tiny:1b")
     count = len(upstream.requests)
     found, why, _final = ask("other:7b")
-    assert found is None and why.startswith("other:7b could not be read: %s " % upstream.url) and len(upstream.requests) == count
+    assert found is None and why.startswith("%s (llm_registry) does not answer" % upstream.url) and len(upstream.requests) == count
     assert "tiny" not in why, "the address of another model's question"
 
 
@@ -298,7 +299,7 @@ def test_files_and_sources_of_the_lookup(upstream, tmp_path):
     ],
 )
 def test_where_a_name_is_asked_for(name, registry, url):
+    from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import registry as registries
     from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import names
-    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import registry as registries
 
     assert registries.base_url(names.parse(name), registry) == url

@@ -9,10 +9,9 @@ import hashlib
 import json
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import HttpError
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_registry
-
-from . import gguf
-from .http import HttpError
 
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
 _MODEL = "application/vnd.ollama.image.model"
@@ -26,16 +25,33 @@ _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
 class RegistryError(Exception):
-    """One sentence with the model and the address. final: asking later would not help. silent: how the whole host fails to answer."""
+    """One sentence with the model and the address. final: asking later would not help. silent: how the whole host fails to answer.
 
-    def __init__(self, sentence, final=False, silent=None):
+    missing: it answers and has no such model.
+    """
+
+    def __init__(self, sentence, final=False, silent=None, missing=False):
         super().__init__(sentence)
-        self.final, self.silent = final, silent
+        self.final, self.silent, self.missing = final, silent, missing
+
+    def as_dict(self):
+        return {"sentence": str(self), "final": self.final, "silent": self.silent, "missing": self.missing}
 
 
 def base_url(name, registry):
     """Where the parts of a model lie: https://host/v2/namespace/model. registry: llm_registry."""
     return parse_registry(registry).manifest_url(name).rpartition("/manifests/")[0]
+
+
+def place_of(name, registry):
+    """What a person calls that place: registry.ollama.ai, http://10.20.0.10."""
+    return base_url(name, registry).split("/v2/", 1)[0].replace("https://", "", 1)
+
+
+def packed(header):
+    """A header as it is kept and as a module sends it."""
+    keys, tensors, length = header
+    return {"keys": keys, "tensors": [[t["name"], t["type"], t["shape"], t["bytes"]] for t in tensors], "header_bytes": length}
 
 
 class Registry:
@@ -50,9 +66,13 @@ class Registry:
             "busy": "%s could not be read, since %s asks to slow down (HTTP 429): try later, or set llm_registry to a mirror",
         }
         if problem.kind in ways:
-            raise RegistryError(ways[problem.kind] % (name.short, problem.url), problem.kind in ("missing", "too_new"))
-        sentence = "%s could not be read: %s %s" % (name.short, problem.url, problem.words)
-        raise RegistryError(sentence, silent=problem.words if problem.kind == "unreachable" else None)
+            raise RegistryError(
+                ways[problem.kind] % (name.short, problem.url), problem.kind in ("missing", "too_new"), missing=problem.kind == "missing"
+            )
+        if problem.kind == "unreachable":
+            # The same words for each model: a fleet reads them once.
+            raise RegistryError("%s %s" % (place_of(name, self.registry), problem.words), silent=problem.words)
+        raise RegistryError("%s could not be read: %s %s" % (name.short, problem.url, problem.words))
 
     def manifest(self, name):
         """The parts of a model: digest of the manifest, layers, config and parameters."""

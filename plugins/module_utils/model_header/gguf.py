@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from . import ggml
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import ggml
 
 HARD_CAP = 64 * 1024**2  # no real head is near it: 5 to 12 MiB
 STEP = 8 * 1024**2  # bytes of one request
