@@ -5,10 +5,10 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTEST := .cache/venv/bin/python -m pytest
 
-.PHONY: help demo test unit lint molecule site sizing bench clean bootstrap
+.PHONY: help demo test test-long unit lint molecule site sizing bench clean bootstrap
 
 help:  ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 bootstrap:
 	@lab/bootstrap.sh
@@ -26,6 +26,9 @@ demo: room-for-demo bootstrap  ## build the lab, run site.yml on it, print the f
 
 test: room-for-test bootstrap  ## lint, unit tests, every Molecule scenario, the whole site
 	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e
+
+test-long: room-for-test-long bootstrap  ## what takes minutes for one proof: every command of docs/, Ansible from PyPI on fresh machines
+	@$(PYTEST) -v -m long tests/e2e
 
 lint: bootstrap  ## ansible-lint, yamllint, ruff, argument specs, changelog, ansible-test sanity
 	@$(PYTEST) -v tests/checks

@@ -13,7 +13,9 @@ short_description: Tell after each run what runs where, why, and what changed
 description:
   - Prints one table with cards, chosen models, memory, versions and the state of each host, and the reason of each choice or failure.
   - Writes the same as a self-contained HTML page and as JSON.
-  - Hosts that a run left out, for example with C(--limit), keep their last rows with their date.
+  - Hosts that a run left out, for example with C(--limit), keep their last rows with their date. A host that left the inventory is named as
+    long as nothing was removed from it.
+  - The last lines name where Open WebUI is to be had, and as whom.
   - Silent in a run that uses none of the actions of this collection.
 requirements:
   - enabled in configuration (C(callbacks_enabled))
@@ -30,6 +32,16 @@ options:
     ini:
       - section: fleet_report
         key: folder
+  forget:
+    description: Hosts that left the inventory and shall not be named any more, since the machine is gone for good.
+    type: list
+    elements: str
+    default: []
+    env:
+      - name: LLMFLEET_REPORT_FORGET
+    ini:
+      - section: fleet_report
+        key: forget
   table:
     description: Whether to print the table.
     type: bool
@@ -49,6 +61,8 @@ from ansible.plugins.callback import CallbackBase
 from ansible.utils.color import stringc
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import collect, document, files, page, place, table
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report.text import plain
+
+COLLECTION = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 
 
 class CallbackModule(CallbackBase):
@@ -107,6 +121,7 @@ class CallbackModule(CallbackBase):
             ignored=bool(ignored),
             result=result.result,
             groups=[plain(group.name) for group in host.get_groups()],
+            own=_is_ours(task),
             took=now - self.running.pop((host.name, task._uuid), now),
         )
 
@@ -116,6 +131,11 @@ class CallbackModule(CallbackBase):
         folder = place.folder_of(pattern, place.name_of(self.sources), identity, _owner)
         json_path, html_path = os.path.join(folder, "fleet.json"), os.path.join(folder, "fleet.html")
         finished = time.time()
+        # A folder that names no inventory may hold another one's report: nothing in it is history of this one.
+        previous = files.read_json(json_path) if folder and _owner(folder) == identity else None
+        described, of_described = document.is_described(self.recorder.hosts), bool(((previous or {}).get("run") or {}).get("described"))
+        # Machines that nobody asked, since they stand in llm_vram_override, leave no trace among those that somebody owns.
+        spared = html_path if previous and described and not of_described else ""
         fleet = document.build(
             self.recorder.hosts,
             stats={host: stats.summarize(host) for host in self.recorder.hosts},
@@ -127,12 +147,12 @@ class CallbackModule(CallbackBase):
                 "finished": _stamp(finished),
                 "seconds": round(finished - self.started, 1),
             },
-            # A folder that names no inventory may hold another one's report: nothing in it is history of this one.
-            previous=files.read_json(json_path) if folder and _owner(folder) == identity else None,
+            previous=previous if described == of_described else None,
             inventory=self.inventory,
+            forget=self.get_option("forget"),
         )
         written = []
-        if folder:
+        if folder and not spared:
             try:
                 files.write(json_path, page.as_json(fleet))
                 files.write(html_path, page.render(fleet))
@@ -140,7 +160,7 @@ class CallbackModule(CallbackBase):
             except OSError as error:
                 self._display.warning(f"The fleet report can't be written to '{folder}' ({error}). Name another folder in ansible.cfg, [fleet_report] folder.")
         if self.get_option("table"):
-            self._display.display(table.render(fleet, shutil.get_terminal_size((100, 24)).columns, written, stringc))
+            self._display.display(table.render(fleet, shutil.get_terminal_size((100, 24)).columns, written, stringc, spared))
 
 
 def _owner(folder):
@@ -148,11 +168,18 @@ def _owner(folder):
     return document.inventory_of(files.read_json(os.path.join(folder, "fleet.json")))
 
 
+def _is_ours(task):
+    """Whether a task stands in a file of this collection: in one of its playbooks or roles."""
+    path = os.path.realpath(plain(task.get_path() or ""))
+    return path.startswith((os.path.join(COLLECTION, "playbooks") + os.sep, os.path.join(COLLECTION, "roles") + os.sep))
+
+
 def _inventory(play):
-    """All hosts of the inventory in its order, also those that --limit leaves out, and its sources; (None, []) where core doesn't tell."""
+    """{host: its groups} of the inventory in its order, also of those that --limit leaves out, and its sources; (None, []) where core doesn't tell."""
     try:
         inventory = play.get_variable_manager()._inventory
-        return [plain(name) for name in inventory.hosts], [plain(source) for source in inventory._sources]
+        hosts = {plain(name): [plain(group.name) for group in host.get_groups()] for name, host in inventory.hosts.items()}
+        return hosts, [plain(source) for source in inventory._sources]
     except AttributeError:
         return None, []
 

@@ -40,15 +40,20 @@ def models_to_drop(names, plan):
     return [name for name in names if parse_name(name).key not in kept]
 
 
-def misfit_message(misfits, log):
+def misfit_message(misfits, log, plan_stays=False):
     """What to do about models that loaded, but not as planned. Advice for one cause is wrong for the other: where a card is not used at all,
-    every smaller model lies beside it as well, and the next plan is the same."""
+    every smaller model lies beside it as well, and the next plan is the same. plan_stays: that a new plan was made already, and is the same."""
     said = "; ".join("%s: %s" % (model["name"], model["why"]) for model in misfits)
     unused = [model for model in misfits if model.get("size_bytes") and not model.get("size_vram_bytes")]
     if unused:
         return (
             "%s. Ollama does not use the GPU, for want of a driver, a library or a right: %s says which; the service goes on. To accept the CPU, "
             "set llm_prove_gpu to false." % (said, log)
+        )
+    if plan_stays:
+        return (
+            "%s. The service goes on. Planned with what was measured the choice is the same: write a smaller tag or context into llm_models, or allow "
+            "it with llm_policy.allow_partial_offload, llm_prove_gpu: false or ollama_models_accept_spill: true." % said
         )
     return (
         "%s. The service goes on, and the next plan for this host counts with what was measured. Run site.yml again for the next smaller choice, "

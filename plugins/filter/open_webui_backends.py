@@ -22,7 +22,7 @@ def open_webui_backends(hosts, hostvars, me, network_mode, prefixes=True):
         variables = hostvars[host]
         found.append(
             {
-                "url": _url(host, variables, me, network_mode),
+                "url": backend_url(host, variables, me, network_mode),
                 "prefix_id": variables.get("open_webui_backend_prefix") or ((short[host] if unique else host) if prefixes else ""),
                 "key": variables.get("open_webui_backend_key") or "",
             }
@@ -30,7 +30,7 @@ def open_webui_backends(hosts, hostvars, me, network_mode, prefixes=True):
     return found
 
 
-def _url(host, variables, me, network_mode):
+def backend_url(host, variables, me, network_mode):
     if variables.get("open_webui_backend_url"):
         return variables["open_webui_backend_url"].rstrip("/")
     port = variables.get("ollama_port") or DEFAULT_PORT

@@ -582,6 +582,8 @@ class Converger:
             "changed": changed,
             "ollama_version": self.version,
             "models": [self._model_result(key, want) for key, want in self.wants.items()] if self.state != "absent" else [],
+            # The report names them; `exact` removes them, so then there are none.
+            "others": self._others(after) if self.state != "absent" else [],
             "removed": self.removed,
             "to_remove": self.removals if self.check_mode else [],
             "to_pull": [pull["name"].short for pull in self.pulls] if self.check_mode else [],
@@ -600,6 +602,10 @@ class Converger:
                 "proofs": self.proofs.entries if self.proofs else {},
             }}
         return result
+
+    def _others(self, listing):
+        named = {name.short for want in self.wants.values() for name in (want.name, want.base) if name}
+        return sorted(set(listing) - named)
 
     def _model_result(self, key, want):
         entry = self.local.get(key)

@@ -176,6 +176,11 @@ models:
     attempts:
       description: How many tries it took; more than one when the pull was broken off and went on.
       type: int
+others:
+  description: Names of models that are on the host and were not named, nor made another one from; none with O(state=absent).
+  returned: always
+  type: list
+  elements: str
 removed:
   description: Names of removed models.
   returned: always

@@ -66,6 +66,61 @@ options:
       - Ollama refuses a chat with tools when the model does not support them, so a fleet with one such model wants V(false).
       - Without this option it stays as it is.
     type: bool
+  planned:
+    description:
+      - What the plans say of the models of each server. Models that nobody planned are then named, and the best one can become the default.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: The host's name in the inventory.
+        type: str
+        required: true
+      url:
+        description: Its address, as in O(backends).
+        type: str
+        required: true
+      prefix_id:
+        description: Its prefix, as in O(backends).
+        type: str
+      models:
+        description: The models that the plan names.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name:
+            description: Name and tag as the host has it.
+            type: str
+            required: true
+          chat:
+            description: Whether it can chat; an embedding model cannot.
+            type: bool
+            required: true
+          quality:
+            description: The larger, the better.
+            type: float
+            required: true
+          on_gpu:
+            description: Whether it runs on a GPU; preferred among equals.
+            type: bool
+            required: true
+  default_model:
+    description:
+      - The model that a new chat begins with. V(planned) is the best one of O(planned) that is there; anything else is a model's name as the page shows it.
+        Without this option, and with an empty one, it stays as it is.
+      - With V(planned) a default that an administrator chose in the page stays while that model is there.
+    type: str
+  remember:
+    description: File that keeps which default this module has set last, so that it is told from an administrator's choice.
+    type: path
+  hide_non_chat:
+    description:
+      - Hide the models that cannot chat from the list that a chat offers. They stay usable through the API.
+      - Where an administrator has said in the page whether a model is shown or hidden, that stays.
+    type: bool
+    default: false
   users:
     description: Users that must exist. Users that are not named are left alone.
     type: list
@@ -154,6 +209,21 @@ settings_changed:
   type: list
   elements: str
   returned: success
+default_model:
+  description: The model that a new chat begins with now; empty when none is set.
+  type: str
+  returned: success
+unplanned_models:
+  description: Models of planned hosts that their plan does not name.
+  type: list
+  elements: dict
+  returned: success
+  sample: [{host: gpu1, name: "mistral:7b"}]
+hidden:
+  description: Models that this run has hidden because they cannot chat.
+  type: list
+  elements: str
+  returned: success
 users_created:
   description: Addresses of new users.
   type: list
@@ -170,9 +240,11 @@ signup:
   returned: success
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_models
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_api import Api, ApiError
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_settings import (
     same_backends,
@@ -184,6 +256,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_setting
 
 ADMIN_CONFIG = "/api/v1/auths/admin/config"
 MODELS_CONFIG = "/api/v1/configs/models"
+PLANNED = "planned"
 
 
 class Reconciler:
@@ -192,7 +265,15 @@ class Reconciler:
     def __init__(self, module: AnsibleModule, api: Api) -> None:
         self.module = module
         self.api = api
-        self.result = {"changed": False, "settings_changed": [], "users_created": [], "users_updated": []}
+        self.result = {
+            "changed": False,
+            "settings_changed": [],
+            "hidden": [],
+            "unplanned_models": [],
+            "default_model": "",
+            "users_created": [],
+            "users_updated": [],
+        }
         self.before: dict = {}
         self.after: dict = {}
 
@@ -248,6 +329,46 @@ class Reconciler:
             changed = {**metadata, "capabilities": {**capabilities, "builtin_tools": wanted}}
             self.api.call("POST", MODELS_CONFIG, {**have, "DEFAULT_MODEL_METADATA": changed})
 
+    def models(self, planned: list, default: str | None, remember: str | None, hide: bool) -> None:
+        """After the servers: what they list is judged, and only what is there can be a default."""
+        config = self.api.call("GET", "/ollama/config")
+        listed = self.api.call("GET", "/ollama/api/tags")["models"]
+        models = open_webui_models.located(listed, config["OLLAMA_BASE_URLS"], planned)
+        self.result["unplanned_models"] = open_webui_models.unplanned(models)
+        if hide:
+            self._hide(models)
+        self._default(models, default, remember)
+
+    def _hide(self, models: list) -> None:
+        records = self.api.call("GET", "/api/v1/models/base")
+        known = {record["id"] for record in records}
+        wanted = open_webui_models.to_hide(models, records)
+        for record in wanted:
+            self._note(f"model {record['id']}", "offered for chat", "hidden, it cannot chat")
+            if not self.module.check_mode:
+                self.api.call("POST", "/api/v1/models/model/update" if record["id"] in known else "/api/v1/models/create", record)
+        self.result["hidden"] = [record["id"] for record in wanted]
+
+    def _default(self, models: list, wanted: str | None, remember: str | None) -> None:
+        have = self.api.call("GET", MODELS_CONFIG)
+        current = have.get("DEFAULT_MODELS") or ""
+        self.result["default_model"] = current
+        offered = open_webui_models.offered(self.api.call("GET", "/api/models")["data"], models)
+        if wanted == PLANNED:
+            target = open_webui_models.default_to_set(current, _read(remember), offered, open_webui_models.best(models))
+        else:
+            target = wanted if wanted and wanted != current else None
+            if wanted and wanted not in offered:
+                self.module.warn(f"open_webui_default_model is {wanted}, which no server offers now; there are {', '.join(sorted(offered)) or 'none'}")
+        if not target:
+            return
+        self._note("default_model", current, target)
+        self.result["default_model"] = target
+        if not self.module.check_mode:
+            self.api.call("POST", MODELS_CONFIG, {**have, "DEFAULT_MODELS": target})
+            if remember:
+                _write(remember, target)
+
     def users(self, wanted: list) -> None:
         known = self.api.users() if wanted else {}
         for user in wanted:
@@ -293,8 +414,7 @@ class Reconciler:
         closing = self.module.check_mode and "ENABLE_SIGNUP" in self.result["settings_changed"]
         if self.api.signup_is_open() and not closing:
             self.module.fail_json(
-                msg=f"Anybody can still sign up at {self.api.url} although ENABLE_SIGNUP is false there; "
-                "stop the container and read its log."
+                msg=f"Anybody can still sign up at {self.api.url} although ENABLE_SIGNUP is false there; stop the container and read its log."
             )
         self.result["signup"] = "closed"
 
@@ -302,6 +422,21 @@ class Reconciler:
         self.result["changed"] = True
         self.before[what] = before
         self.after[what] = after
+
+
+def _read(path: str | None) -> str | None:
+    try:
+        with open(path or "", encoding="utf-8") as source:
+            return source.read().strip()
+    except OSError:
+        return None
+
+
+def _write(path: str, text: str) -> None:
+    """Over a new file: the folder is root's, and so is what is renamed into it."""
+    with open(path + ".new", "w", encoding="utf-8") as out:
+        out.write(text + "\n")
+    os.replace(path + ".new", path)
 
 
 def main() -> None:
@@ -323,6 +458,30 @@ def main() -> None:
             "skip_unreachable": {"type": "bool", "default": True},
             "settings": {"type": "dict", "default": {}},
             "builtin_tools": {"type": "bool"},
+            "planned": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "url": {"type": "str", "required": True},
+                    "prefix_id": {"type": "str"},
+                    "models": {
+                        "type": "list",
+                        "elements": "dict",
+                        "required": True,
+                        "options": {
+                            "name": {"type": "str", "required": True},
+                            "chat": {"type": "bool", "required": True},
+                            "quality": {"type": "float", "required": True},
+                            "on_gpu": {"type": "bool", "required": True},
+                        },
+                    },
+                },
+            },
+            "default_model": {"type": "str"},
+            "remember": {"type": "path"},
+            "hide_non_chat": {"type": "bool", "default": False},
             "users": {
                 "type": "list",
                 "elements": "dict",
@@ -355,6 +514,7 @@ def main() -> None:
             work.backends(wanted["backends"])
         if wanted["builtin_tools"] is not None:
             work.builtin_tools(wanted["builtin_tools"])
+        work.models(wanted["planned"], wanted["default_model"], wanted["remember"], wanted["hide_non_chat"])
         work.users(wanted["users"])
     except ApiError as error:
         module.fail_json(msg=f"Open WebUI at {wanted['url']}: {error}.")

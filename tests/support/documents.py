@@ -6,6 +6,7 @@
     ```console                    commands, run by bash as they stand, one block after the other
     ```yaml, first line # path    a file, written to that path (of the user's own inventory: below inventories/mine/)
     ```yaml otherwise             a part of a file: it must be YAML, and its variables must be ones that something reads
+    ```powershell                 commands of a Windows host, which carry a "not run"
     ```ini, ```nginx, ```text     shown, not typed
 
 A comment just above a console block, which a reader of the page does not see, says where it cannot be run as the others are:
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = {"console", "yaml", "ini", "nginx", "text"}
+KINDS = {"console", "powershell", "yaml", "ini", "nginx", "text"}
 FENCE = re.compile(r"(?:^<!-- (?P<marker>[^\n]*) -->\n)?^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"\A# (\S+/\S+\.ya?ml)\b")
 # Where a document's command is run, by the words of its marker.

@@ -14,7 +14,9 @@ WHEN = "2026-01-01T00:00:00Z"
 
 
 def model(name: str) -> dict:
-    details = {"format": "gguf", "family": "qwen2", "families": ["qwen2"], "parameter_size": "14.8B", "quantization_level": "Q4_K_M"}
+    # An embedding model is known by its architecture, as with releases of Ollama that name no capabilities.
+    family = "nomic-bert" if "embed" in name else "qwen2"
+    details = {"format": "gguf", "family": family, "families": [family], "parameter_size": "14.8B", "quantization_level": "Q4_K_M"}
     return {"name": name, "model": name, "modified_at": WHEN, "size": 9, "digest": "0" * 64, "details": details}
 
 

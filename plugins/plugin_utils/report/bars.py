@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One bar for each pool of memory: what the plan puts there, what others use, what is left. Its parts add up to the pool, always.
+"""One bar for each pool of memory: what the plan puts there, model by model, what others use, what is left. Its parts add up to the pool, always.
 
 Budgets and others' use are those of the plan itself (sizing.budget), so that the bar shows the arithmetic that chose the model.
 """
@@ -9,7 +9,7 @@ Budgets and others' use are those of the plan itself (sizing.budget), so that th
 from __future__ import annotations
 
 from ..sizing import budget
-from .text import number, short_card_name
+from .text import clean, number, short_card_name
 
 # Drawn in this order. The first four are the model itself.
 PLANNED = ("weights", "kv_cache", "compute", "overhead")
@@ -31,7 +31,7 @@ def bars(machine: dict, plan: dict | None) -> list[dict]:
     models = _resident(plan or {})
     spendable = budget.host(machine)
     pools = _pools(machine, spendable, _kept_free(machine, spendable, models))
-    shares = [share for model in models for share in _shares(model, pools)]
+    shares = [(key, {**parts, "model": clean(model.get("name"))}) for model in models for key, parts in _shares(model, pools)]
     drawn = [_bar(pool, [parts for key, parts in shares if key == pool["key"]]) for pool in pools]
     in_memory = [parts for key, parts in shares if key == "ram"]
     if spendable.ram_total and (in_memory or not pools):
@@ -125,10 +125,9 @@ def _parts(source: dict) -> dict:
 
 def _bar(pool: dict, shares: list[dict]) -> dict:
     total = pool["total"]
-    wanted = {kind: sum(parts[kind] for parts in shares) for kind in PLANNED}
     # Every model asks for a margin of its own, a card needs one.
-    wanted["margin"] = max((parts["margin"] for parts in shares), default=0)
-    planned = sum(wanted[kind] for kind in PLANNED)
+    margin = max((parts["margin"] for parts in shares), default=0)
+    planned = sum(parts[kind] for parts in shares for kind in PLANNED)
     gauge = {
         "kind": pool["kind"],
         "index": pool["index"],
@@ -144,18 +143,19 @@ def _bar(pool: dict, shares: list[dict]) -> dict:
     }
     if not total:
         return gauge
-    left = total
-    taken = {}
+    left, segments = total, []
     # What is certain first. If the pool is too small for all of it, the last ones show less and the excess is told.
-    for kind in PLANNED:
-        taken[kind] = min(wanted[kind], left)
-        left -= taken[kind]
-    gauge["over_bytes"] = planned - sum(taken.values())
-    taken["reserved"] = min(pool["reserved"], left)
+    for parts in shares:
+        for kind in PLANNED:
+            segments.append({"kind": kind, "bytes": min(parts[kind], left), "model": parts["model"]})
+            left -= segments[-1]["bytes"]
+    gauge["over_bytes"] = planned - (total - left)
+    taken = {"reserved": min(pool["reserved"], left)}
     left -= taken["reserved"]
     taken["other"] = min(pool["others"], left)
     left -= taken["other"]
-    taken["margin"] = min(wanted["margin"], left)
+    taken["margin"] = min(margin, left)
     taken["free"] = left - taken["margin"]
-    gauge["segments"] = [{"kind": kind, "bytes": taken[kind]} for kind in KINDS if taken[kind] > 0]
+    segments += [{"kind": kind, "bytes": taken[kind], "model": None} for kind in KINDS if kind not in PLANNED]
+    gauge["segments"] = [segment for segment in segments if segment["bytes"] > 0]
     return gauge

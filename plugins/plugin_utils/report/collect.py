@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 
+from .advice import with_way_out
 from .text import clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
 ACTIONS = ("vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
 GROUPS = ("ollama", "open_webui", "model_mirror")
-# Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}.
+# Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}; the web UI's also
+# has {admin_email, password_file, default_model, unplanned_models}.
 PRODUCTS = ("ollama", "open_webui", "model_mirror")
 
 _ACTION_NAMES = {COLLECTION + action: action for action in ACTIONS}
@@ -48,6 +50,8 @@ _MODEL = (
     "parameter_size",
     "quantization",
     "digest",
+    "embedding",
+    "asked",
     "context",
     "kv_cache_type",
     "placement",
@@ -63,6 +67,9 @@ _MODEL = (
     "from",
     "parallel",
 )
+NO_REASON = "The task gave no reason."
+# Longest answer that is kept, in characters: a report is read at a glance.
+ANSWER = 400
 
 
 class Recorder:
@@ -85,8 +92,9 @@ class Recorder:
         groups=(),
         took: float = 0.0,
         ignored=False,
+        own=False,
     ):
-        """One result of one task on one host. outcome: ok, failed, unreachable or skipped."""
+        """One result of one task on one host. outcome: ok, failed, unreachable or skipped; own: whether the task is one of this collection's files."""
         entry = self.hosts.setdefault(host, _new_entry())
         entry["groups"] = [group for group in GROUPS if group in groups]
         entry["seconds"] += took
@@ -94,13 +102,15 @@ class Recorder:
         if took:
             entry["times"][task_name] = entry["times"].get(task_name, 0.0) + took
         ours = _ACTION_NAMES.get(action)
-        self.relevant = self.relevant or ours is not None
+        # A run that ends before its first action, for want of a password on every host, is one to tell about too.
+        self.relevant = self.relevant or ours is not None or (own and outcome in ("failed", "unreachable") and not ignored)
         if outcome == "skipped":
             return
+        entry["contacted"] = entry["contacted"] or outcome == "unreachable" or action in _SETUP or ours not in (None, "plan_models")
         if changed and outcome == "ok":
             entry["changes"].append({"task": task_name, "role": clean(role)})
         if outcome in ("failed", "unreachable") and not ignored:
-            entry["problem"] = {"kind": outcome, "task": task_name, "role": clean(role), "message": message(result)}
+            entry["problem"] = {"kind": outcome, "task": task_name, "role": clean(role), "message": with_way_out(message(result))}
         for part in _each(result):
             self._keep(entry, ours, action, role, part)
 
@@ -126,6 +136,8 @@ class Recorder:
                 entry["software"].setdefault("open_webui", software(result))
         elif ours == "model_mirror_store":
             entry["mirror"] = mirror(entry["mirror"], result)
+            # It serves again, whatever an earlier run said of its removal.
+            entry["software"].setdefault("model_mirror", software({}))
         elif ours == "chat_check":
             answer = chat(result)
             if answer:
@@ -134,6 +146,7 @@ class Recorder:
             for product in PRODUCTS:
                 if isinstance(facts.get(product), dict):
                     entry["software"][product] = software(facts[product])
+                    self.relevant = True
         elif action in _SETUP:
             system = system_of(facts)
             if system:
@@ -143,6 +156,7 @@ class Recorder:
 def _new_entry() -> dict:
     return {
         "groups": [],
+        "contacted": False,
         "machine": None,
         "plan": None,
         "store": None,
@@ -178,7 +192,7 @@ def message(result: dict) -> str:
     general = ("One or more items failed", "All items completed", "MODULE FAILURE")
     cleaned = [clean(text) for text in texts if text]
     told = next((text for text in cleaned if text not in general), None) or (cleaned[0] if cleaned else "")
-    return re.sub(r"^(Task failed|Failed to connect to the host via ssh): ", "", told) or "The task gave no reason."
+    return re.sub(r"^(Task failed|Failed to connect to the host via ssh): ", "", told) or NO_REASON
 
 
 def _pick(source, names) -> dict:
@@ -231,7 +245,7 @@ def store(result: dict) -> dict:
         "models": [_pick(model, ("name", "digest", "size_bytes", "changed", "downloaded_bytes", "seconds")) for model in _dicts(result.get("models"))],
         "removed": [clean(name) for name in result.get("removed") or []],
         "to_remove": [clean(name) for name in result.get("to_remove") or []],
-        "others": _others(result),
+        "others": [clean(name) for name in result.get("others") or []],
         "proved": [
             _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered")) for proof in _dicts(result.get("proved"))
         ],
@@ -239,27 +253,29 @@ def store(result: dict) -> dict:
     }
 
 
-def _others(result: dict) -> list[str]:
-    """Models on the host that nobody named, from the listing of the module's diff (`name digest` a line)."""
-    diff = result.get("diff")
-    listing = diff.get("after") if isinstance(diff, dict) else None
-    named = {model.get("name") for model in _dicts(result.get("models"))}
-    lines = listing.splitlines() if isinstance(listing, str) else []
-    return [clean(line.split()[0]) for line in lines if line.split() and line.split()[0] not in named]
-
-
 def chat(result: dict) -> dict | None:
-    """That a model answered, and where it lay. The name is the loop's item (a model of the plan) or the item itself."""
+    """What a model answered, how fast, and where it lay. The name is the loop's item (a model of the plan) or the item itself."""
     item = result.get(result.get("ansible_loop_var") or "item")
     name = result.get("model") or (item.get("name") if isinstance(item, dict) else item)
-    if not isinstance(name, str) or result.get("failed"):
+    if not isinstance(name, str) or (result.get("failed") and not number(result.get("size_bytes"))):
         return None
     return {
         "name": clean(name),
-        "ok": True,
+        "ok": not result.get("failed"),
+        "why": clean(result.get("msg")) if result.get("failed") else "",
         "remembered": False,
+        "answer": clean(result.get("answer"))[:ANSWER],
+        "only_thoughts": bool(result.get("only_thoughts")),
+        "loaded_before": bool(result.get("loaded_before")),
+        "speed_source": clean(result.get("speed_source")),
+        "dimensions": number(result.get("dimensions")) or 0,
         **_pick(result, ("size_bytes", "size_vram_bytes", "context_length", "processor", "completion_tokens")),
+        **{name: _rate(result.get(name)) for name in ("first_token_seconds", "tokens_per_second")},
     }
+
+
+def _rate(value) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _merged_store(before: dict | None, after: dict) -> dict:
@@ -283,7 +299,14 @@ def software(fact: dict) -> dict:
         "url": clean(fact.get("url")),
         "rolled_back": bool(fact.get("rolled_back")),
         "removed": bool(fact.get("removed")),
+        # Only of a web UI: whom to sign in as, and where the password lies that was made for it. The password itself is no fact.
+        **{name: clean(fact[name]) for name in ("admin_email", "password_file", "default_model") if fact.get(name)},
+        **({"unplanned_models": _unplanned(fact)} if fact.get("unplanned_models") else {}),
     }
+
+
+def _unplanned(fact: dict) -> list[dict]:
+    return [{"host": clean(item.get("host")), "name": clean(item.get("name"))} for item in _dicts(fact["unplanned_models"])]
 
 
 def system_of(facts: dict) -> dict | None:

@@ -11,19 +11,24 @@ from .text import clean, count, gib, number
 SCHEMA_VERSION = 1
 # Parts of a row that are kept from the run before when this run did not ask again, each with the time it was learned.
 PARTS = ("machine", "plan", "store", "mirror", "web", "chats", "system", "software")
-# What a host no longer has when a product is removed from it, and the product's own name.
-REMOVED = {"ollama": ("Ollama", ("plan", "store", "chats")), "open_webui": ("Open WebUI", ("web",)), "model_mirror": ("the mirror", ("mirror",))}
+# What a host no longer has when a product is removed from it, the product's own name and how it is called in a sentence about its host.
+REMOVED = {
+    "ollama": ("Ollama", ("plan", "store", "chats"), "its Ollama"),
+    "open_webui": ("Open WebUI", ("web",), "its Open WebUI"),
+    "model_mirror": ("the mirror", ("mirror",), "its mirror"),
+}
 STATES = ("unreachable", "failed", "changed", "would_change", "ok")
 SLOWEST = 3
 # An installed file below this share of the planned download isn't the model that the plan was made for.
 SAME_MODEL = 0.5
 
 
-def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = None, inventory=None) -> dict:
+def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = None, inventory=None, forget=()) -> dict:
     """The document of one run.
 
     recorded: Recorder.hosts; stats: {host: {failures, unreachable}}; run: {playbook, inventory, check_mode, started, finished, seconds};
-    inventory: names of all hosts of the inventory, None where unknown (then no row is dropped).
+    inventory: {host: its groups} of all hosts of the inventory, None where unknown (then no row is dropped);
+    forget: hosts that left the inventory and of which nothing shall be said any more.
     """
     before = {row["name"]: row for row in _rows(previous)}
     rows = []
@@ -32,19 +37,79 @@ def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = Non
         if row["groups"] or row["state"] in ("failed", "unreachable") or any(row[part] for part in PARTS if part != "system"):
             rows.append(row)
     seen = {row["name"] for row in rows}
-    kept = [{**row, "current": False} for name, row in before.items() if name not in seen and name not in recorded and (inventory is None or name in inventory)]
-    rows += kept
+    kept = [{**row, "current": False} for name, row in before.items() if name not in seen and name not in recorded]
+    rows += [row for row in kept if inventory is None or row["name"] in inventory]
     if inventory:
         order = {name: position for position, name in enumerate(inventory)}
         rows.sort(key=lambda row: order.get(row["name"], len(order)))
     for row in rows:
+        row["left"] = _left(row, before.get(row["name"]), inventory)
+        row["entrance"] = _entrance(row, before.get(row["name"]))
         row.update(_derived(row))
+    _name_unplanned(rows)
+    gone = {entry["name"]: entry for entry in _entries(previous, "gone")}
+    gone.update((row["name"], entry) for row in kept if inventory is not None and row["name"] not in inventory for entry in [_gone(row)] if entry)
     return {
         "schema_version": SCHEMA_VERSION,
-        "run": {**run, "hosts": sum(row["current"] for row in rows)},
+        "run": {"described": is_described(recorded), **run, "hosts": sum(row["current"] for row in rows)},
         "totals": _totals(rows),
         "hosts": rows,
+        "gone": [entry for name, entry in gone.items() if name not in (inventory or ()) and name not in recorded and name not in forget],
     }
+
+
+def is_described(recorded: dict) -> bool:
+    """Whether a run planned machines that nobody asked: all of them stand in llm_vram_override, and may not exist."""
+    return any(entry["plan"] for entry in recorded.values()) and not any(entry["contacted"] for entry in recorded.values())
+
+
+def _left(row: dict, before: dict | None, inventory) -> list[str]:
+    """What still runs on a host that is no longer in its group. A host that a play of one's own manages never was in one."""
+    groups = row["groups"] if inventory is None or row["name"] not in inventory else inventory[row["name"]]
+    was = {*(before or {}).get("left", ()), *(before or {}).get("groups", ())}
+    return [product for product in REMOVED if product in was and product not in groups and _runs(row, product)]
+
+
+def _runs(row: dict, product: str) -> bool:
+    """Whether something of ours is known to serve on a host. A plan alone is none."""
+    told = (row.get("software") or {}).get(product)
+    parts = [part for part in REMOVED[product][1] if part != "plan"]
+    return not told["removed"] if told else any(row.get(part) for part in parts)
+
+
+def _gone(row: dict) -> dict | None:
+    products = [product for product in REMOVED if _runs(row, product)]
+    if not products:
+        return None
+    software = row.get("software") or {}
+    return {
+        "name": row["name"],
+        "products": products,
+        "urls": [url for url in (clean((software.get(product) or {}).get("url")) for product in products) if url],
+        "seen": row["seen"],
+        "text": f"no longer in the inventory; {' and '.join(REMOVED[product][2] for product in products)} "
+        f"{'was' if len(products) == 1 else 'were'} not touched",
+    }
+
+
+def _entrance(row: dict, before: dict | None) -> dict | None:
+    """Where a person goes, and as whom. A run in check mode may have told of a web UI that is not there yet."""
+    if row["check_mode"] or not row["current"]:
+        return (before or {}).get("entrance")
+    web = (row.get("software") or {}).get("open_webui") or {}
+    if web.get("removed") or not web.get("url"):
+        return None
+    names = {"url": "url", "email": "admin_email", "password_file": "password_file", "default_model": "default_model"}
+    return {name: web.get(told, "") for name, told in names.items()}
+
+
+def _name_unplanned(rows: list[dict]) -> None:
+    """Models that a web UI offers and nobody planned, on the row of the web UI where the Ollama host itself did not say so."""
+    known = {(row["name"], item.get("model")) for row in rows for item in row["drift"] if item["kind"] == "unmanaged"}
+    for row in rows:
+        for item in ((row.get("software") or {}).get("open_webui") or {}).get("unplanned_models") or []:
+            if (item["host"], item["name"]) not in known:
+                row["drift"].append({"kind": "unplanned", "text": f"Open WebUI offers {item['name']} of {item['host']}, which nobody planned"})
 
 
 def inventory_of(fleet) -> list | None:
@@ -54,10 +119,14 @@ def inventory_of(fleet) -> list | None:
 
 
 def _rows(previous) -> list[dict]:
-    """The rows of an earlier document; none where it is of another version or no document at all."""
+    return [row for row in _entries(previous, "hosts") if isinstance(row.get("dates"), dict)]
+
+
+def _entries(previous, key: str) -> list[dict]:
+    """A list of an earlier document; an empty one where it is of another version or no document at all."""
     if not isinstance(previous, dict) or previous.get("schema_version") != SCHEMA_VERSION:
         return []
-    return [row for row in previous.get("hosts") or [] if isinstance(row, dict) and row.get("name") and isinstance(row.get("dates"), dict)]
+    return [entry for entry in previous.get(key) or [] if isinstance(entry, dict) and entry.get("name")]
 
 
 def _row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) -> dict:
@@ -70,6 +139,8 @@ def _row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) ->
         elif before and before.get(part):
             row[part] = before[part]
             dates[part] = before["dates"].get(part, before.get("seen"))
+    if before and row["mirror"] and before.get("mirror"):
+        row["mirror"] = _with_known_sizes(row["mirror"], before["mirror"])
     if before and entry["software"] and before.get("software"):
         row["software"] = {**before["software"], **entry["software"]}
     for product, told in entry["software"].items():
@@ -91,6 +162,13 @@ def _row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) ->
     slowest = sorted(entry["times"].items(), key=lambda item: -item[1])[:SLOWEST]
     row["slowest"] = [{"task": task, "seconds": round(took, 2)} for task, took in slowest]
     return row
+
+
+def _with_known_sizes(mirror: dict, before: dict) -> dict:
+    """A mirror tells the size of what it fetched; what it already had was told by the run that fetched it."""
+    known = {model["name"]: model for model in before.get("models") or [] if model.get("size_bytes") is not None}
+    models = [known.get(model["name"], model) if model.get("size_bytes") is None else model for model in mirror["models"]]
+    return {**mirror, "models": models}
 
 
 def _derived(row: dict) -> dict:
@@ -125,11 +203,27 @@ def _models(row: dict) -> list[dict]:
                 "installed_digest": (installed.get(name) or {}).get("digest"),
                 "reason": clean(model.get("reason")),
                 "source": model.get("source"),
-                "measured": _measured(model, proofs.get(name) or chats.get(name), installed.get(name)),
-                "answered": name in chats,
+                "asked": clean(model.get("asked")),
+                "measured": _measured(model, _later(row, proofs.get(name), chats.get(name)), installed.get(name)),
+                "chat": _chat(row, chats.get(name)),
             }
         )
     return models
+
+
+def _later(row: dict, proof: dict | None, chat: dict | None) -> dict | None:
+    """The proof of the store or the chat of verify.yml, whichever is of the later run; a chat was asked with the model loaded."""
+    if proof and chat:
+        return chat if (row["dates"].get("chats") or "") >= (row["dates"].get("store") or "") else proof
+    return proof or chat
+
+
+def _chat(row: dict, chat: dict | None) -> dict | None:
+    """What playbooks/verify.yml heard, with its time."""
+    if not chat:
+        return None
+    names = ("answer", "only_thoughts", "loaded_before", "first_token_seconds", "tokens_per_second", "speed_source", "completion_tokens", "dimensions")
+    return {**{name: chat.get(name) for name in names}, "ok": chat["ok"], "asked_at": row["dates"].get("chats")}
 
 
 def _measured(model: dict, proof: dict | None, installed: dict | None) -> dict | None:
@@ -177,7 +271,7 @@ def _drift(row: dict) -> list[dict]:
         bases = {model.get("from") for model in plan.get("models") or []}
         if plan:
             others = [name for name in store.get("others") or [] if name not in bases]
-            found += [{"kind": "unmanaged", "text": f"{name} is installed and not planned"} for name in others]
+            found += [{"kind": "unmanaged", "model": name, "text": f"{name} is installed and not planned"} for name in others]
         found += [{"kind": "unmanaged", "text": f"{name} is not planned and would be removed"} for name in store.get("to_remove") or []]
     for model in _models(row):
         measured = model["measured"]
@@ -193,6 +287,10 @@ def _drift(row: dict) -> list[dict]:
                     "text": f"{model['name']} runs with {measured['context_length']} tokens, {model['context']} are planned",
                 }
             )
+    for product in row["left"]:
+        name = REMOVED[product][0]
+        told = f"{name[:1].upper()}{name[1:]} still runs here, and the host is no longer in group {product}"
+        found.append({"kind": "left", "text": f"{told}: put it back, or remove it first (playbooks/uninstall.yml)"})
     for backend in (row.get("web") or {}).get("left_out") or []:
         found.append({"kind": "backend", "text": f"Open WebUI cannot reach {backend['url']}: {backend['error']}"})
     for name, product in (row.get("software") or {}).items():
@@ -222,13 +320,14 @@ def _disk(row: dict) -> dict | None:
         "free_bytes": free,
         "total_bytes": number(match["total_bytes"]) if match else None,
         "mount_point": clean((match or {}).get("mount_point")),
-        "to_download_bytes": _to_download(plan, store),
+        "to_download_bytes": _to_download(plan, store, row.get("chats")),
         "models_bytes": sum(number(entry.get("size_bytes")) or 0 for entry in store.get("models") or []),
     }
 
 
-def _to_download(plan: dict, store: dict) -> int:
-    installed = {entry.get("name") for entry in store.get("models") or []}
+def _to_download(plan: dict, store: dict, chats) -> int:
+    # A model that answered is there, though only the proof may have been asked and never the store.
+    installed = {entry.get("name") for part in (store.get("models"), chats) for entry in part or []}
     return sum(number(model.get("download_bytes")) or 0 for model in plan.get("models") or [] if model.get("name") not in installed)
 
 
@@ -247,8 +346,9 @@ def _reason(row: dict) -> str:
     told = []
     if row.get("mirror"):
         models = row["mirror"]["models"]
-        size = sum(number(model.get("size_bytes")) or 0 for model in models)
-        told.append(f"mirrors {count(len(models), 'model')}" + (f" ({gib(size)})" if size else ""))
+        sizes = [number(model.get("size_bytes")) for model in models]
+        whole = f" of {gib(sum(sizes))}" + (" together" if len(sizes) > 1 else "") if sizes and None not in sizes else ""
+        told.append(f"mirrors {count(len(models), 'model')}{whole}")
     software = row.get("software") or {}
     web = software.get("open_webui")
     if row.get("web") or (web and not web.get("removed")):
@@ -259,13 +359,14 @@ def _reason(row: dict) -> str:
             + (f" at {web['url']}" if web and web.get("url") else "")
             + (f" over {count(len(backends), 'Ollama host')}" if backends else "")
         )
-    told += [f"{name} was removed" for product, (name, _parts) in REMOVED.items() if (software.get(product) or {}).get("removed")]
+    told += [f"{name} was removed" for product, (name, _parts, _its) in REMOVED.items() if (software.get(product) or {}).get("removed")]
     text = " and ".join(told)
     return text[:1].upper() + text[1:]
 
 
 def _totals(rows: list[dict]) -> dict:
     accelerators = [gauge for row in rows for gauge in row["bars"] if gauge["kind"] == "accelerator"]
+    in_memory = [gauge for row in rows for gauge in row["bars"] if gauge["kind"] == "memory" and gauge["planned_bytes"]]
     return {
         "hosts": len(rows),
         "states": {state: sum(row["state"] == state for row in rows) for state in STATES},
@@ -273,8 +374,18 @@ def _totals(rows: list[dict]) -> dict:
         "accelerators": len(accelerators),
         "vram_bytes": sum(gauge["total_bytes"] or 0 for gauge in accelerators),
         "vram_planned_bytes": sum(gauge["planned_bytes"] - gauge["over_bytes"] for gauge in accelerators),
+        # Where models lie in system memory, on hosts without an accelerator.
+        "memory_bytes": sum(gauge["total_bytes"] or 0 for gauge in in_memory),
+        "memory_planned_bytes": sum(gauge["planned_bytes"] - gauge["over_bytes"] for gauge in in_memory),
+        "memory_hosts": len(in_memory),
         "models": sum(len(row["models"]) for row in rows),
         "changes": sum(len(row["changes"]) for row in rows if row["current"]),
         "drift": sum(len(row["drift"]) for row in rows),
-        "downloaded_bytes": sum(((row.get(part) or {}).get("downloaded_bytes") or 0) for row in rows if row["current"] for part in ("store", "mirror")),
+        "downloaded_bytes": sum(
+            (row.get(part) or {}).get("downloaded_bytes") or 0
+            for row in rows
+            for part in ("store", "mirror")
+            # A row of this run may show a store that an earlier one told of.
+            if row["current"] and row["dates"].get(part) == row["seen"]
+        ),
     }

@@ -12,16 +12,19 @@ import base64
 import hashlib
 import json
 import os
+import re
 import time
 
 import jinja2
 
 from . import bars
-from .text import clean, count, gib, seconds, short_digest
+from .table import speeds
+from .text import clean, count, gib, seconds, short_digest, speech
 
 _HERE = os.path.dirname(__file__)
 _COMPACT = 2  # from this many bars on, cards are drawn small, side by side
 _NUMBER_FITS, _WORDS_FIT = 0.18, 0.38  # share of a bar that has room for a number, for words
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 STATES = {
     "ok": "ok",
@@ -88,6 +91,8 @@ def _view(document: dict) -> dict:
         "states": states,
         "legend": [(kind, bars.LABELS[kind]) for kind in bars.KINDS],
         "tiles": _tiles(document, states),
+        "entrances": [_entrance(row["entrance"]) for row in document["hosts"] if row["entrance"]],
+        "gone": [{**entry, "seen": _moment(entry["seen"])} for entry in document["gone"]],
         "run": {
             "playbook": clean(run["playbook"]),
             "check_mode": run["check_mode"],
@@ -103,12 +108,11 @@ def _tiles(document: dict, states) -> list[dict]:
     measured = [model["measured"] for row in rows for model in row["models"] if model["measured"]]
     proved = sum(entry["ok"] and not entry["stand_in"] and not entry["off_card"] for entry in measured)
     stand_ins = sum(entry["stand_in"] for entry in measured)
-    answered = sum(model["answered"] for row in rows for model in row["models"])
+    answered = sum(bool(model["chat"] and model["chat"]["ok"]) for row in rows for model in row["models"])
     told = [f"{proved} proved where planned"] if proved or not stand_ins else []
-    told += [f"{answered} answered a chat"] if answered else []
+    told += [f"{answered} answered"] if answered else []
     told += [count(stand_ins, "stand-in")] if stand_ins else []
     changed = sum(bool(row["changes"]) for row in rows if row["current"])
-    share = totals["vram_planned_bytes"] / totals["vram_bytes"] if totals["vram_bytes"] else None
     downloaded = totals["downloaded_bytes"]
     return [
         {
@@ -117,13 +121,7 @@ def _tiles(document: dict, states) -> list[dict]:
             "note": ", ".join(f"{amount} {word}" for state, word, amount in states),
             "states": states,
         },
-        {"title": "Card memory", "value": gib(totals["vram_bytes"]), "note": "on " + count(totals["accelerators"], "accelerator")},
-        {
-            "title": "Planned",
-            "value": gib(totals["vram_planned_bytes"]),
-            "note": f"{share:.0%} of the card memory" if share is not None else "no accelerator",
-            "share": share,
-        },
+        *_memory_tiles(totals),
         {
             "title": "Models",
             "value": str(totals["models"]),
@@ -142,19 +140,51 @@ def _tiles(document: dict, states) -> list[dict]:
     ]
 
 
+def _memory_tiles(totals: dict) -> list[dict]:
+    """Of the cards; of system memory in a fleet that has none."""
+    cards, memory = totals["accelerators"], totals["memory_bytes"]
+    aside = f"{gib(totals['memory_planned_bytes'])} in system memory"
+    if not cards and memory:
+        share = totals["memory_planned_bytes"] / memory
+        return [
+            {"title": "System memory", "value": gib(memory), "note": f"on {count(totals['memory_hosts'], 'host')} without accelerator"},
+            {"title": "Planned", "value": gib(totals["memory_planned_bytes"]), "note": f"{share:.0%} of the system memory", "share": share},
+        ]
+    share = totals["vram_planned_bytes"] / totals["vram_bytes"] if totals["vram_bytes"] else None
+    told = [f"{share:.0%} of the card memory" if share is not None else "no accelerator", *([aside] if totals["memory_planned_bytes"] else [])]
+    return [
+        {"title": "Card memory", "value": gib(totals["vram_bytes"]), "note": "on " + count(cards, "accelerator")},
+        {"title": "Planned", "value": gib(totals["vram_planned_bytes"]), "note": ", ".join(told), "share": share},
+    ]
+
+
+def _entrance(entrance: dict) -> dict:
+    return {**entrance, "link": _link(entrance["url"])}
+
+
+def _link(url: str) -> str:
+    """An address that a browser may open. What a host calls its address may be of any scheme."""
+    return url if re.match(r"https?://[^\s/]", url) else ""
+
+
 def _host(row: dict, order: int) -> dict:
     system = row.get("system") or {}
     machine = row.get("machine") or {}
     architecture = (machine.get("cpu") or {}).get("architecture") or system.get("architecture")
     distribution = " ".join(part for part in (system.get("distribution"), system.get("distribution_version")) if part)
-    drawn = [_bar(gauge) for gauge in row["bars"]]
+    letters = {model["name"]: _LETTERS[number % 26] for number, model in enumerate(row["models"])} if len(row["models"]) > 1 else {}
+    drawn = [_bar(gauge, letters) for gauge in row["bars"]]
     cards = [gauge for gauge in row["bars"] if gauge["kind"] == "accelerator"]
     vendors = sorted({gauge["vendor"] for gauge in cards}) or (["system"] if row["bars"] else [])
-    products = [(_PRODUCTS.get(name, name), product["version"]) for name, product in (row.get("software") or {}).items() if product.get("version")]
+    products = [
+        {"name": _PRODUCTS.get(name, name), "version": product["version"], "url": product["url"], "link": _link(product["url"]) if name == "open_webui" else ""}
+        for name, product in (row.get("software") or {}).items()
+        if product.get("version")
+    ]
     total = sum(gauge["total_bytes"] or 0 for gauge in cards)
     unified = bool(cards) and all(gauge["unified"] for gauge in cards)
     plans = (row.get("plan") or {}).get("models") or []
-    models = [_model(model, plan, len(plan.get("devices") or []), unified) for model, plan in zip(row["models"], plans)]
+    models = [_model(model, plan, len(plan.get("devices") or []), unified, letters) for model, plan in zip(row["models"], plans)]
     shown = [
         row["name"],
         distribution,
@@ -178,7 +208,7 @@ def _host(row: dict, order: int) -> dict:
         "compact": len(drawn) > _COMPACT,
         "sums": _sums(row["bars"]),
         "models": models,
-        "problem": row["problem"] and {"task": row["problem"]["task"], "message": row["problem"]["message"]},
+        "problem": row["problem"] and {**row["problem"], "role": row["problem"]["role"].rpartition(".")[2]},
         "reason": row["reason"] if not row["models"] and not row["problem"] else "",
         "drift": [item["text"] for item in row["drift"]],
         "warnings": (row.get("plan") or {}).get("warnings", []) + machine.get("warnings", []),
@@ -195,6 +225,7 @@ def _host(row: dict, order: int) -> dict:
             for model in (row.get(part) or {}).get("models") or []
         ],
         "backends": (row.get("web") or {}).get("backends") or [],
+        "default_model": (row["entrance"] or {}).get("default_model", ""),
         "vendors": vendors,
         "sort": {
             "order": order,
@@ -218,7 +249,7 @@ def _stale(row: dict) -> str:
     return _moment(min(dates)) if dates else ""
 
 
-def _bar(gauge: dict) -> dict:
+def _bar(gauge: dict, letters: dict) -> dict:
     total, start, segments = gauge["total_bytes"], 0, []
     for segment in gauge["segments"]:
         share = segment["bytes"] / total
@@ -231,7 +262,7 @@ def _bar(gauge: dict) -> dict:
                 "x": f"{100 * start / total:.4f}%",
                 "width": f"{100 * share:.4f}%",
                 "text": text,
-                "title": f"{label} {gib(segment['bytes'])}",
+                "title": (f"{segment['model']}: " if letters and segment["model"] else "") + f"{label} {gib(segment['bytes'])}",
             }
         )
         start += segment["bytes"]
@@ -251,9 +282,33 @@ def _bar(gauge: dict) -> dict:
         "total": total,
         "told": told,
         "segments": segments,
+        "strip": _strip(gauge, letters) if total else [],
         "over": gib(gauge["over_bytes"]) if gauge["over_bytes"] else "",
         "label": f"{gauge['name']}: " + (", ".join(segment["title"] for segment in segments) or told),
     }
+
+
+def _strip(gauge: dict, letters: dict) -> list[dict]:
+    """Whose the segments are, where a card holds more than one model: each model's part of the bar, drawn under it."""
+    parts, start = {}, 0
+    for segment in gauge["segments"]:
+        if segment["model"] in letters:
+            part = parts.setdefault(segment["model"], {"start": start, "bytes": 0})
+            part["bytes"] += segment["bytes"]
+        start += segment["bytes"]
+    total = gauge["total_bytes"]
+    return [
+        {
+            "letter": letters[name],
+            "tint": list(letters).index(name) % 4,
+            "name": name,
+            "x": f"{100 * part['start'] / total:.4f}%",
+            "width": f"{100 * part['bytes'] / total:.4f}%",
+            "size": gib(part["bytes"]),
+            "share": part["bytes"] / total,
+        }
+        for name, part in parts.items()
+    ]
 
 
 def _sums(drawn: list[dict]) -> list[tuple[str, str, str]]:
@@ -264,13 +319,15 @@ def _sums(drawn: list[dict]) -> list[tuple[str, str, str]]:
     return [(kind, bars.LABELS[kind], gib(totals[kind])) for kind in bars.KINDS if totals.get(kind)]
 
 
-def _model(model: dict, plan: dict, cards: int, unified: bool) -> dict:
+def _model(model: dict, plan: dict, cards: int, unified: bool, letters: dict) -> dict:
     family, _colon, tag = model["name"].rpartition(":")
     cache = f"{model['kv_cache_type']} cache" if model["kv_cache_type"] else ""
     where = "unified" if unified and model["placement"] == "gpu" else model["placement"]
     placement = _PLACEMENT.get(where, clean(where)).format(cards=cards)
     facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization"))]
     return {
+        "letter": letters.get(model["name"], ""),
+        "tint": list(letters).index(model["name"]) % 4 if letters else 0,
         "family": family,
         "tag": tag,
         "facts": [fact for fact in facts if fact],
@@ -278,14 +335,26 @@ def _model(model: dict, plan: dict, cards: int, unified: bool) -> dict:
         "need": gib(model["predicted_bytes"]),
         "budget": gib(model["budget_bytes"]),
         "headroom": gib(model["headroom_bytes"]) if model["headroom_bytes"] is not None else "",
-        "measured": _measured(model["measured"], model["answered"]),
-        "source": _SOURCES.get(model["source"], ""),
+        "measured": _measured(model["measured"]),
+        "chat": _chat(model["chat"]),
+        "source": _SOURCES.get(model["source"], "") + (f" ({model['asked']})" if model["asked"] else ""),
         "planned_digest": short_digest(model["planned_digest"]),
         "installed_digest": short_digest(model["installed_digest"]),
     }
 
 
-def _measured(measured: dict | None, answered: bool) -> dict | None:
+def _chat(chat: dict | None) -> dict | None:
+    if not chat:
+        return None
+    clock = {"ollama": "by Ollama's own clock", "stream": "timed in the stream"}.get(chat["speed_source"], "") if chat["tokens_per_second"] is not None else ""
+    if chat["dimensions"]:
+        answer, title = f"an embedding of {chat['dimensions']} numbers", "Answered with"
+    else:
+        answer, title = f"“{speech(chat['answer'], 400)}”", "Thought" if chat["only_thoughts"] else "Answered"
+    return {"title": title, "answer": answer, "facts": [fact for fact in (*speeds(chat), clock, _moment(chat["asked_at"])) if fact]}
+
+
+def _measured(measured: dict | None) -> dict | None:
     if not measured:
         return None
     error = measured["error_percent"]
@@ -300,8 +369,6 @@ def _measured(measured: dict | None, answered: bool) -> dict | None:
             "Loaded",
             f"{gib(measured['size_vram_bytes'])} of {gib(measured['size_bytes'])} are on an accelerator, which was not required",
         )
-    if answered:
-        title += ", chat answered"
     return {"title": title, "tone": tone, "told": told, "error": f"{error:+.1f} %".replace("-", "−") if error is not None else ""}
 
 

@@ -1,53 +1,57 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet document in a terminal: one table, then a line for each host that says why."""
+"""The fleet document in a terminal: one table, then a line for each host that says why, and last where a person goes."""
 
 from __future__ import annotations
 
 import textwrap
 import unicodedata
 
-from .text import clean, count, gib, seconds
+from .collect import NO_REASON
+from .text import clean, count, day_or_hour, gib, seconds, speech
 
 GAP = 2
+HOST, CARDS, MODEL, TOKENS, WHERE, MEMORY, OLLAMA, STATE = range(8)
 # title, least width, aligned right
 COLUMNS = (
-    ("HOST", 8, False),
+    ("HOST", 10, False),
     ("CARDS, GiB", 10, False),
-    ("MODEL", 8, False),
+    ("MODEL", 17, False),
     ("TOKENS", 6, True),
     ("WHERE", 5, False),
-    ("NEED/HAVE GiB", 13, True),
+    ("NEED/HAVE GiB", 0, True),
     ("OLLAMA", 7, False),
     ("STATE", 11, False),
 )
-# What may be cut when the terminal is narrow: names, never figures. A model's name is cut in front, since its tag is what was chosen.
-CUTTABLE = (0, 1, 2, 6, 7)
-CUT_IN_FRONT = (2,)
+SHORT_MEMORY = "GiB"
+# On a narrow terminal: what gives way in which order. A model's name is wrapped and never cut, since its family and tag are what was chosen.
+NARROWER = (("narrow", CARDS), ("narrow", MODEL), ("drop", MEMORY), ("narrow", OLLAMA), ("narrow", HOST), ("drop", OLLAMA), ("narrow", STATE))
 COLOURS = {"unreachable": "bright red", "failed": "red", "changed": "yellow", "would_change": "yellow", "ok": "green"}
-WHERE = {"gpu": "gpu", "multi_gpu": "gpus", "partial": "gpu+cpu", "cpu": "cpu"}
+PLACES = {"gpu": "gpu", "multi_gpu": "gpus", "partial": "gpu+cpu", "cpu": "cpu"}
 
 
-def render(document: dict, width: int, paths=(), colour=None) -> str:
-    """The table as text that is never wider than `width`. colour: function(text, colour name), None for plain text."""
+def render(document: dict, width: int, paths=(), colour=None, spared="") -> str:
+    """The table as text that is never wider than `width`, but for addresses. colour: function(text, colour name), None for plain text;
+    spared: the report that was left as it is, since this run was of machines that nobody owns."""
     paint = colour or (lambda text, name: text)
     hosts = document["hosts"]
-    lines = [(state, cells) for row in hosts for state, cells in _lines(row)]
-    widths, gap = _fit([cells for state, cells in lines], width)
-    out = ["", _cut(_headline(document), width), "", _line([title for title, least, right in COLUMNS], widths, gap)]
+    lines = [line for row in hosts for line in _lines(row, document["run"]["finished"])]
+    titles, widths, gap = _fit([cells for state, cells in lines], width)
+    out = ["", _cut(_headline(document), width), "", _line(titles, widths, gap)]
     for state, cells in lines:
-        text = _line(cells, widths, gap)
-        if state:
-            last = sum(widths[:-1]) + gap * (len(widths) - 1)
-            text = text[: _index(text, last)] + paint(text[_index(text, last) :], COLOURS[state])
-        out.append(text)
+        for number, part in enumerate(_wrapped(cells, widths)):
+            text = _line(part, widths, gap)
+            if state and number == 0:
+                last = sum(size + gap for size in widths[:STATE] if size)
+                text = text[: _index(text, last)] + paint(text[_index(text, last) :], COLOURS[state])
+            out.append(text)
     out.append("")
-    label = min(max((_width(row["name"]) for row in hosts), default=0), max(12, width // 4))
-    for row in (row for row in hosts if row["current"]):
-        out += _why(row, label, width)
-    for path in paths:
-        out.append(f"report: {path}")
+    out += _reasons(document, width)
+    if spared:
+        out.append(f"report: none, since llm_vram_override describes each of these machines; {spared} is of real ones and stays as it is")
+    out += [f"report: {path}" for path in paths]
+    out += _entrances(hosts)
     return "\n".join(line.rstrip() for line in out)
 
 
@@ -64,7 +68,7 @@ def _headline(document: dict) -> str:
     return " · ".join(part for part in told if part)
 
 
-def _lines(row: dict) -> list[tuple[str, list[str]]]:
+def _lines(row: dict, now: str) -> list[tuple[str, list[str]]]:
     """The host's line and one more for each further model or kind of card."""
     cards, models = _cards(row), _models(row)
     height = max(1, len(cards), len(models))
@@ -81,7 +85,7 @@ def _lines(row: dict) -> list[tuple[str, list[str]]]:
                     cards[number] if number < len(cards) else "",
                     *model,
                     version if first else "",
-                    _state(row) if first else "",
+                    _state(row, now) if first else "",
                 ],
             )
         )
@@ -105,27 +109,53 @@ def _models(row: dict) -> list[list[str]]:
         [
             model["name"],
             str(model["context"] or ""),
-            WHERE.get(model["placement"], model["placement"] or ""),
+            PLACES.get(model["placement"], model["placement"] or ""),
             f"{gib(model['predicted_bytes'], unit=False)}/{gib(model['budget_bytes'], unit=False)}",
         ]
         for model in row["models"]
     ]
 
 
-def _state(row: dict) -> str:
-    """In a kept row, the state of its last run with the month and day of it."""
+def _state(row: dict, now: str) -> str:
+    """In a kept row, the state of its last run with the time of it, or the day where that was not today."""
     changes = len(row["changes"])
     words = {"changed": f"changed {changes}", "would_change": f"would change {changes}"}
     text = words.get(row["state"], row["state"])
-    return text if row["current"] else f"{row['state'].replace('_', ' ')} {row['seen'][5:10]}"
+    return text if row["current"] else f"{row['state'].replace('_', ' ')} {day_or_hour(row['seen'], now)}"
 
 
-def _why(row: dict, label: int, width: int) -> list[str]:
+def _reasons(document: dict, width: int) -> list[str]:
+    """What there is to say of each host; the same sentences of several hosts are said once."""
+    said = {}
+    for row in document["hosts"]:
+        told = _why(row, document["run"]) if row["current"] else []
+        if told:
+            said.setdefault(tuple(told), []).append(clean(row["name"]))
+    for entry in document["gone"]:
+        told = f"{entry['text']} (last seen {day_or_hour(entry['seen'], document['run']['finished'])})"
+        said.setdefault((told,), []).append(clean(entry["name"]))
+    label = min(max((_width(name) for names in said.values() for name in names), default=0), max(12, width // 4))
+    indent = " " * (label + GAP)
+    lines = []
+    for told, names in said.items():
+        head = _pad(_cut(names[0], label), label) + " " * GAP
+        if len(names) > 1:
+            lines += textwrap.wrap(", ".join(names), width, subsequent_indent=indent, break_on_hyphens=False)
+            head = indent
+        for text in told:
+            lines += textwrap.wrap(clean(text), width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False) or [head]
+            head = indent
+    return lines
+
+
+def _why(row: dict, run: dict) -> list[str]:
+    answers = [_answer(model) for model in row["models"] if model["chat"] and row["dates"].get("chats") == run["finished"]]
     told = []
     if row["problem"]:
-        told.append(f"{row['state']} in '{row['problem']['task']}': {row['reason']}")
-    elif row["reason"]:
+        told.append(f"{row['state']}{_where(row['problem'])}: {row['reason']}")
+    elif row["reason"] and not answers:
         told.append(row["reason"])
+    told += answers
     disk = row["disk"]
     if disk and disk["to_download_bytes"]:
         told.append(f"{gib(disk['to_download_bytes'])} to download, {gib(disk['free_bytes'])} free on disk.")
@@ -135,31 +165,96 @@ def _why(row: dict, label: int, width: int) -> list[str]:
         told.append(f"{verb}: {'; '.join(names[:6])}{f'; {len(names) - 6} more' if len(names) > 6 else ''}")
     if row["drift"]:
         told.append("drift: " + "; ".join(item["text"] for item in row["drift"]))
-    if not told:
-        return []
-    indent = " " * (label + GAP)
+    return told
+
+
+def _where(problem: dict) -> str:
+    """The role, which the message is of. A task's name tells people who know the role's files, and those who got no message at all."""
+    role = problem["role"].rpartition(".")[2]
+    if problem["message"] == NO_REASON:
+        return f" in '{problem['task']}'" + (f" of role {role}" if role else "")
+    return f" in role {role}" if role else ""
+
+
+def _answer(model: dict) -> str:
+    chat, measured = model["chat"], model["measured"] or {}
+    if chat["dimensions"]:
+        told = f"{model['name']} answered with an embedding of {chat['dimensions']} numbers"
+    else:
+        told = f'{model["name"]} {"thought" if chat["only_thoughts"] else "answered"} "{speech(chat["answer"])}"'
+    parts = [told, *speeds(chat)]
+    if measured.get("bytes") and not measured["stand_in"]:
+        error = f" ({measured['error_percent']:+.1f} %)" if measured["error_percent"] is not None else ""
+        parts.append(f"{gib(measured['bytes'])} measured, {gib(measured['predicted_bytes'])} predicted{error}")
+    elif measured.get("bytes"):
+        parts.append(f"{gib(measured['bytes'])} measured, a stand-in")
+    return ", ".join(parts)
+
+
+def speeds(chat: dict) -> list[str]:
+    """How fast an answer came, in words."""
+    told = []
+    if chat["first_token_seconds"] is not None:
+        first = "" if chat["dimensions"] else "first token "
+        told.append(f"{first}after {seconds(chat['first_token_seconds'])}{'' if chat['loaded_before'] else ' with loading'}")
+    if chat["tokens_per_second"] is not None:
+        told.append(f"{chat['tokens_per_second']:.1f} tokens/s")
+    return told
+
+
+def _entrances(hosts: list[dict]) -> list[str]:
+    """The last thing that a person reads of a run: where to go. A web UI that is down, or failed in this run, is none."""
     lines = []
-    for number, text in enumerate(told):
-        head = _pad(_cut(clean(row["name"]), label), label) + " " * GAP if number == 0 else indent
-        lines += textwrap.wrap(clean(text), width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False) or [head]
+    for row in hosts:
+        entrance = row["entrance"]
+        if entrance and row["state"] not in ("failed", "unreachable"):
+            who = f" as {entrance['email']}" if entrance["email"] else ""
+            where = f" (password in {entrance['password_file']})" if entrance["password_file"] else ""
+            lines.append(f"Open {entrance['url']}{who}{where}")
     return lines
 
 
-def _fit(lines: list[list[str]], width: int) -> tuple[list[int], int]:
-    """Widths of the columns and the gap between them."""
-    widths = [max([_width(title), *(_width(cells[column]) for cells in lines)]) for column, (title, least, right) in enumerate(COLUMNS)]
-    gap = GAP if sum(max(least, min(size, least + 4)) for size, (title, least, right) in zip(widths, COLUMNS)) + GAP * (len(widths) - 1) <= width else 1
-    while sum(widths) + gap * (len(widths) - 1) > width:
-        column = max(CUTTABLE, key=lambda column: widths[column] - COLUMNS[column][1])
-        if widths[column] <= COLUMNS[column][1]:
+def _fit(lines: list[list[str]], width: int) -> tuple[list[str], list[int], int]:
+    """Titles, widths of the columns (0 for one that is dropped) and the gap between them."""
+    titles = [title for title, least, right in COLUMNS]
+    widths = _widths(titles, lines)
+    gap = GAP
+    if _whole(widths, gap) > width:
+        gap, titles[MEMORY] = 1, SHORT_MEMORY
+        widths = _widths(titles, lines)
+    for way, column in NARROWER:
+        excess = _whole(widths, gap) - width
+        if excess <= 0:
             break
-        widths[column] -= 1
-    return widths, gap
+        widths[column] = 0 if way == "drop" else min(widths[column], max(COLUMNS[column][1], widths[column] - excess))
+    return titles, widths, gap
+
+
+def _widths(titles: list[str], lines: list[list[str]]) -> list[int]:
+    return [max([_width(title), *(_width(cells[column]) for cells in lines)]) for column, title in enumerate(titles)]
+
+
+def _whole(widths: list[int], gap: int) -> int:
+    shown = [size for size in widths if size]
+    return sum(shown) + gap * (len(shown) - 1)
+
+
+def _wrapped(cells: list[str], widths: list[int]) -> list[list[str]]:
+    """A row's lines: more than one where the model's name is too long for its column, broken behind a slash or the colon if it can be."""
+    name, size, parts = cells[MODEL], widths[MODEL], []
+    while _width(name) > size:
+        room = _index(name, size + 1) - 1
+        at = max(name.rfind(mark, 0, room) for mark in "/:") + 1 or room
+        parts.append(name[:at])
+        name = name[at:]
+    parts.append(name)
+    rest = [[part if column == MODEL else "" for column in range(len(COLUMNS))] for part in parts[1:]]
+    return [[*cells[:MODEL], parts[0], *cells[MODEL + 1 :]], *rest]
 
 
 def _line(cells: list[str], widths: list[int], gap: int) -> str:
-    shown = [_cut(cell, size, column in CUT_IN_FRONT) for column, (cell, size) in enumerate(zip(cells, widths))]
-    return (" " * gap).join(_pad(cell, size, right) for cell, size, (title, least, right) in zip(shown, widths, COLUMNS))
+    shown = [(_cut(cell, size), size, right) for cell, size, (title, least, right) in zip(cells, widths, COLUMNS) if size]
+    return (" " * gap).join(_pad(cell, size, right) for cell, size, right in shown)
 
 
 def _width(text: str) -> int:
@@ -175,12 +270,12 @@ def _index(text: str, column: int) -> int:
     return position
 
 
-def _cut(text: str, size: int, in_front: bool = False) -> str:
+def _cut(text: str, size: int) -> str:
     if _width(text) <= size:
         return text
     while text and _width(text) > size - 1:
-        text = text[1:] if in_front else text[:-1]
-    return "…" + text if in_front else text + "…"
+        text = text[:-1]
+    return text + "…"
 
 
 def _pad(text: str, size: int, right: bool = False) -> str:

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import calendar
 import re
+import time
 
 GIB = 1024**3
 
 # A message of a host may hold anything: escape sequences would repaint the terminal, user:password@ in an address would be kept for ever.
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Marks of direction would turn a line around.
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 _VENDOR_WORDS = re.compile(
@@ -76,8 +81,25 @@ def seconds(value) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
+def day_or_hour(stamp, now) -> str:
+    """A moment as short as it can be told, in the reader's own time: the hour on the same day, else the day."""
+    try:
+        told, present = (time.localtime(calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ"))) for moment in (stamp, now))
+    except (TypeError, ValueError):
+        return clean(stamp)
+    if told[:3] == present[:3]:
+        return time.strftime("%H:%M", told)
+    return time.strftime("%m-%d" if told.tm_year == present.tm_year else "%Y-%m-%d", told)
+
+
 def count(amount: int, noun: str, plural: str | None = None) -> str:
     return f"{amount} {noun if amount == 1 else plural or noun + 's'}"
+
+
+def speech(answer, length: int = 160) -> str:
+    """What a model said, as far as a line has room, without the empty thoughts that some templates put in front."""
+    told = re.sub(r"^<think>\s*</think>\s*", "", clean(answer))
+    return told if len(told) <= length else told[: length - 1].rstrip() + "…"
 
 
 def short_card_name(name) -> str:

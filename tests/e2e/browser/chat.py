@@ -60,6 +60,12 @@ class Page:
         self._find("#password").send_keys(password + Keys.ENTER)
         self._find("#chat-input")
 
+    def chosen(self) -> str:
+        """The model that a new chat begins with, before anybody has picked one."""
+        label = self._find("[aria-label^='Selected model: ']").get_attribute("aria-label")
+        self.picture("first")
+        return label.removeprefix("Selected model: ")
+
     def models(self) -> list[str]:
         """The names that the list of models offers."""
         self._open_models()
@@ -140,16 +146,17 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--email", required=True)
     parser.add_argument("--password-file", required=True, type=Path)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", help="without it the one that a new chat begins with")
     parser.add_argument("--question", default="Which model are you?")
     parser.add_argument("--pictures", default="tests/output/chat", type=Path)
     arguments = parser.parse_args()
     with open_page(arguments.url, arguments.pictures) as page:
         page.sign_in(arguments.email, arguments.password_file.read_text().strip())
+        chosen = page.chosen()
         models = page.models()
-        page.pick(arguments.model)
+        page.pick(arguments.model or chosen)
         answer = page.ask(arguments.question)
-        print(json.dumps({"models": models, "answer": answer.text, "streamed": answer.streamed, "errors": page.errors()}, indent=1))
+        print(json.dumps({"chosen": chosen, "models": models, "answer": answer.text, "streamed": answer.streamed, "errors": page.errors()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from documents import ROOT, Block
+from documents import ROOT, Block, blocks
 from llmfleet_lab import engine, hosts, images
 
 RECAP = re.compile(r"^(\S+)\s+: (ok=.*unreachable=.*)$", re.MULTILINE)
@@ -34,6 +34,14 @@ ADDRESSES = {
     "10.20.0.13": "172.30.77.173",
 }  # fmt: skip
 SOURCE = "https://github.com/llmfleet/llmfleet"
+README = blocks(ROOT / "README.md")
+
+
+def readme_command(word: str) -> str:
+    """The README's only command with this word."""
+    found = [line for block in README if not block.marker for line in block.commands if word in line]
+    assert len(found) == 1, (word, found)
+    return found[0]
 
 
 def at_home(text: str) -> str:
@@ -165,20 +173,20 @@ class Person:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(at_home(block.text), encoding="utf-8")
 
-    def forget(self, variable: str) -> str:
-        """A copy of the README's inventory without this variable, and its path. What the vault holds lies there in the open."""
-        source, name = self.checkout / "inventories/mine", f"inventories/without-{variable.replace('_', '-')}"
+    def forget(self, *forgotten: str) -> str:
+        """A copy of the README's inventory without these variables, and its path. What the vault holds lies there in the open."""
+        source, name = self.checkout / "inventories/mine", f"inventories/without-{'-'.join(forgotten).replace('_', '-')}"
         copy = self.checkout / name
         shutil.copytree(source, copy, dirs_exist_ok=True)
         vault = copy / "group_vars/all/vault.yml"
         vault.write_text((self.drafts / "current").read_text())
-        found = 0
+        found = []
         for path in sorted(copy.rglob("*.yml")):
             content = yaml.safe_load(path.read_text())
             for variables in (content, content.get("all", {}).get("vars", {})):
-                found += variables.pop(variable, None) is not None
+                found += [variable for variable in forgotten if variables.pop(variable, None) is not None]
             path.write_text(yaml.safe_dump(content))
-        assert found == 1, f"the README sets {variable} {found} times"
+        assert sorted(found) == sorted(forgotten), f"the README sets {found} of {forgotten}"
         return name
 
     @property

@@ -13,31 +13,23 @@ from __future__ import annotations
 
 import re
 
-import documents
 import pytest
-from fresh import MACHINES, Person, Said
+import yaml
+from fresh import MACHINES, README, Person, Said, readme_command
 
-README = documents.blocks(documents.ROOT / "README.md")
 # What the README promises for each host, from the comments of its own inventory.
 PROMISED = dict(re.findall(r"^\s+([\w-]+): \{ansible_host: [^}]*\}\s+#.*-> (\S+)$", "".join(block.text for block in README), re.MULTILINE))
 
 
-def command(word: str) -> str:
-    """The README's only command with this word."""
-    found = [line for block in README if not block.marker for line in block.commands if word in line]
-    assert len(found) == 1, (word, found)
-    return found[0]
-
-
 @pytest.fixture(scope="module")
 def plan(person: Person) -> Said:
-    return person.type(command("plan.yml") + " -e llm_plan_output=plan.json").good()
+    return person.type(readme_command("plan.yml") + " -e llm_plan_output=plan.json").good()
 
 
 @pytest.fixture(scope="module")
 def site(person: Person, fleet, plan: Said) -> Said:
     fleet.loading.result()
-    return person.type(command("site.yml")).good()
+    return person.type(readme_command("site.yml")).good()
 
 
 def test_the_readme_makes_promises():
@@ -68,13 +60,13 @@ def test_the_last_lines_say_where_to_go(site: Said):
 
 def test_second_run_changes_nothing(person: Person, site: Said):
     """The README says so."""
-    assert person.type(command("site.yml")).good().changed == {}
+    assert person.type(readme_command("site.yml")).good().changed == {}
 
 
 def test_plan_through_the_filled_mirror(person: Person, site: Said, plan: Said):
     """A mirror that holds what was planned, and nothing else, must not become the limit of the next plan."""
     before = person.plans("plan.json")
-    person.type(command("plan.yml") + " -e llm_plan_output=again.json").good()
+    person.type(readme_command("plan.yml") + " -e llm_plan_output=again.json").good()
     after = person.plans("again.json")
     for host, found in before.items():
         chosen, rejected = found["models"][0], {row["name"]: row.get("short_by_bytes") for row in found["rejected"]}
@@ -82,8 +74,19 @@ def test_plan_through_the_filled_mirror(person: Person, site: Said, plan: Said):
         assert {row["name"]: row.get("short_by_bytes") for row in after[host]["rejected"]} == rejected
 
 
+@pytest.mark.parametrize(("card", "mebibytes", "tag"), [("RTX 4060", 8188, "deepseek-r1:8b"), ("RTX 4090", 24564, "deepseek-r1:32b")])
+def test_a_card_that_the_mirror_does_not_know(card: str, mebibytes: int, tag: str, person: Person, site: Said):
+    """A new machine's plan must not be made of the tags that older ones have brought to the mirror."""
+    device = {"vendor": "nvidia", "name": card, "memory_total_bytes": mebibytes << 20, "memory_usable_bytes": (mebibytes - 400) << 20}
+    given = {"llm_vram_override": {"system_memory": {"total_bytes": 32 << 30}, "devices": [device]}, "llm_plan_output": "card.json"}
+    (person.checkout / "card.yml").write_text(yaml.safe_dump(given), encoding="utf-8")
+    person.type(readme_command("plan.yml") + " --limit gpu-01 -e @card.yml").good()
+    chosen = person.plans("card.json")["gpu-01"]["models"][0]
+    assert (chosen["name"], chosen["source"]) == (tag, "header")
+
+
 def test_verify(person: Person, site: Said):
     """A service that is up but cannot chat would pass every other check."""
-    said = person.type(command("verify.yml")).good()
+    said = person.type(readme_command("verify.yml")).good()
     assert said.changed == {}
     assert "This is the stand-in for" in said.text

@@ -51,7 +51,7 @@ def written(tmp_path_factory):
     before = runs.document_of(everyone, run=runs.run(finished="2026-11-23T09:01:00Z"))
     now = {name: host for name, host in everyone.items() if name not in ("h100x8", "mac-studio")}
     path = tmp_path_factory.mktemp("report") / "fleet.html"
-    path.write_text(page.render(runs.document_of(now, previous=before, inventory=list(everyone))), encoding="utf-8")
+    path.write_text(page.render(runs.document_of(now, previous=before, inventory=runs.inventory_of(everyone))), encoding="utf-8")
     return path
 
 
@@ -123,7 +123,7 @@ def test_drawn_bars_fill_their_cards(chromium, written, width):
         " width: bar.getBoundingClientRect().width, total: Number(bar.dataset.total),"
         " parts: Array.from(bar.querySelectorAll('rect')).map((part) => [part.getBBox().width, Number(part.dataset.bytes)])}))"
     )
-    assert len(drawn) == 15
+    assert len(drawn) == 16
     for gauge in drawn:
         assert gauge["width"] > 100
         assert sum(size for wide, size in gauge["parts"]) == gauge["total"]
@@ -132,11 +132,11 @@ def test_drawn_bars_fill_their_cards(chromium, written, width):
 
 def test_filter_by_words_state_and_vendor(browser):
     everyone = names(browser)
-    assert len(everyone) == 9
+    assert len(everyone) == 10
     search = browser.find_element(By.ID, "search")
     search.send_keys("3090 debian")
     assert names(browser) == ["lab-3090x2"]
-    assert browser.find_element(By.ID, "shown").text == "1 of 9 hosts"
+    assert browser.find_element(By.ID, "shown").text == "1 of 10 hosts"
     search.clear()
     search.send_keys("nothing like this")
     assert names(browser) == [] and "No host matches." in browser.find_element(By.ID, "hosts").text
@@ -166,15 +166,15 @@ def test_sort(browser):
 
 
 def test_keyboard_alone_reaches_search_filter_and_details(browser):
-    """Tab from the top: skip link, JSON, search, states, vendor, sort; then the first fold, which opens with Enter."""
+    """Tab from the top: skip link, JSON, the web UI, search, states, vendor, sort; then the first fold, which opens with Enter."""
     body = browser.find_element(By.TAG_NAME, "body")
     met = []
-    for _step in range(9):
+    for _step in range(10):
         browser.switch_to.active_element.send_keys(Keys.TAB) if met else body.send_keys(Keys.TAB)
         active = browser.switch_to.active_element
         met.append(active.get_attribute("id") or active.get_attribute("name") or active.get_attribute("class") or active.tag_name)
-    assert met[:6] == ["skip", "quiet", "search", "state", "vendor", "sort"]
-    assert met[6] == "summary"
+    assert met[:7] == ["skip", "quiet", "a", "search", "state", "vendor", "sort"]
+    assert met[7] == "summary"
     fold = browser.find_element(By.CSS_SELECTOR, ".host details")
     fold.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
     assert fold.get_attribute("open") is not None

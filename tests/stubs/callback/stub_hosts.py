@@ -33,7 +33,7 @@ OF_ROLE = {"command", "copy", "file", "group", "setup", "uri", "user"}
 OF_PLAYBOOKS = {"setup", "slurp"}
 ROLE = "ollama"
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
-PROBES = {"llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe"}
+PROBES = {"llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe", "llmfleet.ollama.ollama_store_move"}
 
 
 def simulated(variables):

@@ -296,6 +296,38 @@ class MacOS(Host):
                 closed = path
         return closed
 
+    # -- the models -------------------------------------------------------------------------------------------------
+    def other_stores(self, install, models, label):
+        daemon = self.files.get(f"/Library/LaunchDaemons/{label}.plist")
+        served = [plistlib.loads(daemon["text"].encode("utf-8"))["EnvironmentVariables"]["OLLAMA_MODELS"]] if daemon else []
+        noted = self.files.get(f"{install}/.moving", {}).get("text", "").split("\n")
+        return [store for store in dict.fromkeys([*served, *noted]) if store and store != models and self.blobs(store)]
+
+    def blobs(self, store):
+        return [path for path in self.under(store + "/blobs") if "sha256-" in path]
+
+    def model(self):
+        """Somebody pulls a model."""
+        store = self.state["server"]["environment"]["OLLAMA_MODELS"]
+        self.make_directory(store + "/blobs")
+        self.files[store + "/blobs/sha256-" + "0" * 64] = {"type": "file", "owner": "_ollama", "text": "", "sha256": sha256("")}
+
+    def ollama_store_move(self, args):
+        """What the real module does, tests/unit/ollama_models; here, that the role calls it at the right moments."""
+        stores = [store for store in args["sources"] if self.blobs(store)]
+        if args["state"] == "judged":
+            if stores and args["word"] == "refuse":
+                raise Refused(f"ollama_models_dir is {args['dest']}, but {stores[0]} holds models; set ollama_models_move to true")
+            return {"changed": False, "stores": stores, "bytes": 0, "copy_bytes": 0}
+        for store in stores:
+            for path in self.blobs(store):
+                if args["state"] == "brought":
+                    self.make_directory(args["dest"] + "/blobs")
+                    self.files[args["dest"] + path[len(store):]] = self.files[path]
+                else:
+                    self.remove(path)
+        return {"changed": bool(stores), "stores": stores, "bytes": 0, "stays": []}
+
     # -- the role's script ------------------------------------------------------------------------------------------
     def discover(self, install, models, label, door, port, url, user, *names):
         machine = self.state["machine"]
@@ -332,6 +364,8 @@ class MacOS(Host):
             "models_volume": say(not models.startswith("/Volumes/") or "/".join(models.split("/")[:3]) in self.files),
             "ownerless_volume": next((volume for volume in machine.get("ownerless", []) if models.startswith(volume + "/")), ""),
             "closed_parent": self.closed_parent(models, user),
+            "other_stores": "".join(store + ":" for store in self.other_stores(install, models, label)),
+            "move_noted": say(f"{install}/.moving" in self.files),
             "install_free_kib": str(machine["free_kib"]),
             "desktop_app": machine.get("desktop_app", ""),
             "brew_service": machine.get("brew_service", ""),

@@ -261,6 +261,14 @@ class Windows(Host):
             "exists": path in self.files,
         }
 
+    def other_store(self, launcher, wanted):
+        settings = [SETTING.match(line) for line in launcher["text"].split("\r\n")] if launcher else []
+        served = [setting["value"].replace("%%", "%") for setting in settings if setting and setting["name"] == "OLLAMA_MODELS"]
+        if not served or served[0].lower() == wanted.lower():
+            return None
+        sizes = [self.files[path].get("bytes", 0) for path in self.under(served[0] + "\\blobs") if "sha256-" in path]
+        return {"path": served[0], "bytes": sum(sizes)} if sizes else None
+
     def script_discover(self, given):
         install, sid = given["InstallDir"], given["Account"]
         machine = self.state["machine"]
@@ -280,6 +288,7 @@ class Windows(Host):
             "resolved": sorted({self.state["names"][name] for name in given["Names"]}),
             "install": self.place(install),
             "models": self.place(given["ModelsDir"]),
+            "other_store": self.other_store(launcher, given["ModelsDir"]),
             "releases": sorted(name for name in children if name[0].isdigit()),
             "current": link and link["target"],
             "protected": self.closed_by_administrators(install),

@@ -120,6 +120,16 @@ def test_check_mode_names_everything_and_touches_nothing(converge, ollama, regis
     assert "short:latest to be made from small:1b" in result["diff"]["after"]
 
 
+def test_models_that_nobody_named_are_told_and_left_alone(converge, ollama, registry, small):
+    """The report names them without --diff too: what somebody pulled by hand takes the memory that the plan counts on."""
+    ollama.have("old:1b", model_blobs("old"))
+    wanted = [{"name": "short", "from": small, "parameters": {"num_predict": 3}}]
+    for check in (True, False):
+        assert converge(wanted, check=check)["others"] == ["old:1b"]
+    assert converge(wanted, check=True, state="exact")["others"] == [] and "old:1b" in ollama.names()
+    assert converge(["old:1b"], state="absent")["others"] == []
+
+
 def test_exact_prunes_what_is_not_named_and_keeps_bases(converge, ollama, registry, small):
     ollama.have("old:1b", model_blobs("old"))
     ollama.have("me/other:latest", model_blobs("other"))

@@ -61,3 +61,10 @@ def test_a_spill_and_an_unused_card_get_different_advice():
 def test_one_unused_card_decides():
     """Two models and one broken driver: the smaller choice for the second would fail as well."""
     assert "smaller" not in misfit_message([SPILLED, UNUSED], "the log")
+
+
+def test_where_the_new_plan_is_the_same_nobody_is_sent_to_make_it_again():
+    """Two tasks of one run contradicted each other: nothing smaller would mend that, and run site.yml again for the next smaller choice."""
+    told = misfit_message([SPILLED], "the log", plan_stays=True)
+    assert told.startswith("a:14b: only 8.0 GiB") and "the choice is the same" in told and "again" not in told and "llm_models" in told
+    assert misfit_message([UNUSED], "the log", plan_stays=True) == misfit_message([UNUSED], "the log")

@@ -20,6 +20,8 @@ class FakeOpenWebui:
         self.models_config = {"DEFAULT_MODELS": None, "MODEL_ORDER_LIST": [], "DEFAULT_MODEL_METADATA": {"description": "kept"}}
         self.users = {"admin@x.org": {"id": "1", "email": "admin@x.org", "name": "Admin", "role": "admin", "password": "the admin's password"}}
         self.reachable = {}
+        self.listed = []  # what the servers list: {"model", "urls", "details", "capabilities"}
+        self.records = []  # what the database knows of models
         self.always_open = False
         self.starting = 0
         self.calls = []
@@ -102,6 +104,23 @@ class FakeOpenWebui:
             return 200, self.models_config
         if route == ("POST", "/api/v1/configs/models"):
             self.models_config = body
+            return 200, body
+        if route == ("GET", "/ollama/api/tags"):
+            return 200, {"models": self.listed}
+        if route == ("GET", "/api/models"):
+            # The real one lists base models that are switched on, hidden ones too, and presets.
+            known = {record["id"]: record for record in self.records}
+            names = [model["model"] for model in self.listed] + [record["id"] for record in self.records if record["base_model_id"]]
+            return 200, {"data": [{"id": name, "info": known.get(name)} for name in names if known.get(name, {}).get("is_active", True)]}
+        if route == ("GET", "/api/v1/models/base"):
+            return 200, [record for record in self.records if not record["base_model_id"]]
+        if route == ("POST", "/api/v1/models/create"):
+            if any(record["id"] == body["id"] for record in self.records):
+                return 401, {"detail": "Uh-oh! This model id is already registered."}
+            self.records.append(body)
+            return 200, body
+        if route == ("POST", "/api/v1/models/model/update"):
+            self.records = [body if record["id"] == body["id"] else record for record in self.records]
             return 200, body
         if route == ("GET", "/api/v1/users/"):
             first = (int(parse_qs(path.query)["page"][0]) - 1) * PAGE

@@ -127,9 +127,9 @@ def store_of(plan, *, downloaded=(), errors=None, share=None, remembered=True, o
                 "remembered": remembered and not got and not bad,
             }
         )
-    listing = "".join(f"{entry['name']} {entry['digest']}\n" for entry in models) + "".join(f"{name} sha256:0\n" for name in others)
     return {
         "models": models,
+        "others": list(others),
         "removed": [],
         "to_remove": [],
         "to_pull": [],
@@ -137,9 +137,29 @@ def store_of(plan, *, downloaded=(), errors=None, share=None, remembered=True, o
         "spilled": [proof["name"] for proof in proofs if not proof["ok"]],
         "downloaded_bytes": sum(entry["downloaded_bytes"] for entry in models),
         "changed": any(entry["changed"] for entry in models),
-        "diff": {"before": "", "after": listing, "before_header": "models", "after_header": "models"},
         **more,
     }
+
+
+def answers_of(plan, *, seconds=0.38, rate=41.25):
+    """What chat_check says of each planned model in the loop of verify.yml."""
+    answers = []
+    for model, proof in zip(plan["models"], store_of(plan)["proved"], strict=True):
+        told = {
+            "ansible_loop_var": "verify_model",
+            "verify_model": model,
+            "answer": "" if model["embedding"] else "Hello! It is a pleasure to meet you.",
+            "only_thoughts": False,
+            "loaded_before": True,
+            "completion_tokens": 0 if model["embedding"] else 11,
+            "dimensions": 768 if model["embedding"] else 0,
+            "first_token_seconds": seconds,
+            "tokens_per_second": None if model["embedding"] else rate,
+            "speed_source": "" if model["embedding"] else "ollama",
+            "processor": "cpu" if model["placement"] == "cpu" else "gpu",
+        }
+        answers.append({**told, **{name: proof[name] for name in ("size_bytes", "size_vram_bytes", "context_length")}})
+    return {"results": answers, "changed": False}
 
 
 def linux(version, machine, wants=(R1,), changes=(), seconds=11.8, **store):
@@ -207,6 +227,9 @@ def lab_hosts():
                 "wanted_version": "0.12.4",
                 "url": "http://172.30.77.10:3000",
                 "rolled_back": False,
+                "admin_email": "admin@lab.example",
+                "password_file": ".cache/lab/open-webui-password",
+                "default_model": "lab-3090x2.deepseek-r1:70b",
             },
             "changes": ["Fill the mirror", "Reconcile Open WebUI's connections"],
             "seconds": 96.9,
@@ -235,6 +258,7 @@ def other_hosts():
         path="C:\\ProgramData\\Ollama\\models",
     )
     cards = [device(number, "nvidia", "NVIDIA H100 80GB HBM3", 81559, 559, 4) for number in range(8)]
+    desk = vram(device(0, "nvidia", "NVIDIA GeForce RTX 4070 Ti SUPER", 16376, 370, 2), disk_gib=960, free_gib=611)
     pinned = {**R1, "context": 4096}
     embedding = {"model": "nomic-embed-text:latest"}
     return {
@@ -251,6 +275,7 @@ def other_hosts():
                 "free that memory, or set llm_policy.reserve_bytes: 1709178880.",
             ),
         },
+        "desk": linux("13.1", desk, [{"model": "deepseek-r1:14b", "context": 8192}, embedding, {"model": "qwen3:0.6b", "context": 8192}], seconds=12.1),
         "h100x8": {
             **linux("24.04", vram(*cards, ram_gib=2015, available_gib=1988, disk_gib=28000, free_gib=21444), seconds=12.7),
             "system": ("Ubuntu", "24.04", "x86_64"),
@@ -325,6 +350,8 @@ def recorded(hosts, recorder):
                 role="llmfleet.ollama.ollama_models",
                 took=max(0.5, tell.left),
             )
+        if "answers" in host:
+            tell("llmfleet.ollama.chat_check", "Chat with each planned model through the openai client", host["answers"], took=2.2)
         if "mirror" in host:
             tell(
                 "llmfleet.ollama.ollama_models",
@@ -353,10 +380,14 @@ def run(playbook="site.yml", check_mode=False, finished=NOW, seconds=103.4):
     return {"playbook": playbook, "check_mode": check_mode, "started": "2026-11-24T16:10:25Z", "finished": finished, "seconds": seconds}
 
 
+def inventory_of(hosts):
+    return {name: ["all", *host["groups"]] for name, host in hosts.items()}
+
+
 def document_of(hosts, **more):
     from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import collect, document
 
-    arguments = {"run": run(), "inventory": list(hosts), **more}
+    arguments = {"run": run(), "inventory": inventory_of(hosts), **more}
     return document.build(recorded(hosts, collect.Recorder()), stats=stats(hosts), **arguments)
 
 
@@ -369,8 +400,14 @@ if __name__ == "__main__":
 
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for title, hosts in {"lab": lab_hosts(), "fleet": {**lab_hosts(), **other_hosts()}}.items():
-        fleet = document_of(hosts)
+    everyone = {**lab_hosts(), **other_hosts()}
+    proved = {name: {**host, "changes": [], "answers": answers_of(host["plan"])} for name, host in everyone.items() if "plan" in host and "failed" not in host}
+    everyone["lab-hub"]["web_fact"]["unplanned_models"] = [{"host": "attic", "name": "mistral:7b"}]
+    before = document_of({**everyone, "old-server": everyone["lab-3060"]}, run=run(finished="2026-11-23T09:01:00Z"))
+    after = document_of(proved, run=run("verify.yml"), previous=before, inventory=inventory_of(everyone))
+    one = {"localhost": {**lab_hosts()["lab-cpu"], "groups": ["ollama", "open_webui"], "web_fact": lab_hosts()["lab-hub"]["web_fact"]}}
+    documents = {"lab": document_of(lab_hosts()), "fleet": document_of(everyone), "verified": after, "one": document_of(one)}
+    for title, fleet in documents.items():
         (folder / f"{title}.html").write_text(page.render(fleet), encoding="utf-8")
         (folder / f"{title}.json").write_text(page.as_json(fleet), encoding="utf-8")
-        print(table.render(fleet, 100, [str(folder / f"{title}.html")]))
+        print(table.render(fleet, int(sys.argv[2]) if len(sys.argv) > 2 else 100, [str(folder / f"{title}.html")]))

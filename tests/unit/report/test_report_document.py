@@ -27,7 +27,11 @@ def row_of(host, name="host", **more):
 
 
 def parts(gauge):
-    return {segment["kind"]: segment["bytes"] for segment in gauge["segments"]}
+    """Bytes of each kind, all models together."""
+    told = {}
+    for segment in gauge["segments"]:
+        told[segment["kind"]] = told.get(segment["kind"], 0) + segment["bytes"]
+    return told
 
 
 # -- bars ------------------------------------------------------------------------------------------------------------------
@@ -57,6 +61,19 @@ def test_the_parts_are_the_plans():
         kind: share[f"{kind}_bytes"] for kind in ("weights", "kv_cache", "compute", "overhead", "margin")
     }
     assert shown["reserved"] == 378 * MIB
+
+
+def test_each_segment_says_whose_it_is():
+    """With two models on a card nobody can tell from the colours alone which of them takes what."""
+    host = EVERY_HOST["desk"]
+    (gauge,) = row_of(host)["bars"]
+    told = {}
+    for segment in gauge["segments"]:
+        told[segment["model"]] = told.get(segment["model"], 0) + segment["bytes"]
+    assert list(told)[:3] == [model["name"] for model in host["plan"]["models"]] and list(told)[3:] == [None]
+    for model in host["plan"]["models"]:
+        (share,) = model["devices"]
+        assert told[model["name"]] == sum(share.get(f"{kind}_bytes") or 0 for kind in ("weights", "kv_cache", "recurrent", "projector", "compute", "overhead"))
 
 
 def test_a_reserve_of_the_policy_shows_as_reserved():
@@ -127,7 +144,7 @@ def test_one_dead_host_has_its_sentence_and_leaves_the_others_alone():
     assert rows["attic"]["state"] == "unreachable" and rows["attic"]["reason"] == "ssh: connect to host 10.20.0.9 port 22: No route to host"
     assert rows["win-4090"]["state"] == "failed" and rows["win-4090"]["problem"]["task"] == "Prove that each model runs where the plan put it"
     assert rows["lab-3060"]["state"] == "changed" and rows["lab-3090x2"]["state"] == "ok"
-    assert fleet["totals"]["states"] == {"unreachable": 1, "failed": 1, "changed": 3, "would_change": 0, "ok": 3}
+    assert fleet["totals"]["states"] == {"unreachable": 1, "failed": 1, "changed": 3, "would_change": 0, "ok": 4}
     assert [row["name"] for row in fleet["hosts"]] == list(EVERY_HOST)
 
 
@@ -215,7 +232,7 @@ def test_drift_missing_other_digest_unmanaged_spilled():
     host = copy.deepcopy(EVERY_HOST["lab-3060"])
     host["plan"]["models"][0]["digest"] = "sha256:" + "1" * 64
     host["store"]["proved"][0].update(ok=False, why="2.0 GiB of it lie on the CPU")
-    host["store"]["diff"]["after"] += "mistral:7b sha256:9\n"
+    host["store"]["others"] = ["mistral:7b"]
     kinds = {item["kind"]: item["text"] for item in row_of(host)["drift"]}
     assert set(kinds) == {"digest", "unmanaged", "proof"}
     assert "mistral:7b" in kinds["unmanaged"] and kinds["proof"].endswith("2.0 GiB of it lie on the CPU")
@@ -232,14 +249,14 @@ def test_a_digest_with_or_without_its_prefix_is_the_same():
 def test_the_base_of_a_managed_model_is_no_drift():
     host = copy.deepcopy(EVERY_HOST["lab-3060"])
     host["plan"]["models"][0]["from"] = "qwen2.5:14b"
-    host["store"]["diff"]["after"] += "qwen2.5:14b sha256:9\n"
+    host["store"]["others"] = ["qwen2.5:14b"]
     assert row_of(host)["drift"] == []
 
 
 def test_the_mirrors_models_are_not_the_hosts_own():
     row = row_of(EVERY_HOST["lab-hub"])
     assert row["store"] is None and len(row["mirror"]["models"]) == 3 and row["drift"] == []
-    assert row["reason"] == "Mirrors 3 models (49.0 GiB) and serves Open WebUI 0.12.4 at http://172.30.77.10:3000 over 3 Ollama hosts"
+    assert row["reason"] == "Mirrors 3 models of 49.0 GiB together and serves Open WebUI 0.12.4 at http://172.30.77.10:3000 over 3 Ollama hosts"
 
 
 def test_an_ollama_that_open_webui_cannot_reach_is_drift():
@@ -259,49 +276,84 @@ def test_another_release_of_the_web_ui_than_the_wanted_one_is_drift(rolled_back,
     assert [item["text"] for item in row_of(host)["drift"]] == [told]
 
 
-def test_a_mirror_that_had_nothing_to_fill_still_says_what_it_serves():
+def test_a_mirror_that_had_nothing_to_fill_still_says_what_it_serves_and_how_much():
+    """A sum of what this run fetched would read as the size of all: '4 models (173 KiB)' was one of four."""
     host = copy.deepcopy(EVERY_HOST["lab-hub"])
-    host["mirror"] = {"models": []}
+    host["mirror"]["models"] = host["mirror"]["models"][:1]
     assert row_of(host)["reason"].startswith("Mirrors 3 models and serves")
+    before = runs.document_of({"host": EVERY_HOST["lab-hub"]}, run=runs.run(finished=EARLIER))
+    assert row_of(host, previous=before)["reason"].startswith("Mirrors 3 models of 49.0 GiB together and serves")
 
 
-def test_a_chat_of_verify_counts_as_a_measurement():
-    """verify.yml asks chat_check in a loop over the plan's models; its rows have no name of their own."""
-    host = copy.deepcopy(EVERY_HOST["lab-3060"])
-    host["store"]["proved"] = []
-    recorder = collect.Recorder()
-    runs.recorded({"host": host}, recorder)
-    model = host["plan"]["models"][0]
-    answer = {
-        "ansible_loop_var": "verify_model",
-        "verify_model": model,
-        "size_bytes": 9 * GIB,
-        "size_vram_bytes": 9 * GIB,
-        "context_length": 8192,
-        "answer": "Hello",
-    }
-    recorder.record(
-        "host",
-        action="llmfleet.ollama.chat_check",
-        task="Chat",
-        role="",
-        outcome="ok",
-        changed=False,
-        result={"results": [answer]},
-        groups=["ollama"],
-    )
-    (row,) = document.build(recorder.hosts, stats={}, run=runs.run())["hosts"]
-    assert row["models"][0]["answered"] is True and row["models"][0]["measured"]["bytes"] == 9 * GIB
+def test_a_mirror_that_serves_again_is_removed_no_longer():
+    """The role told of its removal, and nobody ever of its return: every later report said that it was gone."""
+    removed = {"hub": {**EVERY_HOST["lab-hub"], "removed": ["model_mirror"]}}
+    del removed["hub"]["mirror"]
+    before = runs.document_of(removed, run=runs.run(finished=EARLIER))
+    assert "the mirror was removed" in before["hosts"][0]["reason"]
+    assert "removed" not in row_of(EVERY_HOST["lab-hub"], "hub", previous=before)["reason"]
 
 
-# -- merging with the run before -------------------------------------------------------------------------------------------
+def test_models_that_the_web_ui_offers_and_nobody_planned_are_named_once():
+    """The host that holds such a model says so itself where the run asked it; twice would read as two models."""
+    everyone = copy.deepcopy(EVERY_HOST)
+    everyone["lab-hub"]["web_fact"]["unplanned_models"] = [{"host": "lab-cpu", "name": "llama3.2:3b"}, {"host": "attic", "name": "mistral:7b"}]
+    rows = {row["name"]: [item["text"] for item in row["drift"]] for row in runs.document_of(everyone)["hosts"]}
+    assert rows["lab-cpu"] == ["llama3.2:3b is installed and not planned"]
+    assert rows["lab-hub"] == ["Open WebUI offers mistral:7b of attic, which nobody planned"]
+
 
 EARLIER = "2026-11-23T09:01:00Z"
 
 
+def verified(name="lab-3060", playbook="verify.yml", change=None, **more):
+    """What verify.yml tells of a host: a plan and answers, and no store."""
+    host = copy.deepcopy(EVERY_HOST[name])
+    told = {key: host[key] for key in ("groups", "system", "vram", "plan", "seconds")}
+    told.update(changes=[], answers=runs.answers_of(host["plan"]))
+    if change:
+        told["answers"]["results"][0].update(change)
+    return row_of(told, name, run=runs.run(playbook), **more)
+
+
+def test_a_chat_of_verify_is_a_measurement_with_its_answer_and_speed():
+    """verify.yml asks chat_check in a loop over the plan's models; its rows have no name of their own."""
+    row = verified()
+    (model,) = row["models"]
+    assert model["chat"]["answer"].startswith("Hello!") and model["chat"]["asked_at"] == runs.NOW
+    assert (model["chat"]["first_token_seconds"], model["chat"]["tokens_per_second"], model["chat"]["speed_source"]) == (0.38, 41.25, "ollama")
+    assert model["measured"]["ok"] and abs(model["measured"]["error_percent"]) < 1
+    assert row["disk"]["to_download_bytes"] == 0, "a model that answers is there, though this run never asked for the store"
+
+
+def test_verify_adds_to_the_report_and_a_later_run_keeps_it():
+    before = runs.document_of({"lab-3060": EVERY_HOST["lab-3060"]}, run=runs.run(finished=EARLIER))
+    row = verified(previous=before, change={"size_vram_bytes": 10 * GIB})
+    assert row["software"]["ollama"]["version"] == "0.32.15" and row["dates"]["store"] == EARLIER
+    assert row["models"][0]["measured"]["bytes"] == 10 * GIB, "of two measurements the later one counts"
+    after = row_of(EVERY_HOST["lab-3060"], "lab-3060", run=runs.run(finished="2026-11-25T08:00:00Z"), previous={**before, "hosts": [row]})
+    assert after["models"][0]["chat"]["asked_at"] == runs.NOW and after["models"][0]["measured"]["bytes"] < 10 * GIB
+
+
+def test_a_model_that_answered_from_the_wrong_place_is_shown_with_its_answer():
+    """chat_check fails with llm_prove_gpu; the figures are what one needs to see then."""
+    failed = {"failed": True, "msg": "m on s: only 1.0 of its 9.5 GiB are on the GPU", "size_vram_bytes": GIB}
+    row = verified(change=failed)
+    assert row["models"][0]["chat"]["ok"] is False and [item["kind"] for item in row["drift"]] == ["proof"]
+    assert verified(change={"failed": True, "msg": "no answer", "size_bytes": None})["models"][0]["chat"] is None
+
+
+def test_an_embedding_model_has_dimensions_and_no_speed():
+    by_name = {model["name"]: model["chat"] for model in verified("desk")["models"]}
+    assert by_name["nomic-embed-text:latest"]["dimensions"] == 768 and by_name["nomic-embed-text:latest"]["tokens_per_second"] is None
+
+
+# -- merging with the run before -------------------------------------------------------------------------------------------
+
+
 def test_a_limited_run_keeps_the_rows_of_the_others_with_their_date():
     before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
-    after = runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=before, inventory=list(EVERY_HOST))
+    after = runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=before, inventory=runs.inventory_of(EVERY_HOST))
     rows = {row["name"]: row for row in after["hosts"]}
     assert list(rows) == list(EVERY_HOST)
     assert rows["lab-cpu"]["current"] and rows["lab-cpu"]["seen"] == runs.NOW
@@ -318,25 +370,133 @@ def test_what_was_removed_is_told_no_longer():
         return {name: {**{part: EVERY_HOST[name][part] for part in ("groups", "seconds", "system", *parts)}, "changes": [], "removed": removed}}
 
     gone = {**only("lab-3060", removed=["ollama"]), **only("lab-hub", removed=["open_webui", "model_mirror"])}
-    after = runs.document_of(gone, previous=before, inventory=list(EVERY_HOST))
+    after = runs.document_of(gone, previous=before, inventory=runs.inventory_of(EVERY_HOST))
     rows = {row["name"]: row for row in after["hosts"]}
     assert rows["lab-3060"]["models"] == [] and rows["lab-3060"]["bars"] and rows["lab-3060"]["reason"] == "Ollama was removed"
     assert rows["lab-hub"]["reason"] == "Open WebUI was removed and the mirror was removed"
     # Planned again, it has a plan again.
-    again = runs.document_of(only("lab-3060", "vram", "plan"), previous=after, inventory=["lab-3060"])
+    again = runs.document_of(only("lab-3060", "vram", "plan"), previous=after, inventory={"lab-3060": ["ollama"]})
     assert again["hosts"][0]["models"][0]["name"] == "deepseek-r1:14b"
 
 
-def test_hosts_that_left_the_inventory_leave_the_report():
+def without(*names):
+    return {name: groups for name, groups in runs.inventory_of(EVERY_HOST).items() if name not in names}
+
+
+def gone(document):
+    return {entry["name"]: entry["text"] for entry in document["gone"]}
+
+
+def test_a_host_that_left_the_inventory_is_named_until_it_is_uninstalled():
+    """Its Ollama serves on, open to all whom it admits; silence would leave it running for years."""
     before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
-    after = runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=before, inventory=["lab-cpu", "lab-hub"])
-    assert [row["name"] for row in after["hosts"]] == ["lab-cpu", "lab-hub"]
+    one = {"lab-cpu": EVERY_HOST["lab-cpu"]}
+    after = runs.document_of(one, previous=before, inventory=without("lab-3060", "lab-hub", "attic"))
+    assert gone(after) == {
+        "lab-3060": "no longer in the inventory; its Ollama was not touched",
+        "lab-hub": "no longer in the inventory; its Open WebUI and its mirror were not touched",
+    }, "nothing was ever installed on attic"
+    assert {entry["name"]: entry["seen"] for entry in after["gone"]}["lab-3060"] == EARLIER
+    names = [row["name"] for row in after["hosts"]]
+    assert "lab-3060" not in names and after["totals"]["hosts"] == len(EVERY_HOST) - 3, "it counts as no host, and as no failure"
+    again = runs.document_of(one, previous=json.loads(json.dumps(after)), inventory=without("lab-3060", "lab-hub", "attic"))
+    assert gone(again) == gone(after)
+    # The machine is gone for good; the other one comes back and is uninstalled before it leaves.
+    forgotten = runs.document_of(one, previous=again, inventory=without("lab-hub"), forget=["lab-hub"])
+    assert gone(forgotten) == {}
+    uninstalled = {"lab-3060": {"groups": ["ollama"], "system": ("", "", ""), "seconds": 1, "changes": [], "removed": ["ollama"]}}
+    done = runs.document_of(uninstalled, previous=before)
+    assert gone(runs.document_of(one, previous=done, inventory=without("lab-3060"))) == {}
+
+
+def test_a_host_that_was_only_planned_leaves_without_a_word():
+    host = {key: EVERY_HOST["lab-3060"][key] for key in ("groups", "system", "vram", "plan", "seconds")}
+    before = runs.document_of({"lab-3060": {**host, "changes": []}}, run=runs.run(finished=EARLIER))
+    assert gone(runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}, previous=before, inventory=without("lab-3060"))) == {}
+
+
+def test_a_host_that_left_its_group_says_what_still_runs_on_it():
+    """It stays in the inventory for its web UI; its Ollama is then managed by nobody, in every later run too."""
+    before = runs.document_of({"hub": {**EVERY_HOST["lab-3060"], "groups": ["ollama", "open_webui"]}}, run=runs.run(finished=EARLIER))
+    moved = {"hub": {**EVERY_HOST["lab-hub"], "groups": ["open_webui"]}}
+    for _again in range(2):
+        before = runs.document_of(moved, previous=before)
+        assert [item["text"] for item in before["hosts"][0]["drift"] if item["kind"] == "left"] == [
+            "Ollama still runs here, and the host is no longer in group ollama: put it back, or remove it first (playbooks/uninstall.yml)"
+        ]
+    back = runs.document_of({"hub": {**moved["hub"], "groups": ["open_webui", "ollama"]}}, previous=before)
+    assert not [item for item in back["hosts"][0]["drift"] if item["kind"] == "left"]
+
+
+def test_a_host_that_a_play_of_ones_own_manages_never_left_a_group():
+    row = row_of({**EVERY_HOST["lab-3060"], "groups": []}, "mine")
+    assert row["drift"] == []
+
+
+# -- where a person goes ---------------------------------------------------------------------------------------------------
+
+
+def test_the_way_in_is_kept_by_runs_that_leave_the_web_ui_out_and_by_check_mode():
+    """Each run ends with it. A first run in check mode must not send people to a web UI that is not there."""
+    told = {"url": "http://172.30.77.10:3000", "email": "admin@lab.example", "password_file": ".cache/lab/open-webui-password"}
+    first = runs.document_of(EVERY_HOST)
+    entrances = {row["name"]: row["entrance"] for row in first["hosts"] if row["entrance"]}
+    assert list(entrances) == ["lab-hub"] and told.items() <= entrances["lab-hub"].items()
+    for one in ("lab-cpu", "lab-hub"):
+        after = runs.document_of({one: EVERY_HOST[one]}, previous=first, inventory=runs.inventory_of(EVERY_HOST), run=runs.run(check_mode=True))
+        assert {row["name"]: row["entrance"] for row in after["hosts"] if row["entrance"]} == entrances
+    assert [row["entrance"] for row in runs.document_of(EVERY_HOST, run=runs.run(check_mode=True))["hosts"]] == [None] * len(EVERY_HOST)
+    removed = {"lab-hub": {**EVERY_HOST["lab-hub"], "removed": ["open_webui"]}}
+    removed["lab-hub"].pop("web_fact")
+    assert runs.document_of(removed, previous=first)["hosts"][0]["entrance"] is None
+
+
+def test_an_older_role_that_tells_the_address_alone_is_enough():
+    host = copy.deepcopy(EVERY_HOST["lab-hub"])
+    for name in ("admin_email", "password_file", "default_model"):
+        del host["web_fact"][name]
+    assert row_of(host)["entrance"] == {"url": "http://172.30.77.10:3000", "email": "", "password_file": "", "default_model": ""}
+
+
+# -- machines that nobody owns ---------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_of_described_machines_only_when_no_host_was_asked():
+    """Such a run must not replace a report of real machines, and a real run must not be kept out of it."""
+    host = EVERY_HOST["lab-3060"]
+    say = {"role": "", "changed": False, "groups": ["ollama"]}
+
+    def recorder():
+        made = collect.Recorder()
+        made.record(
+            "a",
+            action="llmfleet.ollama.plan_models",
+            task="Plan",
+            outcome="ok",
+            result={"vram": host["vram"], "ansible_facts": {"model_plan": host["plan"]}},
+            **say,
+        )
+        return made
+
+    assert document.build(recorder().hosts, stats={}, run=runs.run())["run"]["described"] is True
+    for action, outcome, result in (
+        ("llmfleet.ollama.vram_facts", "ok", {"ansible_facts": {"vram": host["vram"]}}),
+        ("ansible.builtin.setup", "ok", {"ansible_facts": {}}),
+        ("ansible.builtin.ping", "unreachable", {"msg": "no route"}),
+    ):
+        asked = recorder()
+        asked.record("b", action=action, task="Ask", outcome=outcome, result=result, **say)
+        assert document.is_described(asked.hosts) is False
+    assert document.is_described({}) is False
+
+
+# -- hosts that do not answer ----------------------------------------------------------------------------------------------
 
 
 def test_a_host_that_died_keeps_its_last_known_cards_and_says_from_when():
     before = runs.document_of(EVERY_HOST, run=runs.run(finished=EARLIER))
     dead = {"lab-3060": {**runs.other_hosts()["attic"]}}
-    after = runs.document_of(dead, previous=before, inventory=["lab-3060"])
+    after = runs.document_of(dead, previous=before, inventory={"lab-3060": ["ollama"]})
     (row,) = after["hosts"]
     assert row["state"] == "unreachable" and row["current"] and row["seen"] == runs.NOW
     assert row["bars"][0]["total_bytes"] == 12288 * MIB and row["dates"]["machine"] == EARLIER

@@ -152,6 +152,57 @@ def test_two_inventories_in_one_checkout_never_touch_each_others_rows(project):
     assert [row["name"] for row in json.loads((project / "one/fleet.json").read_text())["hosts"]] == ["lab-cpu"]
 
 
+def test_a_run_that_ends_at_its_first_task_has_a_table_and_a_report(project):
+    """Without a sudo password every host fails before any action of ours: nothing was told, and fleet.json kept the state of the run before."""
+    play(project, "--limit", "lab-cpu")
+    playbooks = pathlib.Path(ROOT / "playbooks/tasks/plan.yml")
+    (project / "site.yml").write_text(
+        yaml.safe_dump([{"hosts": "all", "gather_facts": False, "become": True, "tasks": [{"ansible.builtin.include_tasks": str(playbooks)}]}])
+    )
+    # A sudo that asks for a password, wherever the test runs.
+    (project / "sudo").write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
+    (project / "sudo").chmod(0o755)
+    said = play(project, "--limit", "lab-cpu:lab-3060", ANSIBLE_BECOME_EXE=str(project / "sudo"), ANSIBLE_BECOME_ALLOW_SAME_USER="true")
+    assert "FLEET · site.yml" in said and "failed" in said.split("FLEET")[1]
+    assert {name: row["state"] for name, row in rows(project).items()} == {"lab-3060": "failed", "lab-cpu": "failed"}
+    assert rows(project)["lab-cpu"]["problem"]["message"] and rows(project)["lab-cpu"]["models"], "what is known of it stays"
+
+
+def test_machines_that_are_only_described_leave_no_trace_in_a_real_report(project):
+    """After a look at machines to buy, the report of the fleet showed those and called its own hosts planned."""
+    play(project, "--limit", "lab-cpu")
+    before = {path.name: path.read_bytes() for path in (project / "reports/mine").iterdir()}
+    (project / "site.yml").write_text(yaml.safe_dump([{"hosts": "lab-*", "gather_facts": False, "tasks": [{"llmfleet.ollama.plan_models": {}}]}]))
+    said = play(project)
+    assert "deepseek-r1:70b" in said and "report: none, since llm_vram_override describes" in said and "reports/mine/fleet.html is of real ones" in said
+    assert {path.name: path.read_bytes() for path in (project / "reports/mine").iterdir()} == before
+    # An inventory of such machines alone has a report of its own.
+    (project / "shop.yml").write_text((project / "mine.yml").read_text())
+    assert "report: reports/shop/fleet.html" in play(project, inventory="shop.yml")
+    assert set(rows(project, "shop")) == {"lab-3060", "lab-3090x2", "lab-cpu"}
+
+
+def test_where_to_go_is_the_very_last_line(project):
+    """Behind the recap and behind the report's files: it is what one looks for when a run has ended."""
+    fact = {"url": "http://127.0.0.1:3000", "admin_email": "me@localhost", "password_file": "/home/me/.config/llmfleet/password"}
+    task = {"name": "Tell what serves", "ansible.builtin.set_fact": {"open_webui": fact}}
+    (project / "site.yml").write_text(yaml.safe_dump([{"hosts": "lab-cpu", "gather_facts": False, "tasks": [task]}]))
+    said = play(project).rstrip().splitlines()
+    assert said[-1] == "Open http://127.0.0.1:3000 as me@localhost (password in /home/me/.config/llmfleet/password)"
+
+
+def test_a_host_that_left_the_inventory_is_named_until_it_is_forgotten(project):
+    play(project, "--limit", "lab-cpu:lab-3060")
+    content = yaml.safe_load((project / "mine.yml").read_text())
+    del content["ollama"]["hosts"]["lab-3060"]
+    (project / "mine.yml").write_text(yaml.safe_dump(content))
+    told = "lab-3060  no longer in the inventory; its Ollama was not touched (last seen "
+    assert told in play(project, "--limit", "lab-cpu") and set(rows(project)) == {"lab-cpu"}
+    assert told in play(project, "--limit", "lab-cpu"), "not only once"
+    assert told not in play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_FORGET="lab-3060")
+    assert told not in play(project, "--limit", "lab-cpu")
+
+
 def test_the_folder_can_be_moved_and_one_that_cannot_be_written_costs_a_warning_only(project):
     play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_DIR="elsewhere/deep")
     assert (project / "elsewhere/deep/fleet.html").is_file()

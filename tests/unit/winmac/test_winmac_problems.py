@@ -40,6 +40,14 @@ WINDOWS = {
         lambda state: state["files"].update({path: {"type": "directory"} for path in ("C:\\ollama", "C:\\ollama\\0.31.0")}), {},
         "ollama_install_dir (C:\\ollama) holds 0.31.0 already, and others than administrators may have put it there; remove that",
     ),
+    "models left": (
+        lambda state: state["files"].update({
+            "C:\\ollama\\service\\serve.cmd": {"type": "file", "sha256": "0", "text": '@echo off\r\nset "OLLAMA_MODELS=C:\\ollama\\models"\r\n'},
+            "C:\\ollama\\models\\blobs\\sha256-1": {"type": "file", "bytes": 8 * GIB},
+        }),
+        {"ollama_models_dir": "D:\\models", "ollama_models_move": True},
+        "ollama_models_dir is D:\\models, but C:\\ollama\\models holds 8.0 GiB of models, which the role does not move on Windows",
+    ),
     "full": (drive("C", free_bytes=GIB), {}, "ollama_install_dir (C:\\ollama) has 1.0 GiB free, but a release needs 8.0 GiB"),
     "firewall": (lambda state: state["firewall"].update(off=["public"]), {}, "off for the profile public, so the door would stand open"),
     "account": (None, {"ollama_user": "ann"}, 'ollama_user is "ann"; on Windows write LOCAL SERVICE, NETWORK SERVICE or SYSTEM'),

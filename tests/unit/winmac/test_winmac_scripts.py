@@ -35,6 +35,9 @@ esac""",
     "stat": 'case "$2" in %Su) echo _ollama ;; %Sp) ls -ld "$3" | cut -c 1-10 ;; esac',
     "sudo": '[ "$1 $2 $3 $4" = "-n -u _ollama test" ] && [ "$6" != "$CLOSED" ]',
     "mount": """printf '/dev/disk4s1 on %s (apfs, local, nodev, nosuid, journaled%s)\n' "$POINT" "$FLAGS" """,
+    "plutil": """[ "$1 $2 $3 $4 $5" = "-extract EnvironmentVariables.OLLAMA_MODELS raw -o -" ] || exit 9
+value=$(sed -n '/<key>OLLAMA_MODELS</{n;s/.*<string>\\(.*\\)<.*/\\1/p;}' "$6")
+if [ "$value" ]; then echo "$value"; else echo "$6: Could not extract value, error: No value at that key path"; exit 1; fi""",
     "sysctl": '[ "$*" = "-n hw.optional.arm64" ] && echo 1',
     "curl": """printf '{"version":"0.32.15"}'""",
     "id": 'case "$2" in _ollama) echo 450 ;; "") echo 0 ;; *) exit 1 ;; esac',
@@ -131,6 +134,26 @@ def test_discover_notices_a_disk_that_ignores_owners(mac):
     assert discover(mac, models=models, POINT=point, FLAGS=", noowners")["ownerless_volume"] == point
     assert discover(mac, models=models, POINT=point)["ownerless_volume"] == ""
     assert discover(mac, models=models, POINT="/somewhere/else", FLAGS=", noowners")["ownerless_volume"] == ""
+
+
+def test_discover_finds_the_models_that_would_be_left_behind(mac):
+    """The daemon names the store from before; a note names those of a move that was cut off."""
+    stores = [mac.root / name for name in ("my models", "noted", "empty", "new")]
+    for store in stores:
+        (store / "blobs").mkdir(parents=True)
+        if store.name != "empty":
+            (store / "blobs" / ("sha256-" + "0" * 64)).touch()
+    served, noted, empty, new = stores
+    daemon = mac.root / f"Library/LaunchDaemons/{LABEL}.plist"
+    daemon.write_text("<plist/>\n", encoding="utf-8")
+    assert discover(mac, models=new)["other_stores"] == "", "what plutil complains of is no path"
+    daemon.write_text(f"<key>OLLAMA_MODELS</key>\n    <string>{served}</string>\n", encoding="utf-8")
+    assert discover(mac, models=new)["other_stores"] == f"{served}:"
+    assert discover(mac, models=served)["other_stores"] == ""
+    (mac.root / "opt/ollama").mkdir(parents=True)
+    (mac.root / "opt/ollama/.moving").write_text(f"{noted}\n{empty}\n{new}\n", encoding="utf-8")
+    found = discover(mac, models=new)
+    assert found["other_stores"] == f"{served}:{noted}:" and found["move_noted"] == "yes"
 
 
 @pytest.mark.parametrize("user", ["_ollama", "_not_yet_there"])

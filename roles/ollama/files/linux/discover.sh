@@ -3,16 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Everything that role ollama must know about a Linux host, in one round trip and without a change. Prints YAML.
-# Arguments: user, port, models directory, then a list of host names to resolve, "--", and a list of paths to look at.
+# Arguments: user, port, models directory, our drop-in, the note of a move of the models that was cut off, then a list of host names to
+# resolve, "--", and a list of paths to look at.
 # It runs under any POSIX shell with coreutils; what else is missing (ss, nft, runuser) gives an empty answer.
 
-user=$1 port=$2 models=$3
-shift 3
+user=$1 port=$2 models=$3 drop_in=$4 moving=$5
+shift 5
 LC_ALL=C TZ=UTC
 export LC_ALL TZ
 
-# A value as a YAML string.
-say() { printf '%s: "%s"\n' "$1" "$(printf %s "$2" | tr -d '\000-\037' | sed 's/[\\"]/\\&/g')"; }
+# A value as a YAML string, whatever somebody wrote into it.
+quoted() { printf '"%s"' "$(printf %s "$1" | tr -cd '\040-\176\200-\377' | sed 's/[\\"]/\\&/g')"; }
+say() { printf '%s: %s\n' "$1" "$(quoted "$2")"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # ---- addresses of the hosts that may come in, as this host sees them
@@ -45,8 +47,8 @@ for path; do
     else
         is='big file'
     fi
-    printf ' - {path: "%s", is: "%s %s", target: "%s", changed: %s}\n' \
-        "$path" "$is" "$path" "$(readlink "$path")" "$(stat -c %Y "$path")"
+    printf ' - {path: %s, is: %s, target: %s, changed: %s}\n' \
+        "$(quoted "$path")" "$(quoted "$is $path")" "$(quoted "$(readlink "$path")")" "$(stat -c %Y "$path")"
 done
 
 # ---- who we are ourselves: without root most of what follows is empty, and nothing of it means anything
@@ -111,4 +113,27 @@ say closed_parent "$closed"
 say models_denied "$(if [ -d "$models" ]; then
     id "$user" >/dev/null 2>&1 && have runuser && runuser -u "$user" -- test -w "$models" -a -x "$models" || echo yes
 fi)"
-say models_entries "$(if [ -d "$models" ]; then find "$models" -mindepth 1 -maxdepth 1 ! -name lost+found | head -n 1; fi)"
+say models_entries "$(if [ -d "$models" ] && [ -n "$(find "$models" -mindepth 1 -maxdepth 1 ! -name lost+found | head -n 1)" ]; then echo yes; fi)"
+
+# ---- stores that hold models and that are not the wanted one: where the service keeps them now, and those of a move that was cut off
+served_store() {
+    if [ -f "$drop_in" ]; then
+        sed -n 's/^Environment="OLLAMA_MODELS=\(.*\)"$/\1/p' "$drop_in" | tail -n 1 | sed 's/%%/%/g; s/\\\([\\"]\)/\1/g'
+        return
+    fi
+    # Another installer's service, or none any more: a removal leaves models and user.
+    named=$(property ollama.service Environment | sed -n 's/.*"OLLAMA_MODELS=\([^"]*\)".*/\1/p; t; s/.*OLLAMA_MODELS=\([^ ]*\).*/\1/p')
+    owner=$(property ollama.service User)
+    [ -z "$(property ollama.service FragmentPath)" ] || owner=${owner:-root}
+    home=$(getent passwd "${owner:-$user}" | cut -d: -f6)
+    echo "${named:-${home:+$home/.ollama/models}}"
+}
+echo 'other_stores:'
+{
+    served_store
+    cat "$moving" 2>/dev/null
+} | awk '$0 != "" && !seen[$0]++' | while IFS= read -r store; do
+    if [ "$store" != "$models" ] && [ -n "$(find "$store/blobs/" -maxdepth 1 -type f -name 'sha256-*' 2>/dev/null | head -n 1)" ]; then
+        printf ' - %s\n' "$(quoted "$store")"
+    fi
+done

@@ -83,6 +83,19 @@ closed_parent() {
     done
     echo "$closed"
 }
+served_store() {
+    # What plutil has to say of a key that is not there goes to stdout as well.
+    value=$(plutil -extract EnvironmentVariables.OLLAMA_MODELS raw -o - "/Library/LaunchDaemons/$label.plist" 2>/dev/null) && echo "$value"
+}
+other_stores() {
+    # Stores that hold models and are not the wanted one: where the daemon keeps them, and those of a move that was cut off.
+    {
+        served_store
+        cat "$install/.moving" 2>/dev/null
+    } | awk '$0 != "" && !seen[$0]++' | while IFS= read -r store; do
+        [ "$store" = "$models" ] || [ -z "$(find "$store/blobs/" -maxdepth 1 -type f -name 'sha256-*' 2>/dev/null | head -n 1)" ] || printf '%s:' "$store"
+    done
+}
 yes_or_no() {
     if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi
 }
@@ -113,6 +126,8 @@ echo "models_owner=$(stat -f %Su "$models" 2>/dev/null)"
 echo "models_volume=$(yes_or_no models_volume)"
 echo "ownerless_volume=$(ownerless_volume)"
 echo "closed_parent=$(closed_parent)"
+echo "other_stores=$(other_stores)"
+echo "move_noted=$(yes_or_no test -e "$install/.moving")"
 echo "install_free_kib=$(free_kib "$install")"
 echo "desktop_app=$(desktop_app)"
 echo "brew_service=$(brew_service)"

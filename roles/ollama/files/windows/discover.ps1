@@ -41,6 +41,24 @@ function Get-Place([string]$Path) {
     }
 }
 
+function Get-OtherStore([string]$Launcher, [string]$ModelsDir) {
+    # Where the service keeps its models now, if that holds some and is not where they shall be.
+    if (-not (Test-Path -LiteralPath $Launcher -PathType Leaf)) {
+        return $null
+    }
+    $setting = '^set "OLLAMA_MODELS=(.+)"$'
+    $line = Get-Content -LiteralPath $Launcher | Where-Object { $_ -match $setting } | Select-Object -First 1
+    $path = ([string]$line -replace $setting, '$1').Replace('%%', '%')
+    if ((-not $path) -or ($path -eq $ModelsDir)) {
+        return $null
+    }
+    $blobs = @(Get-ChildItem -LiteralPath "$path\blobs" -Filter 'sha256-*' -File -ErrorAction SilentlyContinue)
+    if (-not $blobs) {
+        return $null
+    }
+    @{ path = $path; bytes = [long]($blobs | Measure-Object -Property Length -Sum).Sum }
+}
+
 function Resolve-Address([string]$Name) {
     try {
         [Net.Dns]::GetHostAddresses($Name) | ForEach-Object { $_.IPAddressToString -replace '%.*$', '' }
@@ -266,6 +284,7 @@ $Ansible.Result = @{
     resolved = @($Names | Where-Object { $_ } | ForEach-Object { Resolve-Address $_ } | Sort-Object -Unique)
     install = Get-Place $InstallDir
     models = Get-Place $ModelsDir
+    other_store = Get-OtherStore (Join-Path -Path $InstallDir -ChildPath 'service\serve.cmd') $ModelsDir
     releases = $releases
     current = $target
     protected = Test-Ours $InstallDir
