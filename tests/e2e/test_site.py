@@ -45,6 +45,7 @@ def test_first_run(first):
     first.assert_good()
     assert set(HOSTS) | {"lab-hub"} <= set(first.recap)
     assert not any(counts["failed"] or counts["unreachable"] for counts in first.recap.values())
+    assert first.text.rstrip().splitlines()[-1].startswith("Open http://172.30.77.10:3000 as admin@lab.example"), "the last line says where to go"
 
 
 def test_cards_decide_the_tags(first):
@@ -83,6 +84,11 @@ def test_verify(first):
     """A service that is up but cannot chat would pass every other check."""
     done = Run("verify", "playbooks/verify.yml").assert_good()
     assert not done.changed()
+    heard = {row["name"]: model["chat"] for row in done.fleet["hosts"] for model in row["models"]}
+    assert set(heard) == set(HOSTS)
+    for chat in heard.values():
+        assert "This is the stand-in for deepseek-r1" in chat["answer"] and chat["answer"][:40] in " ".join(done.text.split())
+        assert chat["first_token_seconds"] > 0 and chat["tokens_per_second"] > 0 and chat["speed_source"] == "ollama"
 
 
 def test_second_run_changes_nothing(first):
