@@ -31,6 +31,7 @@ class Server:
         self.capabilities = ["completion"]
         self.usage, self.loaded, self.asked, self.keys, self.heat = True, False, [], set(), []
         self.size, self.size_vram, self.pause = 2 * GIB, 2 * GIB, 0.02
+        self.loading = 0.0
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -84,6 +85,7 @@ class Server:
             request.wfile.write(f"data: {json.dumps({**head, **more})}\n\n".encode())
             request.wfile.flush()
 
+        time.sleep(self.loading)
         for delta in self.deltas:
             time.sleep(self.pause)
             send(choices=[{"index": 0, "delta": delta}])
@@ -128,8 +130,8 @@ def test_the_answer_its_speed_by_ollamas_clock_and_where_it_lies(check, server):
 
 @pytest.mark.parametrize("own", [None, {}, {"eval_count": 5, "eval_duration": 0}], ids=["no such address", "no figures", "no time"])
 def test_without_ollamas_clock_the_chunks_are_timed_without_the_wait_before_the_first(check, server, own):
-    """Four pauses of 50 ms: five tokens in three of them. With the wait, and the loading that it may hold, the speed would be a third less."""
-    server.own, server.pause = own, 0.05
+    """Five tokens, the last four of them in three pauses of 50 ms. With the wait for the first, which may hold the loading, it would be 6 a second."""
+    server.own, server.pause, server.loading = own, 0.05, 0.6
     told = check()
     assert told["speed_source"] == "stream" and 15 < told["tokens_per_second"] <= 4 / 0.15
 

@@ -149,7 +149,8 @@ def test_two_inventories_in_one_checkout_never_touch_each_others_rows(project):
     # One folder for all, by the operator's own word: the report of another inventory is no history.
     play(project, LLMFLEET_REPORT_DIR="one")
     play(project, inventory="yours/hosts.yml", LLMFLEET_REPORT_DIR="one")
-    assert [row["name"] for row in json.loads((project / "one/fleet.json").read_text())["hosts"]] == ["lab-cpu"]
+    one = json.loads((project / "one/fleet.json").read_text())
+    assert [row["name"] for row in one["hosts"]] == ["lab-cpu"] and one["gone"] == [], "its hosts never were in this inventory"
 
 
 def test_a_run_that_ends_at_its_first_task_has_a_table_and_a_report(project):
