@@ -17,11 +17,13 @@ bootstrap:
 room-for-%:
 	@if command -v python3 >/dev/null; then PYTHONPATH=lab python3 -m llmfleet_lab.checkout $*; fi
 
-demo: room-for-demo bootstrap  ## build the lab, run site.yml on it, print the fleet report and what to try next
-	@echo "== 1 of 2: the lab: four systemd hosts, an upstream, two releases, stand-in models (some minutes the first time)"
+demo: room-for-demo bootstrap  ## build the lab, run site.yml and verify.yml on it, print the fleet report and what to try next
+	@echo "== 1 of 3: the lab: four systemd hosts, an upstream, two releases, models (some minutes the first time)"
 	@.cache/venv/bin/python lab/lab.py up
-	@echo "== 2 of 2: ansible-playbook -i inventories/lab site.yml"
+	@echo "== 2 of 3: ansible-playbook -i inventories/lab site.yml"
 	@.cache/venv/bin/ansible-playbook -i inventories/lab site.yml
+	@echo "== 3 of 3: ansible-playbook -i inventories/lab playbooks/verify.yml"
+	@.cache/venv/bin/ansible-playbook -i inventories/lab playbooks/verify.yml
 	@.cache/venv/bin/python lab/lab.py next
 
 test: room-for-test bootstrap  ## lint, unit tests, every Molecule scenario, the whole site

