@@ -38,7 +38,7 @@ WINDOWS = [
     "community.windows.win_scheduled_task",
     "community.windows.win_unzip",
 ]
-BUILTIN = ["command", "copy", "file", "group", "setup", "slurp", "uri", "user"]
+BUILTIN = ["command", "copy", "file", "group", "setup", "slurp", "user"]
 
 STUB = '''# Made by tests/stubs/generate.py from the documentation of {name}.
 from __future__ import annotations

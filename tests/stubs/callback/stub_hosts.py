@@ -6,7 +6,7 @@
 
 * Modules of ansible.builtin cannot be shadowed by a collection path: calls of role ollama, and what the playbooks read, become
   llmfleet_stubs.builtin.*. What a scenario's own plays do stays real.
-* The probes of vram_facts answer with the machine's recorded observation.
+* The probes of vram_facts answer with the machine's recorded observation; a wait for a server asks the simulated one.
 * Module ollama_models runs for real, in this machine's Python instead of the Mac's: the Mac's loopback is its `ansible_host`, and its
   file of local facts lies beside its state.
 
@@ -29,11 +29,13 @@ DOCUMENTATION = """
     description: [Test helper of tests/stubs.]
 """
 
-OF_ROLE = {"command", "copy", "file", "group", "setup", "uri", "user"}
+OF_ROLE = {"command", "copy", "file", "group", "setup", "user"}
 OF_PLAYBOOKS = {"setup", "slurp"}
 ROLE = "ollama"
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
-PROBES = {"llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe", "llmfleet.ollama.ollama_store_move"}
+OF_HOST = {
+    "llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe", "llmfleet.ollama.ollama_store_move", "llmfleet.ollama.wait_for_server",
+}
 
 
 def simulated(variables):
@@ -55,12 +57,15 @@ def lead_builtin(real):
 
 def lead_modules(real):
     def execute(action, module_name=None, module_args=None, *rest, task_vars=None, **more):
-        if simulated(task_vars) and module_name in PROBES:
+        # A task without an action plugin of its own names its module nowhere else.
+        name = module_name or action._task.action
+        if simulated(task_vars) and name in OF_HOST:
+            module_args = module_args or action._task.args
             from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.stub import HOSTS
 
             host = HOSTS[task_vars["stub_platform"]](action._templar.template(task_vars["stub_state"]), action._task.check_mode)
             try:
-                return host.call(module_name, module_args, module_args)
+                return host.call(name, module_args, module_args)
             finally:
                 host.close()
         if simulated(task_vars) and module_name == "llmfleet.ollama.ollama_models":

@@ -153,6 +153,15 @@ class Host:
             self.files[path] = {"type": "file", **entry}
 
     # -- the server -------------------------------------------------------------------------------------------------
+    def wait_for_server(self, args):
+        """The module of the collection, without its patience: a simulated server answers at once or never."""
+        try:
+            status, document = self.answer(args["url"])
+        except Refused as problem:
+            return {"failed": True, "msg": str(problem), "status": 0, "version": "", "ended": 0, "seconds": 0}
+        version = document.get("version", "")
+        return {"failed": args.get("version", "") not in ("", version), "status": status, "version": version, "ended": 0, "seconds": 0}
+
     def serve(self, executable, environment, usable):
         """Start Ollama if it can start: a release that dies at once, or a directory that it can't use, leaves nobody listening."""
         entry = self.files.get(self.resolve(executable))

@@ -248,6 +248,9 @@ class Windows(Host):
             # None of the role's scripts supports ShouldProcess: the real module doesn't run them in check mode.
             return {"changed": True, "skipped": True}
         result = getattr(self, "script_" + name.removesuffix(".ps1"))(args["parameters"])
+        if name == "wait.ps1":
+            wanted = args["parameters"]["Version"] or result["version"]
+            return {"failed": wanted in ("", None) or result["version"] != wanted, "changed": False, "result": result}
         return {"changed": name != "discover.ps1", "result": result}
 
     def closed_by_administrators(self, path):
@@ -307,6 +310,12 @@ class Windows(Host):
             "port_excluded": any(low <= int(given["Port"]) <= high for low, high in machine["excluded_ports"]),
             "version": version,
         }
+
+    def script_wait(self, given):
+        try:
+            return {"version": self.answer(given["Url"])[1].get("version", "")}
+        except Refused:
+            return {"version": ""}
 
     def script_take_in(self, given):
         binary = self.files.get(given["Unpacked"] + "\\ollama.exe")

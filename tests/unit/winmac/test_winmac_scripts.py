@@ -229,6 +229,28 @@ def test_door_releases_nothing_that_it_does_not_hold(door):
     assert door("release") == (["7"], "")
 
 
+def test_load_waits_for_the_end_of_what_it_replaces(mac, monkeypatch):
+    """bootout answers before it is done: without another try every change of a setting on a Mac would end in error 37."""
+    busy = mac.root / "busy"
+    busy.write_text("xx")
+    monkeypatch.setitem(PROGRAMS, "sleep", "true")
+    monkeypatch.setitem(
+        PROGRAMS,
+        "launchctl",
+        f"""[ "$1 $2 $3" = "bootstrap system /a b.plist" ] || exit 64
+[ -s {busy} ] || exit 0
+printf %s "$(cut -c 2- {busy})" >{busy}
+echo "Bootstrap failed: 37: Operation already in progress" >&2
+exit 37""",
+    )
+    result = mac("load.sh", "/a b.plist")
+    assert (result.returncode, result.stdout, result.stderr, busy.read_text()) == (0, "", "", "")
+    busy.write_text("x" * 100)
+    result = mac("load.sh", "/a b.plist")
+    assert (result.returncode, result.stderr) == (37, "Bootstrap failed: 37: Operation already in progress\n")
+    assert len(busy.read_text()) == 70, "it is tried for half a minute"
+
+
 def test_last_words_hold_no_environment(mac):
     """Ollama logs its whole environment when it starts, and the message of a failed play is read by many."""
     log = mac.root / "server.log"
