@@ -7,6 +7,7 @@
 * Modules of ansible.builtin cannot be shadowed by a collection path: calls of role ollama, and what the playbooks read, become
   llmfleet_stubs.builtin.*. What a scenario's own plays do stays real.
 * The probes of vram_facts answer with the machine's recorded observation; a wait for a server asks the simulated one.
+* A module that `followed` runs is its stub, and over at once: the following itself is tested in tests/unit/progress.
 * Module ollama_models runs for real, in this machine's Python instead of the Mac's: the Mac's loopback is its `ansible_host`, and its
   file of local facts lies beside its state.
 
@@ -15,6 +16,7 @@ All of it is done in the process that forks the workers.
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -55,6 +57,18 @@ def lead_builtin(real):
     return chosen
 
 
+def stubbed(action, name, args, task_vars):
+    """The stub of a module that another action runs in the background: here it is over at once."""
+    namespace, collection, module = name.split(".")
+    if (namespace, collection) == ("ansible", "builtin"):
+        namespace = "llmfleet_stubs"
+    stub = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.action.{module}").ActionModule
+    task = action._task.copy()
+    task.args, task.async_val = args, 0
+    known = {key: getattr(action, f"_{key}") for key in ("connection", "play_context", "loader", "templar", "shared_loader_obj")}
+    return stub(task=task, **known).run(task_vars=task_vars)
+
+
 def lead_modules(real):
     def execute(action, module_name=None, module_args=None, *rest, task_vars=None, **more):
         # A task without an action plugin of its own names its module nowhere else.
@@ -68,6 +82,8 @@ def lead_modules(real):
                 return host.call(name, module_args, module_args)
             finally:
                 host.close()
+        if simulated(task_vars) and action._task.action == "llmfleet.ollama.followed":
+            return stubbed(action, name, module_args, task_vars)
         if simulated(task_vars) and module_name == "llmfleet.ollama.ollama_models":
             facts = Path(action._templar.template(task_vars["stub_state"])).with_suffix(".facts")
             loopback = action._templar.template(task_vars["ansible_host"])
