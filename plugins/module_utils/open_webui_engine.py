@@ -69,6 +69,24 @@ class Engine:
         except tarfile.TarError as error:
             raise EngineError(f"{self._path} gave {path} of {name} as something that is not an archive") from error
 
+    def stream(self, path: str, headers: dict, silence: float):
+        """The messages of a POST that takes long, as they come; `silence` is how many seconds the next one may take."""
+        connection = _UnixConnection(self._path, silence)
+        try:
+            connection.request("POST", path, headers=headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise EngineError(_words_of(response.read()) or f"{self._path} answered {path} with {response.status}")
+            for line in response:
+                if line.strip():
+                    yield json.loads(line)
+        except ValueError as error:
+            raise EngineError(f"{self._path} answered {path} with something that is not JSON") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(f"{self._path}: {error}") from error
+        finally:
+            connection.close()
+
     def _ask(self, path: str):
         connection = _UnixConnection(self._path, self._timeout)
         try:
@@ -88,6 +106,13 @@ class Engine:
 
     def volume(self, name: str):
         return self.get(f"/volumes/{quote(name, safe='')}")
+
+
+def _words_of(body: bytes) -> str:
+    try:
+        return str(json.loads(body).get("message") or "")
+    except (ValueError, AttributeError):
+        return ""
 
 
 def is_podman(version) -> bool:
