@@ -179,7 +179,7 @@ def test_the_same_sentence_of_several_hosts_is_said_once():
     dead = {**EVERY_HOST["attic"], "unreachable": "Missing sudo password"}
     lines = table.render(runs.document_of({"a": dead, "lab-cpu": EVERY_HOST["lab-cpu"], "b": dead}), 100).splitlines()
     at = lines.index("a, b")
-    assert lines[at + 1].strip() == "unreachable: Missing sudo password" and sum("Missing" in line for line in lines) == 1
+    assert lines[at + 1].strip().startswith("unreachable: Missing sudo password") and sum("Missing" in line for line in lines) == 1
 
 
 def test_a_verified_model_shows_its_answer_its_speed_and_its_memory():
