@@ -106,6 +106,7 @@ class Recorder:
         self.relevant = self.relevant or ours is not None or (own and outcome in ("failed", "unreachable") and not ignored)
         if outcome == "skipped":
             return
+        entry["planned"] = entry["planned"] or ours == "plan_models"
         entry["contacted"] = entry["contacted"] or outcome == "unreachable" or action in _SETUP or ours not in (None, "plan_models")
         if changed and outcome == "ok":
             entry["changes"].append({"task": task_name, "role": clean(role)})
@@ -157,6 +158,7 @@ def _new_entry() -> dict:
     return {
         "groups": [],
         "contacted": False,
+        "planned": False,
         "machine": None,
         "plan": None,
         "store": None,

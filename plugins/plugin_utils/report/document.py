@@ -60,7 +60,7 @@ def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = Non
 
 def is_described(recorded: dict) -> bool:
     """Whether a run planned machines that nobody asked: all of them stand in llm_vram_override, and may not exist."""
-    return any(entry["plan"] for entry in recorded.values()) and not any(entry["contacted"] for entry in recorded.values())
+    return any(entry["planned"] for entry in recorded.values()) and not any(entry["contacted"] for entry in recorded.values())
 
 
 def _left(row: dict, before: dict | None, inventory) -> list[str]:

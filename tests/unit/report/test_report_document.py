@@ -488,6 +488,9 @@ def test_a_run_is_of_described_machines_only_when_no_host_was_asked():
         asked.record("b", action=action, task="Ask", outcome=outcome, result=result, **say)
         assert document.is_described(asked.hosts) is False
     assert document.is_described({}) is False
+    failed = collect.Recorder()
+    failed.record("a", action="llmfleet.ollama.plan_models", task="Plan", outcome="failed", result={"failed": True, "msg": "nothing fits"}, **say)
+    assert document.is_described(failed.hosts) is True, "a wish that no described machine can hold is no news of a real one"
 
 
 # -- hosts that do not answer ----------------------------------------------------------------------------------------------
