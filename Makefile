@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTEST := .cache/venv/bin/python -m pytest
 
-.PHONY: help demo test test-long unit lint molecule site sizing bench clean bootstrap
+.PHONY: help demo test test-long unit lint molecule site versions sizing bench clean bootstrap
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +26,12 @@ demo: room-for-demo bootstrap  ## build the lab, run site.yml and verify.yml on 
 	@.cache/venv/bin/ansible-playbook -i inventories/lab playbooks/verify.yml
 	@.cache/venv/bin/python lab/lab.py next
 
-test: room-for-test bootstrap  ## lint, unit tests, every Molecule scenario, the whole site
-	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e
+test: room-for-test bootstrap  ## lint, unit tests, every Molecule scenario, the whole site, the other versions
+	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e tests/versions
 
-test-long: room-for-test-long bootstrap  ## what takes minutes for one proof: every command of docs/, Ansible from PyPI on fresh machines
-	@$(PYTEST) -v -m long tests/e2e
+test-long: room-for-test-long bootstrap  ## what takes minutes for one proof: docs/, Ansible from PyPI, first releases of ansible-core, the sizing oracle
+	@$(PYTEST) -v -m long tests/e2e tests/versions
+	@$(PYTEST) tests/sizing_oracle
 
 lint: bootstrap  ## ansible-lint, yamllint, ruff, argument specs, changelog, ansible-test sanity
 	@$(PYTEST) -v tests/checks
@@ -43,6 +44,9 @@ molecule: room-for-molecule bootstrap  ## every Molecule scenario; S=name for on
 
 site: room-for-site bootstrap  ## the whole site on the lab, twice, with failures
 	@$(PYTEST) -v tests/e2e
+
+versions: bootstrap  ## unit tests and simulated hosts under every other pair of Python and ansible-core that is at hand
+	@$(PYTEST) -v tests/versions
 
 sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two builds, 10 to 20 minutes
 	@$(PYTEST) tests/sizing_oracle

@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
+MISSING = "not to be had here: "
+
 
 def pytest_terminal_summary(terminalreporter, exitstatus):
+    reasons = [str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    missing = [reason.removeprefix(MISSING) for reason in dict.fromkeys(reasons) if reason.startswith(MISSING)]
+    if missing:
+        terminalreporter.write_line("%s%s." % (MISSING.capitalize(), "; ".join(missing)))
     counted = {word: len(terminalreporter.stats.get(word, [])) for word in ("passed", "failed", "error", "skipped")}
     if exitstatus == 0:
         sentence = "All %(passed)d tests passed." % counted

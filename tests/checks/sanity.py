@@ -38,7 +38,7 @@ def export() -> None:
     for name in filter(None, listed):
         source, target = ROOT / name, EXPORT / name
         # The page of tests, lab and tools is not part of what users install; galaxy.yml leaves it out as well.
-        if name.split("/")[0] in ("collections", "lab", "bench", "molecule", ".ci", ".github", ".config") or not source.is_file():
+        if name.split("/")[0] in ("collections", "lab", "bench", "molecule", ".ci", ".github", ".config", "noxfile.py") or not source.is_file():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)

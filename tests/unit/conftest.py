@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from ansible.plugins.loader import init_plugin_loader
-from ansible.utils.collection_loader import AnsibleCollectionConfig
+# An older Python is one of targets (noxfile.py): it has ansible.module_utils and no loader, and Python's own import finds the collection.
+if sys.version_info >= (3, 11):
+    from ansible.plugins.loader import init_plugin_loader
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
 
-if AnsibleCollectionConfig.collection_finder is None:
-    init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader([str(Path(__file__).resolve().parents[2] / "collections")])

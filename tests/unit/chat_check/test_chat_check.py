@@ -121,7 +121,7 @@ def test_the_answer_its_speed_by_ollamas_clock_and_where_it_lies(check, server):
     told = check(api_key="the key")
     assert told["answer"] == "Hello to you." and not told["only_thoughts"] and told["completion_tokens"] == 5
     assert (told["tokens_per_second"], told["speed_source"]) == (40.0, "ollama")
-    assert 0 < told["first_token_seconds"] < 2 and told["loaded_before"] is False
+    assert 0 < told["first_token_seconds"] < 5 and told["loaded_before"] is False
     assert (told["processor"], told["size_bytes"], told["context_length"]) == ("gpu", 2 * GIB, 4096)
     assert server.keys == {"Bearer the key"}, "a proxy in front of Ollama asks each request for the key"
     assert check()["loaded_before"] is True
@@ -130,10 +130,13 @@ def test_the_answer_its_speed_by_ollamas_clock_and_where_it_lies(check, server):
 
 @pytest.mark.parametrize("own", [None, {}, {"eval_count": 5, "eval_duration": 0}], ids=["no such address", "no figures", "no time"])
 def test_without_ollamas_clock_the_chunks_are_timed_without_the_wait_before_the_first(check, server, own):
-    """Five tokens, the last four of them in three pauses of 50 ms. With the wait for the first, which may hold the loading, it would be 6 a second."""
+    """Five tokens, the last four of them in three pauses of 50 ms. With the wait for the first, which may hold the loading, it would be 6 a second.
+
+    No upper bound: a busy machine may read the first late and the others at once.
+    """
     server.own, server.pause, server.loading = own, 0.05, 0.6
     told = check()
-    assert told["speed_source"] == "stream" and 15 < told["tokens_per_second"] <= 4 / 0.15
+    assert told["speed_source"] == "stream" and told["tokens_per_second"] > 5 / 0.75
 
 
 def test_a_server_that_counts_no_tokens_is_counted_by_its_chunks(check, server):

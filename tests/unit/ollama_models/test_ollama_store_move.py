@@ -355,7 +355,7 @@ def test_failures_and_deaths_of_that_process_are_told():
 @needs_root
 def test_a_store_that_the_user_may_not_empty_is_refused(old, new, tmp_path):
     """Found before the first change, not in the middle: another installer's store may belong to root."""
-    for path in [tmp_path, *tmp_path.parents[:2]]:
+    for path in [tmp_path, *list(tmp_path.parents)[:2]]:
         path.chmod(0o755)
     ask = lambda _progress: judged(old, new, reserve_bytes=0)  # noqa: E731
     assert "run chown -R ollama %s there" % old.path in as_user("nobody", ask, print)

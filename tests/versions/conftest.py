@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the sessions of noxfile.py behind the other tests, which keep one of two cores busy at most; their tests here, the last ones, wait for them.
+
+The whole output of a session is kept in tests/output/versions/.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "tests" / "output" / "versions"
+RUNS = pytest.StashKey[dict]()
+sys.path.insert(0, str(ROOT))  # noxfile.py
+
+
+def run(session: str, step: str, first: bool) -> tuple:
+    """Return code, seconds, log and what it says, of one step of one session."""
+    log = OUTPUT / ("%s%s%s.log" % (session, "-first" if first else "", "-" + step if step else ""))
+    # ansible-core and Molecule look at these, a session decides itself; and what is missing is for the test to say.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTEST_")) and name != "CI"}
+    environment.update(NO_COLOR="1", NOX_ENVDIR=str(ROOT / ".cache" / ("nox-first" if first else "nox")))
+    if first:
+        environment["LLMFLEET_FIRST"] = "1"
+    command = ["nice", "-n", "5", sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-s", session, *(["--", step] if step else [])]
+    started = time.monotonic()
+    with log.open("w", encoding="utf-8") as stream:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, time.monotonic() - started, log, log.read_text(encoding="utf-8", errors="replace")
+
+
+def pytest_collection_finish(session):
+    """Starts what was selected, before the first test of all."""
+    wanted = dict.fromkeys(item.callspec.params["job"] for item in session.items if "job" in getattr(getattr(item, "callspec", None), "params", ()))
+    if not wanted or session.config.option.collectonly:
+        return
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    # Beside other tests they have one core; alone they have two.
+    alone = all(Path(item.path).parent == Path(__file__).parent for item in session.items)
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=2 if alone else 1)
+    session.config.stash[RUNS] = {job: pool.submit(run, *job) for job in wanted}
+    session.config.add_cleanup(lambda: pool.shutdown(cancel_futures=True))
+
+
+@pytest.fixture
+def finished(job, request):
+    """The finished run of this test's session."""
+    return request.config.stash[RUNS][job].result()

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every version that we name is one that we run: the pairs of Python and ansible-core of noxfile.py, and the oldest Python of targets.
+
+A pair that this machine cannot have is skipped with a sentence, which tests/conftest.py says again at the end.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+import yaml
+from ansible.release import __version__ as core_version
+
+import noxfile
+from noxfile import ROOT
+
+# The other tests of this run are those of this environment's own pair.
+OWN = (".".join(core_version.split(".")[:2]), "%d.%d" % sys.version_info[:2])
+OTHERS = [core for core, (python, _release) in noxfile.PAIRS.items() if (core, python) != OWN]
+
+# (session, step, whether with the first release of the series); the long ones first.
+JOBS = [("core-" + core, step, False) for step in ("unit", "stubs") for core in OTHERS] + [("target-" + noxfile.OLDEST, "", False)]
+FIRST = [pytest.param(("core-" + core, "unit", True), marks=pytest.mark.long) for core in noxfile.PAIRS]
+
+
+@pytest.mark.parametrize("job", JOBS + FIRST, ids=lambda job: "-".join([job[0], *filter(None, [job[1]]), *(["first"] if job[2] else [])]))
+def test_session(job, finished):
+    """What works in this environment alone may fail for everybody with another ansible-core or another Python; so it was with 2.19."""
+    code, seconds, log, said = finished
+    missing = re.search(r"not to be had here: .*", said)
+    if missing:
+        pytest.skip(missing.group().rstrip("."))
+    end = "\n".join(said.splitlines()[-60:])
+    assert code == 0, "%s failed after %.0f s; the end of %s:\n%s" % (job[0], seconds, log.relative_to(ROOT), end)
+    # A session that ran nothing ends well, too.
+    if job[1] == "stubs":
+        assert said.count("Molecule executed 1 scenario") == len(noxfile.STUB_SCENARIOS), end
+    else:
+        assert int(re.search(r"^(\d+) passed", said, flags=re.MULTILINE)[1]) >= (1000 if job[1] else 300), end
+    if job[0].startswith("core-"):
+        assert "ansible [core %s." % job[0].removeprefix("core-") in said
+    print("%.0f s" % seconds)
+
+
+def test_the_workflow_and_the_documents_name_these_pairs():
+    """A version that is promised in one place and run in none is what this folder is against."""
+    matrix = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]["core"]["strategy"]["matrix"]["include"]
+    named = {pair["core"]: (pair["python"], pair["ansible"].removeprefix("ansible~=").removesuffix(".0")) for pair in matrix}
+    assert named == noxfile.PAIRS
+    floor = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
+    assert floor == ">=%s.0" % next(iter(noxfile.PAIRS))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"ansible-core\W+%s\b" % re.escape(next(iter(noxfile.PAIRS))), readme) and "Python %s" % noxfile.OLDEST in readme
+
+
+def test_what_runs_on_targets_is_tried_on_their_python():
+    """A test that begins to import the controller leaves this list without a word; each part of what runs on targets keeps some in it."""
+    chosen = noxfile.tests_of_targets()
+    assert {path.split("/")[2] for path in chosen} >= {"accelerators", "ollama_models", "open_webui", "oracle", "vram"}, chosen
+    assert not any(path.split("/")[2] in ("plan", "report", "lab", "playbooks") for path in chosen)
+
+
+def test_a_python_that_does_not_start_is_none(tmp_path, monkeypatch):
+    """A version manager leaves commands for Pythons that it does not run: with the first one found the session would fail instead of going on."""
+    shim = tmp_path / "python3.12"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n", encoding="utf-8")
+    shim.chmod(0o755)
+    real = tmp_path / "versions" / "3.12.9" / "bin" / "python3.12"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setattr(noxfile.os.path, "expanduser", str)
+    without = noxfile.python_of("3.12")
+    assert without in (None, "/usr/bin/python3.12")
+    real.parent.mkdir(parents=True)
+    real.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    real.chmod(0o755)
+    assert noxfile.python_of("3.12") == (without or str(real))
