@@ -26,6 +26,7 @@ LISTED = {
         ("Plan", {"always"}),
         ("Check the settings of the service before the first change", {"always"}),
         ("Check variables", PAGE),
+        ("Say that no host of this inventory pulls from the mirror", MIRROR | MODELS),
         ("Fill the mirror with what the plans name", MIRROR | MODELS),
         ("Check the registry before the first change", MODELS),
         ("Bring up the service", SERVICE),
