@@ -18,6 +18,8 @@ import threading
 import time
 
 import pytest
+import tree_sitter
+import tree_sitter_powershell
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.shell.powershell import ShellModule as PowerShell
@@ -217,6 +219,8 @@ def test_windows_is_looked_at_by_powershell_and_asked_through_the_same_proxy():
     command = made._look({"path": "", "headers": ""}, "C:\\Users\\o'hara\\.ansible_async\\j1.2")
     script = base64.b64decode(command.split(" ")[-1]).decode("utf-16-le")
     assert "[IO.File]::ReadAllText('C:\\Users\\o''hara\\.ansible_async\\j1.2')" in script and "'%TEMP%'" in script
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
+    assert not parser.parse(script.encode()).root_node.has_error
     calls = []
     made._execute_module = lambda **call: calls.append(call) or {"content_length": 12}
     options = {"url": "http://x/a", "dest": "C:\\a", "proxy_url": "http://p", "proxy_password": "s", "url_timeout": 60, "proxy_username": None}
