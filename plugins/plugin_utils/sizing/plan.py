@@ -633,6 +633,9 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     entries = [planner.entry(item) for item in chosen]
     environment = planner.environment(chosen, load)
     planner.turns(chosen)
+    if planner.policy.resident == "all" and sum(1 for item in chosen if not item.candidate.embedding) > 1:
+        other = Planner(models, dict(policy or {}, resident="one"), vram or {}, ollama_version, sources, header, proofs)
+        add_turns_hint(entries, _names(other.solve()[0]))
     downloads = {entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}
     disk = _disk(vram, filesystem)
     download = sum(downloads.values())
@@ -657,6 +660,21 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
         "warnings": warnings,
         "summary": "; ".join("%s: %s" % (entry["name"], entry["reason"]) for entry in entries) or "no model is wanted",
     }
+
+
+def _names(chosen):
+    return [item.want.managed or item.candidate.name for item in sorted(chosen, key=lambda item: item.want.position)]
+
+
+def add_turns_hint(entries, in_turns):
+    """The first of two families takes most of a small card and the second gets crumbs: whoever is left with less is told what there would be
+    if the models took turns. `in_turns` are the names of that plan, in the same order; empty where there is none."""
+    if len(in_turns) != len(entries):
+        return
+    hint = "; loaded in turns (llm_policy.resident: one) this host holds %s and %s" % (", ".join(in_turns[:-1]), in_turns[-1])
+    for entry, name in zip(entries, in_turns):
+        if entry["name"] != name:
+            entry["reason"] += hint
 
 
 def _empty(errors, warnings):

@@ -253,6 +253,27 @@ def test_loaded_in_turns_each_has_the_card_for_itself(make_machine, make_card):
     assert [entry["tag"] for entry in found["models"]] == ["14b", "14b"]
 
 
+QWEN = {"family": "qwen3", "context": 4096}
+
+
+def test_who_is_left_with_crumbs_is_told_of_turns(make_machine, make_card):
+    """Two families share a small card badly, and the variable that helps stands in the documentation only."""
+    small = make_machine(make_card())
+    found = plan(small, R1, QWEN)
+    together, alone = ([entry["name"] for entry in other["models"]] for other in (found, plan(small, R1, QWEN, resident="one")))
+    hints = [entry["name"] for entry in found["models"] if "loaded in turns (llm_policy.resident: one) this host holds" in entry["reason"]]
+    assert together != alone and hints == [name for name, better in zip(together, alone, strict=True) if name != better]
+    assert " and ".join(alone) in next(entry["reason"] for entry in found["models"] if entry["name"] in hints)
+
+
+def test_nobody_is_told_of_turns_that_would_change_nothing(make_machine, make_card):
+    """Where both fit, where they take turns already, and for an embedding model beside one that chats, the words would be noise."""
+    small, large = make_machine(make_card()), make_machine(make_card("H200", 144384, 700, 0))
+    fitting = [{"model": "deepseek-r1:7b", "context": 4096}, {"model": "qwen3:0.6b", "context": 4096}]
+    for found in (plan(large, *fitting), plan(small, R1, QWEN, resident="one"), plan(small, R1, {"model": "nomic-embed-text"})):
+        assert found["ok"] and not [entry for entry in found["models"] if "in turns" in entry["reason"]]
+
+
 def test_a_model_without_flash_attention_keeps_the_cache_exact(make_machine, make_card):
     eight = make_machine(*(make_card("H200", 144384, 700, i) for i in range(8)))
     entry = plan(eight, dict(R1, quantizations=["Q4_K_M"]), kv_cache_types=["q8_0", "f16"])["models"][0]
