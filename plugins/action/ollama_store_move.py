@@ -25,7 +25,10 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         result = self._execute_module(
-            module_args=dict(self._task.args, background=not self._task.async_val), task_vars=task_vars, wrap_async=self._task.async_val,
+            module_name="llmfleet.ollama.ollama_store_move",
+            module_args=dict(self._task.args, background=not self._task.async_val),
+            task_vars=task_vars,
+            wrap_async=self._task.async_val,
         )
         job = result.pop("job", None)
         if job is None:
