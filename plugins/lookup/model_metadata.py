@@ -30,6 +30,7 @@ options:
     description:
       - Registry or mirror that plain names are asked of; empty for registry.ollama.ai.
       - An address that begins with C(http://) is asked without TLS.
+      - What a mirror of the inventory (group C(model_mirror)) does not hold is asked of what fills it.
     type: str
     default: ""
     vars:
@@ -62,9 +63,12 @@ _raw:
   elements: dict
 """
 
+import os
+
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.gguf import BadHeader
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.wants import BadInput
@@ -77,7 +81,12 @@ class LookupModule(LookupBase):
         unknown = [source for source in sources if source not in plan.SOURCES]
         if unknown:
             raise AnsibleLookupError("sources names '%s': write some of %s" % (unknown[0], ", ".join(plan.SOURCES)))
-        headers = metadata.Headers(self.get_option("registry"), Cache(self.get_option("cache")))
+        variables = variables or {}
+        try:
+            way = Tree(variables.get("groups") or {}, variables.get("hostvars") or {}).way(self.get_option("registry"))
+        except BadTree as problem:
+            raise AnsibleLookupError(str(problem))
+        headers = metadata.Headers(self.get_option("registry"), Cache(self.get_option("cache")), way=way, run="process %d" % os.getpid())
         found = []
         for term in terms:
             try:

@@ -124,9 +124,10 @@ class Tree:
                 continue
             for link in self._chain_or_self(mirror):
                 found[link.host]["model_hosts"].append(host)
-            # Role ollama takes its release from the first mirror where llm_registry names none; a mirror without company holds the models, too.
-            for link in self._chain_or_self(mirror or (self.mirrors[0] if self.mirrors else None)):
-                found[link.host]["release_hosts"].append(host)
+            # As role ollama chooses: the mirror that llm_registry names, else the first. Each mirror fetches its releases itself.
+            if self.mirrors:
+                found[(mirror or self.mirrors[0]).host]["release_hosts"].append(host)
+            # A host that names no registry may name the only mirror tomorrow.
             if not mirror and not registry and len(self.mirrors) == 1:
                 found[self.mirrors[0].host]["model_hosts"].append(host)
         return found

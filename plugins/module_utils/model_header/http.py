@@ -155,4 +155,4 @@ class Client:
 def _words(problem):
     if isinstance(problem, (socket.timeout, TimeoutError)):
         return "no byte in time"
-    return str(problem) or type(problem).__name__
+    return getattr(problem, "strerror", None) or str(problem) or type(problem).__name__

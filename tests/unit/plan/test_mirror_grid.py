@@ -268,6 +268,19 @@ def test_a_registry_that_lacks_the_smaller_tags_says_so_beside_the_memory(tmp_pa
     assert "bytes" not in said
 
 
+def test_the_lookup_asks_beyond_the_mirror_too(tmp_path, upstream):
+    """A playbook that looks at a model itself must not see another world than the plan."""
+    with Server().served() as mirror:
+        hub = {"ansible_host": "127.0.0.1", "model_mirror_port": mirror.port, "model_mirror_upstream": upstream.url}
+        hosts = tmp_path / "hosts.json"
+        hosts.write_text(json.dumps(fleet({"known": {**HOSTS["known"], "ansible_connection": "local"}}, {"hub": hub}, llm_registry=mirror.url)))
+        text = "{{ lookup('llmfleet.ollama.model_metadata', 'qwen3:8b', sources=['header']).asked }}"
+        command = [sys.executable, "-m", "ansible", "adhoc", "known", "-i", str(hosts), "-m", "ansible.builtin.debug", "-a", json.dumps({"msg": text})]
+        environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"))
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert upstream.url in done.stdout, done.stdout + done.stderr
+
+
 def test_two_mirrors_in_a_chain(tmp_path, upstream):
     """hub-b is filled from hub-a: what neither holds is asked of what fills hub-a, and what hub-a holds is read there."""
     held = {KNOWN[0]: upstream.manifests[KNOWN[0]]}

@@ -66,7 +66,7 @@ def test_two_sites_are_told_apart():
         "itself": False,
         "registries": ["hub-a"],
         "model_hosts": ["gpu-a", "gpu-b"],
-        "release_hosts": ["gpu-a", "gpu-b", "gpu-c", "gpu-d"],
+        "release_hosts": ["gpu-a", "gpu-c", "gpu-d"],
     }
     assert told["hub-b"] == {
         "level": 1,
