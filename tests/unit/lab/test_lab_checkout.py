@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from llmfleet_lab import checkout, common, engine
 
+import lab
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -117,3 +119,14 @@ def test_make_says_so_before_it_does_anything(goal, tmp_path):
     assert done.returncode == 2 and done.stdout == ""
     assert f"make {goal}: the lab of {tmp_path}" in done.stderr and f"`make {goal} TAKE_OVER=1`" in done.stderr
     assert not (copy / ".cache").exists()
+
+
+def test_clean_leaves_another_checkouts_lab_alone(tmp_path, monkeypatch):
+    """Images and network are shared: who tidies up a clone must not take the machines from under the other one."""
+    cache = tmp_path / "cache"
+    (cache / "wheels").mkdir(parents=True)
+    monkeypatch.setattr(lab, "CACHE", cache)
+    monkeypatch.setattr(lab.engine, "find", object)  # an engine of which nothing can be asked
+    monkeypatch.setattr(lab.checkout, "others", lambda: {str(tmp_path): ["lab-hub"]})
+    assert f"belong to the lab of {tmp_path}" in lab.command_clean(None)
+    assert not cache.exists()
