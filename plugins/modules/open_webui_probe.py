@@ -84,10 +84,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engine:
-  description: V(error) is null when the engine answers.
+  description: V(error) is null when the engine answers. C(disk) is the file system that takes its images, also while there is no engine yet.
   type: dict
   returned: always
-  sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker, podman: false}
+  sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker, podman: false,
+    disk: {path: /var/lib/docker, mount_point: /, fstype: ext4, total_bytes: 107374182400, free_bytes: 65498251264}}
 requests:
   description: Whether a Python of the host has the library that community.docker needs.
   type: bool
@@ -179,9 +180,17 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host im
     python_with_requests,
     unreachable,
 )
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system import filesystem
 
 # As many as the start script of older releases makes (96 random bits in base64).
 SHORTEST_KEY = 16
+
+
+def disk_of(path: str) -> dict:
+    try:
+        return filesystem(path)
+    except OSError as error:
+        return {"path": path, "error": str(error)}
 
 
 def probe_data(engine: Engine, data: str, root: str) -> dict:
@@ -282,6 +291,7 @@ def main() -> None:
         result["data"] = probe_data(engine, wanted["data"], result["engine"]["root"])
     except EngineError as error:
         result["engine"]["error"] = str(error)
+    result["engine"]["disk"] = disk_of(result["engine"]["root"] or ("/var/lib/containers" if "podman" in wanted["docker_host"] else "/var/lib/docker"))
     container = result["container"]
     if container["running"] and container["ports"] and not container["version"]:
         # Made by hand from a rolling tag: only the server knows which release it is.

@@ -22,7 +22,14 @@ PRODUCTS = ("ollama", "open_webui", "model_mirror")
 
 _ACTION_NAMES = {COLLECTION + action: action for action in ACTIONS}
 _SET_FACT = ("ansible.builtin.set_fact", "ansible.legacy.set_fact", "set_fact")
-_SETUP = ("ansible.builtin.gather_facts", "ansible.builtin.setup", "ansible.legacy.setup", "gather_facts", "setup")
+_SETUP = (
+    "ansible.builtin.gather_facts",
+    "ansible.builtin.setup",
+    "ansible.legacy.setup",
+    "gather_facts",
+    "llmfleet.ollama.first_contact",
+    "setup",
+)
 
 _DEVICE = (
     "index",

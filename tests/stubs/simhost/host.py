@@ -81,6 +81,10 @@ class Host:
 
     win_vram_probe = vram_probe
 
+    def download_probe(self, args):
+        """Which release is there; what the store holds is the module's own business (tests/unit/downloads)."""
+        return {"release": args["release"] in self.files, "models": [], "filesystems": [{"path": path, **self.disk(path)} for path in args["filesystems"]]}
+
     # -- files ------------------------------------------------------------------------------------------------------
     @property
     def files(self):

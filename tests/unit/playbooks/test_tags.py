@@ -26,6 +26,8 @@ LISTED = {
         ("Plan", {"always"}),
         ("Check the settings of the service before the first change", {"always"}),
         ("Check variables", PAGE),
+        ("Look at what is missing", SERVICE | MODELS | PAGE),
+        ("Look at what is missing", PAGE),
         ("Say that no host of this inventory pulls from the mirror", MIRROR | MODELS),
         ("Fill the mirror with what the plans name", MIRROR | MODELS),
         ("Check the registry before the first change", MODELS),
@@ -111,6 +113,7 @@ PLAN = """
 - name: Say who runs
   ansible.builtin.debug: {msg: RAN plan main}
 """
+DOWNLOADS = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN downloads main}\n"
 REGISTRY = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN registry main}\n"
 ENTRIES = {"ollama": ("main", "preflight"), "ollama_models": ("main",), "model_mirror": ("main",), "open_webui": ("main", "variables")}
 
@@ -124,7 +127,7 @@ def fleet(tmp_path_factory):
     (collection / "plugins").symlink_to(ROOT / "plugins")
     shipped = ROOT / "playbooks"
     for path in [*shipped.glob("*.yml"), *shipped.glob("tasks/*.yml")]:
-        text = {"plan.yml": PLAN, "registry.yml": REGISTRY}.get(path.name) if path.parent != shipped else None
+        text = {"plan.yml": PLAN, "registry.yml": REGISTRY, "downloads.yml": DOWNLOADS}.get(path.name) if path.parent != shipped else None
         (collection / path.relative_to(ROOT)).write_text(text or path.read_text(encoding="utf-8"), encoding="utf-8")
     for role, entries in ENTRIES.items():
         tasks = collection / "roles" / role / "tasks"
@@ -150,6 +153,7 @@ def fleet(tmp_path_factory):
 
 
 LOOK = ["plan main", "ollama preflight"]
+TELL = ["downloads main"]
 FILL = ["model_mirror main"]
 BRING = ["registry main", "ollama_models main", "plan main", "model_mirror main", "ollama main", "ollama_models main", "ollama_models main"]
 
@@ -157,10 +161,10 @@ BRING = ["registry main", "ollama_models main", "plan main", "model_mirror main"
 @pytest.mark.parametrize(
     ("tags", "ran"),
     [
-        ("ollama", [*LOOK, "ollama main"]),
-        ("models", [*LOOK, *FILL, *BRING]),
+        ("ollama", [*LOOK, *TELL, "ollama main"]),
+        ("models", [*LOOK, *TELL, *FILL, *BRING]),
         ("model_mirror", [*LOOK, *FILL]),
-        ("open_webui", [*LOOK, "open_webui variables", "open_webui main"]),
+        ("open_webui", [*LOOK, "open_webui variables", *TELL, "open_webui main"]),
     ],
 )
 def test_a_tag_runs_its_role_and_no_other(tags, ran, fleet):

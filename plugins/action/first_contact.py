@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first module of a run: gather facts as ansible.builtin.setup does, and say what keeps modules from working there."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import contact
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        task = self._task.copy()
+        # As the task `ansible.builtin.setup` would run, on every platform.
+        task.action = "ansible.builtin.setup"
+        setup = self._shared_loader_obj.action_loader.get(
+            "ansible.builtin.normal",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        try:
+            result = setup.run(task_vars=task_vars)
+        except AnsibleConnectionFailure:
+            # A host that is off is unreachable, which Ansible tells by itself.
+            raise
+        except AnsibleError as error:
+            sentence = self._why(task_vars, str(error), "", None, {})
+            if sentence:
+                raise AnsibleActionFail(sentence) from None
+            raise
+        if result.get("failed") or result.get("rc"):
+            found = result.get("ansible_facts") or {}
+            errors = str(result.get("module_stderr") or "")
+            sentence = self._why(task_vars, str(result.get("msg") or ""), errors, result.get("rc"), found)
+            if sentence:
+                # Without the traceback and the empty output that would be shown beside it.
+                return {"failed": True, "changed": False, "msg": sentence}
+        return result
+
+    @staticmethod
+    def _why(task_vars, message, errors, code, found):
+        python = task_vars.get("ansible_python_interpreter")
+        if not python or python.startswith("auto"):
+            python = found.get("discovered_interpreter_python")
+        return contact.why(task_vars.get("inventory_hostname", "the host"), message, errors, code, python)

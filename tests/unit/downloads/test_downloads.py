@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told before the first change of what will be downloaded.
+
+Deleted, nothing would show that a disk which release, models and image share is counted once for all of them, that a size which nobody knows is not
+told as 0, or that a refusal names the path and the variable to change.
+"""
+
+from __future__ import annotations
+
+import http.server
+import threading
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads
+
+GIB = 1 << 30
+STORE, OPT, DOCKER = "/usr/share/ollama/.ollama/models", "/opt/ollama", "/var/lib/docker"
+BASE = "https://example.net/download"
+
+
+def disk(path, free, mount="/"):
+    return {"path": path, "mount_point": mount, "free_bytes": free}
+
+
+def model(name, size=9 * GIB, source="catalogue", **more):
+    return {"name": name, "download_bytes": size, "source": source, **more}
+
+
+def release(sizes=None):
+    return downloads.release("0.32.15", ["ollama-linux-amd64.tar.zst", "ollama-linux-amd64-rocm.tar.zst"], BASE, OPT, (sizes or {}).get)
+
+
+SIZES = {f"{BASE}/v0.32.15/ollama-linux-amd64.tar.zst": 2 * GIB, f"{BASE}/v0.32.15/ollama-linux-amd64-rocm.tar.zst": GIB}
+IMAGE = downloads.image("0.12.4", "ghcr.io/open-webui/open-webui", "0.12.4", DOCKER)
+
+
+def test_one_line_with_every_size_and_the_room_of_the_disk_that_they_share():
+    parts = [release(SIZES), *downloads.models([model("deepseek-r1:14b")], [], STORE), IMAGE]
+    said, problems = downloads.tell(parts, [disk(path, 40 * GIB) for path in (OPT, STORE, DOCKER)])
+    assert said == (
+        "To download: Ollama 0.32.15 (3.0 GiB), deepseek-r1:14b (9.0 GiB), Open WebUI 0.12.4 (about 1.7 GiB): 13.7 GiB in all; "
+        "/ has 40.0 GiB free for 25.5 GiB."
+    )
+    assert problems == []
+
+
+def test_nothing_to_download_is_not_told():
+    assert downloads.tell(downloads.models([model("deepseek-r1:14b")], ["deepseek-r1:14b"], STORE), [disk(STORE, 0)]) == ("", [])
+
+
+def test_each_disk_holds_its_own():
+    parts = [release(SIZES), *downloads.models([model("deepseek-r1:14b")], [], STORE)]
+    said, problems = downloads.tell(parts, [disk(OPT, 20 * GIB), disk(STORE, 10 * GIB, "/srv")])
+    assert problems == [] and said.endswith("; / has 20.0 GiB free for 10.5 GiB, /srv has 10.0 GiB free for 9.0 GiB.")
+
+
+@pytest.mark.parametrize(
+    "parts, filesystems, says",
+    [
+        (
+            downloads.models([model("deepseek-r1:14b")], [], STORE),
+            [disk(STORE, 8 * GIB, "/srv")],
+            "/srv (ollama_models_dir /usr/share/ollama/.ollama/models) has only 8.0 GiB free, and deepseek-r1:14b takes 9.0 GiB: make room there, or set "
+            "ollama_models_dir to a larger disk; nothing was changed.",
+        ),
+        (
+            # Each alone would fit.
+            [release(SIZES), *downloads.models([model("deepseek-r1:14b")], [], STORE), IMAGE],
+            [disk(path, 20 * GIB) for path in (OPT, STORE, DOCKER)],
+            "/ (ollama_install_dir /opt/ollama, ollama_models_dir /usr/share/ollama/.ollama/models, the engine's own storage /var/lib/docker) has only "
+            "20.0 GiB free, and Ollama 0.32.15, deepseek-r1:14b, Open WebUI 0.12.4 take 25.5 GiB: make room there, or set ollama_install_dir and "
+            "ollama_models_dir to a larger disk; nothing was changed.",
+        ),
+        ([IMAGE], [disk(DOCKER, GIB)], "Open WebUI 0.12.4 takes 6.0 GiB: make room there, or move the engine's storage; nothing was changed."),
+    ],
+)
+def test_a_disk_that_is_too_small_is_named_with_the_variable(parts, filesystems, says):
+    _said, problems = downloads.tell(parts, filesystems)
+    assert len(problems) == 1 and problems[0].endswith(says)
+
+
+def test_what_nobody_knows_is_said_so():
+    """The catalogue knows the first archive only; a model of an unknown registry has no size; an image from elsewhere may be anything."""
+    image = downloads.image("0.12.4", "registry.example.net/webui", "0.12.4", DOCKER)
+    parts = [release(), *downloads.models([model("own:1b", 0, "estimate")], [], STORE), image, *downloads.models([model("a:8b", GIB, "estimate")], [], STORE)]
+    said, problems = downloads.tell(parts, [disk(STORE, 40 * GIB), {"path": OPT, "error": "no"}])
+    assert said == (
+        "To download: Ollama 0.32.15 (size unknown), own:1b (size unknown), Open WebUI 0.12.4 (size unknown), a:8b (about 1.0 GiB): "
+        "more than 1.0 GiB in all; / has 40.0 GiB free for 1.0 GiB."
+    )
+    assert problems == []
+
+
+def test_the_catalogue_answers_for_a_silent_server():
+    part = downloads.release("0.32.15", ["ollama-linux-amd64.tar.zst"], BASE, OPT, lambda _url: None)
+    assert str(part) == "Ollama 0.32.15 (about 1.3 GiB)"
+
+
+def test_a_model_of_ones_own_comes_with_the_one_it_is_made_from():
+    parts = downloads.models([model("r1-short", **{"from": "deepseek-r1:14b"}), model("deepseek-r1:14b")], [], STORE)
+    assert [part.what for part in parts] == ["deepseek-r1:14b"]
+    assert downloads.models([model("r1-short", **{"from": "deepseek-r1:14b"})], ["deepseek-r1:14b"], STORE) == []
+
+
+def test_a_server_is_asked_for_the_size_only():
+    methods = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            methods.append(self.command)
+            self.send_response(200 if self.path == "/there" else 404)
+            self.send_header("Content-Length", "57")
+            self.end_headers()
+
+        def log_message(self, *_arguments):
+            """Quiet."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    base = "http://127.0.0.1:%d" % server.server_address[1]
+    try:
+        assert downloads.ask(base + "/there") == 57 and methods == ["HEAD"]
+        assert downloads.ask(base + "/not-there") is None
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert downloads.ask(base + "/there", timeout=1) is None
