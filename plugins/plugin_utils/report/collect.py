@@ -201,7 +201,7 @@ def message(result: dict) -> str:
     general = ("One or more items failed", "All items completed", "MODULE FAILURE")
     cleaned = [clean(text) for text in texts if text]
     told = next((text for text in cleaned if text not in general), None) or (cleaned[0] if cleaned else "")
-    return re.sub(r"^(Task failed|Failed to connect to the host via ssh): ", "", told) or NO_REASON
+    return re.sub(r"^((Task failed|Failed to connect to the host via ssh): )+", "", told) or NO_REASON
 
 
 def _pick(source, names) -> dict:

@@ -198,6 +198,11 @@ def test_the_reason_of_a_loop_is_that_of_the_item_that_failed():
     assert collect.message(result) == "disk full"
 
 
+def test_the_reason_begins_with_the_cause():
+    """ansible-core puts 'Task failed: Failed to connect to the host via ssh: ' before it, which takes most of a line."""
+    assert collect.message({"msg": "Task failed: Failed to connect to the host via ssh: ssh: no route"}) == "ssh: no route"
+
+
 def test_memory_that_was_described_and_not_detected_is_drawn():
     """With llm_vram_override no vram_facts runs; a fleet that is only planned would have a page without a single bar."""
     host = EVERY_HOST["lab-3060"]
