@@ -145,7 +145,7 @@ class Person:
             subprocess.run(["git", *words], cwd=copy, check=True)
         return copy
 
-    def type(self, script: str, timeout: int = 900) -> Said:
+    def type(self, script: str, timeout: int = 3600) -> Said:
         """Run lines in one bash after the other: folder and exported variables stay, as in a terminal."""
         resume = f"source {self.state}" if self.state.exists() else f"cd {self.home}"
         save = f"{{ export -p; echo cd \"$(printf %q \"$PWD\")\"; }} > {self.state}"
