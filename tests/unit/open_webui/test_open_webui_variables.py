@@ -35,6 +35,11 @@ CASES = {
     "all given": (GIVEN | REACHED, [], {"url": "http://10.0.0.9:3000", "password_file": ""}),
     "no password": ({"open_webui_admin_email": "me@x.org"}, ["open_webui_admin_password is not set; put a long one into your vault, or name a file"], {}),
     "neither": ({}, ["open_webui_admin_email is \"\"", "open_webui_admin_password is not set"], {}),
+    "a file of the checkout": (
+        GIVEN | {"open_webui_admin_password_file": "secret/password"},
+        ["open_webui_admin_password_file is secret/password; write an absolute path"],
+        {},
+    ),
     "guessed": (GIVEN | {"open_webui_admin_password": "Administrator"}, ["can be guessed"], {}),
     "no vault": (
         GIVEN | {"open_webui_admin_password": "{{ vault_open_webui_admin_password }}"},
