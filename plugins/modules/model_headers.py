@@ -80,7 +80,7 @@ answers:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import Client
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import Client
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.registry import Registry, RegistryError, packed
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import BadName, parse_name
 

@@ -12,8 +12,8 @@ import collections
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import BadName, parse_registry
 
-# host: its name in the inventory; port: where it listens; own_names: whether the inventory says by which names it is called
-Mirror = collections.namedtuple("Mirror", "host names own_names upstream port")
+# host: its name in the inventory; port: where it listens; own_names, own_port: whether the inventory says by which names and where
+Mirror = collections.namedtuple("Mirror", "host names own_names upstream port own_port")
 # An address under which a mirror is asked. variable: who wrote it
 Stop = collections.namedtuple("Stop", "host address port")
 # stops: the mirrors on the way, the nearest first; upstream: the registry behind them; over: the last mirror's host, which reaches it
@@ -53,10 +53,11 @@ class Tree:
         names = [host, _text(variables.get("ansible_host"))]
         stated = variables.get("model_mirror_server_names")
         names += [_text(name) for name in stated or []]
-        port = variables.get("model_mirror_port") or (443 if variables.get("model_mirror_tls_certificate") else 80)
+        stated_port = variables.get("model_mirror_port")
+        port = stated_port or (443 if variables.get("model_mirror_tls_certificate") else 80)
         upstream = _text(variables.get("model_mirror_upstream"))
         _host(upstream, "model_mirror_upstream of %s" % host)
-        return Mirror(host, {name.lower() for name in names if name}, bool(stated), upstream, int(port))
+        return Mirror(host, {name.lower() for name in names if name}, bool(stated), upstream, int(port), bool(stated_port))
 
     def named(self, address, variable="llm_registry"):
         """The mirror that an address means, or None.
@@ -68,7 +69,8 @@ class Tree:
             return None
         machines = [mirror for mirror in self.mirrors if host in mirror.names]
         for mirror in machines:
-            if port in (None, mirror.port):  # at another port of the machine something else listens
+            # At another port of the machine something else listens; but a play of one's own may give the role a port that the inventory does not know.
+            if port in (None, mirror.port) or (variable == "llm_registry" and not mirror.own_port):
                 return mirror
         only = self.mirrors[0] if len(self.mirrors) == 1 and not machines and variable == "llm_registry" else None
         if only and not only.own_names and (host, port) != _host(only.upstream, "model_mirror_upstream"):
@@ -96,7 +98,7 @@ class Tree:
             return Way((), registry, "")
         chain = self.chain(mirror)
         addresses = [registry] + [link.upstream for link in chain]
-        stops = tuple(Stop(link.host, address, link.port) for link, address in zip(chain, addresses))
+        stops = tuple(Stop(link.host, address, _host(address, "llm_registry")[1] or link.port) for link, address in zip(chain, addresses))
         upstream = chain[-1].upstream
         return Way(stops, "" if self.named(upstream, "model_mirror_upstream") else upstream, chain[-1].host)
 

@@ -10,7 +10,7 @@ import json
 import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import HttpError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import HttpError
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_registry
 
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"

@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.llama_dry_run import NoAnswer
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import Client, HttpError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import Client, HttpError
 
 from . import versions
 from .units import MIB

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import Client
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import Client
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.registry import Registry, RegistryError, base_url, packed, place_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_name, parse_registry
 

@@ -15,7 +15,7 @@ import time
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.llama_dry_run import NoAnswer
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import HttpError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import HttpError
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import controller_oracle as oracle
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
 

@@ -30,7 +30,9 @@ SECURE = {"hub": {"ansible_host": "10.20.0.10", "model_mirror_tls_certificate": 
         (HUB, "http://HUB/", True),
         (HUB, "http://10.20.0.10", True),
         (HUB, "http://10.20.0.10:80", True),
-        (HUB, "http://10.20.0.10:5000", False),  # a registry of somebody else on the same machine
+        (HUB, "http://10.20.0.10:5000", True),  # a play may give the role a port of its own
+        (NAMED, "http://10.20.0.10:5000", False),  # a registry of somebody else on the same machine
+        ({"hub": {"model_mirror_upstream": "http://hub:5000"}}, "http://hub", True),
         (HUB, "http://alias.example.net", True),  # the only mirror takes each name that the fleet writes
         (HUB, "", False),
         (HUB, "registry.ollama.ai", False),
@@ -39,7 +41,6 @@ SECURE = {"hub": {"ansible_host": "10.20.0.10", "model_mirror_tls_certificate": 
         (NAMED, "http://alias.example.net:8080", False),  # its names are said
         (SECURE, "hub:443", True),
         (SECURE, "https://hub", True),
-        (SECURE, "hub:80", False),
         ({"hub": {"model_mirror_upstream": "http://corp.example.net"}}, "http://corp.example.net", False),
         ({"hub-a": {}, "hub-b": {}}, "http://alias.example.net", False),
         ({}, "http://hub", False),
@@ -95,6 +96,8 @@ def test_a_mirror_that_names_itself_or_a_circle_does_not_hang():
     """The role of the one, and the plan of the other, have a sentence for it."""
     itself = tree({"hub": {"ansible_host": "10.20.0.10", "model_mirror_upstream": "http://10.20.0.10"}})
     assert itself.describe()["hub"]["itself"] and itself.way("http://hub").upstream == ""
+    beside = tree({"hub": {"model_mirror_upstream": "http://hub:5000"}})
+    assert not beside.describe()["hub"]["itself"] and beside.way("http://hub").upstream == "http://hub:5000", "a registry on the same machine"
     circle = tree({name: {"model_mirror_upstream": "http://" + other} for name, other in (("a", "b"), ("b", "c"), ("c", "b"))})
     with pytest.raises(BadTree, match=r"a <- b <- c <- b"):
         circle.way("http://a")

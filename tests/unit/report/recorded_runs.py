@@ -339,6 +339,8 @@ def recorded(hosts, recorder):
             )
         for product in host.get("removed", []):
             tell("ansible.builtin.set_fact", "Tell the report that it is gone", {"ansible_facts": {product: {"removed": True}}}, took=0.01)
+        for product in host.get("set_up", []):
+            tell("ansible.builtin.set_fact", "Tell the report whether it is there", {"ansible_facts": {product: {"removed": False}}}, took=0.01)
         if "version" in host:
             fact = {"version": host["version"], "previous_version": "", "url": f"http://{name}:11434", "rolled_back": False}
             tell("ansible.builtin.set_fact", "Tell what runs", {"ansible_facts": {"ollama": fact}}, role="llmfleet.ollama.ollama", took=0.01)

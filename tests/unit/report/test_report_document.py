@@ -382,6 +382,10 @@ def test_what_was_removed_is_told_no_longer():
     # Planned again, it has a plan again.
     again = runs.document_of(only("lab-3060", "vram", "plan"), previous=after, inventory={"lab-3060": ["ollama"]})
     assert again["hosts"][0]["models"][0]["name"] == "deepseek-r1:14b"
+    # A mirror that was set up again has no version that would say so, only the role's word.
+    back = {"lab-hub": {**only("lab-hub")["lab-hub"], "set_up": ["model_mirror"]}}
+    row = next(row for row in runs.document_of(back, previous=after, inventory=runs.inventory_of(EVERY_HOST))["hosts"] if row["name"] == "lab-hub")
+    assert row["reason"] == "Open WebUI was removed"
 
 
 def without(*names):

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler
 
 import gguf_bytes
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http import Client
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import Client
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
 
