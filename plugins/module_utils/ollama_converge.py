@@ -22,6 +22,14 @@ MANAGED_SINCE = (0, 5, 5)
 LONGEST_PAUSE = 30
 
 
+def said_once(said):
+    """Sentences about models, as (name, sentence): those that differ in the name alone become one with all the names."""
+    names = {}
+    for name, sentence in said:
+        names.setdefault(sentence.replace(name, "\0"), []).append(name)
+    return [sentence.replace("\0", ", ".join(found)) for sentence, found in names.items()]
+
+
 class Converger:
     """Looks, decides, acts. `look()` changes nothing; `act()` does the rest and reports through `progress`."""
 
@@ -131,7 +139,7 @@ class Converger:
             self.registry, self.version, self.options["https_proxy"], self.options["no_proxy"],
             timeout=min(15, self.options["timeout"]), sleep=self.sleep,
         )
-        problems = []
+        problems, notes = [], []
         for key, (name, pin) in self._downloads().items():
             local = self.local.get(key)
             held = self.store.manifest(name) if self.store and local else None
@@ -140,63 +148,63 @@ class Converger:
                 continue
             lookup = client.manifest(name)
             remote = lookup.manifest
-            problem = self._refusal(name, pin, local, lookup)
+            problem, note = self._refusal(name, pin, local, lookup)
+            if note:
+                notes.append((name.short, note))
             if problem:
-                problems.append(problem)
+                problems.append((name.short, problem))
                 continue
             if local and not bad and (remote is None or self._is_current(local, held, remote)):
                 continue
             self.pulls.append({"name": name, "key": key, "remote": remote, "old": local["digest"] if local else None, "bad": bad})
+        self.warnings += said_once(notes)
         if problems:
-            raise Failure("; ".join(problems))
+            raise Failure("; ".join(said_once(problems)))
 
     def _refusal(self, name, pin, local, lookup):
-        """Why a model can be neither kept nor pulled, in one sentence; None when it can."""
+        """(why a model can be neither kept nor pulled, what to know of one that can): a sentence or None each."""
         place = self.registry.label(name)
         if lookup.kind == "found":
             if pin and pin != lookup.manifest.digest:
                 return (
                     "%s is pinned to sha256:%s in llm_models, but %s now serves sha256:%s: look into it, then pin that or no digest"
                     % (name.short, pin[:12], place, lookup.manifest.digest[:12])
-                )
-            return None
+                ), None
+            return None, None
         if local and not pin:
             if lookup.kind == "unreachable":
-                self.warnings.append(
-                    "%s does not answer (%s): whether %s has moved there is not known, the model that is here was kept"
+                return None, (
+                    "%s does not answer (%s): whether %s has moved there is not known, what is here was kept"
                     % (place, lookup.words, name.short)
                 )
-            elif lookup.kind == "too_new":
-                self.warnings.append(
+            if lookup.kind == "too_new":
+                return None, (
                     "%s at %s has moved to a model that needs a newer Ollama than this host's %s: the model that is here was kept"
                     % (name.short, place, self.version)
                 )
-            return None
+            return None, None
         if local:
             return (
                 "%s is pinned to sha256:%s in llm_models, this host has sha256:%s, and %s cannot be asked for the pinned one (%s)"
                 % (name.short, pin[:12], local["digest"][:12], place, lookup.words)
-            )
+            ), None
         if lookup.kind == "missing":
             words = "%s does not exist at %s: check the name and the tag in llm_models" % (name.short, place)
             if comes_from_mirror(self.registry, name):
                 # With --limit the play that fills the mirror has no host.
                 words += "; if they are right, let the mirror's own host take part in the run, which fills it"
-            return words
+            return words, None
         if lookup.kind == "too_new":
-            return "%s needs a newer Ollama than this host's %s: raise ollama_version, or choose an older tag" % (name.short, self.version)
+            return "%s needs a newer Ollama than this host's %s: raise ollama_version, or choose an older tag" % (name.short, self.version), None
         if lookup.kind == "unreachable" and comes_from_mirror(self.registry, name):
-            return "%s cannot be pulled: the mirror %s does not answer (%s); start it, or correct llm_registry" % (
-                name.short,
-                place,
-                lookup.words,
-            )
+            return (
+                "%s cannot be pulled: the mirror %s does not answer (%s); start it, or correct llm_registry" % (name.short, place, lookup.words)
+            ), None
         # The module may have no way out where the service has one (a proxy, a signed-in account): Ollama has the last word.
-        self.warnings.append(
+        return None, (
             "%s could not be asked about %s (%s): the download's size and the disk were not checked before the pull"
             % (place, name.short, lookup.words)
         )
-        return None
 
     def _is_current(self, local, held, remote):
         if local["digest"] == remote.digest:

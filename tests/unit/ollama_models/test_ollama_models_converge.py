@@ -179,6 +179,18 @@ def test_a_local_model_that_no_registry_knows_is_fine(converge, ollama):
     assert not result["changed"] and result["warnings"] == []
 
 
+def test_one_cause_for_several_models_is_said_once(converge, ollama, registry):
+    """A mirror that is down filled a screen with the same words for each of the fleet's models."""
+    registry.fault = 503
+    with pytest.raises(Failure) as failed:
+        converge(["a:1b", "b:1b", "c:1b"])
+    assert str(failed.value).startswith("a:1b, b:1b, c:1b cannot be pulled: the mirror") and str(failed.value).count("does not answer") == 1
+    for name in ("a:1b", "b:1b"):
+        ollama.have(name, model_blobs(name))
+    [warning] = converge(["a:1b", "b:1b"])["warnings"]
+    assert "whether a:1b, b:1b has moved there is not known" in warning
+
+
 def test_mirror_that_is_down_stops_a_pull_but_not_a_converged_host(converge, ollama, registry, small):
     registry.fault = 503
     with pytest.raises(Failure, match="llm_registry"):
