@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import documents
 import full_size
 import headers
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
@@ -30,14 +31,21 @@ def default_version() -> str:
     return re.search(r"^ollama_version: (\S+)", (ROOT / "roles/ollama/defaults/main.yml").read_text(), re.MULTILINE)[1]
 
 
+def versions() -> set[str]:
+    """The default release, and those that a command of the documentation names."""
+    typed = "".join(block.text for path in documents.documents() for block in documents.blocks(path) if block.kind == "console")
+    return {default_version(), *re.findall(r"\bollama_version=([\d.]+)", typed)}
+
+
 def build(pulled: set[str]) -> None:
     """Lay out releases and models, unless they lie there. `pulled` are the names that hosts will fetch as a whole."""
-    wanted = recipe(Path(__file__), STAND_IN, Path(full_size.__file__), Path(headers.__file__), upstream.CONFIG, *sorted(pulled), default_version())
+    wanted = recipe(Path(__file__), STAND_IN, Path(full_size.__file__), Path(headers.__file__), upstream.CONFIG, *sorted(pulled), *sorted(versions()))
     if is_made(FOLDER, wanted):
         return
     shutil.rmtree(FOLDER, ignore_errors=True)
     (FOLDER / "log").mkdir(parents=True)
-    _release(default_version())
+    for version in versions():
+        _release(version)
     _models(pulled)
     mark_made(FOLDER, wanted)
 
