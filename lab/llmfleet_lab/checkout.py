@@ -37,31 +37,38 @@ def docker(*words: str) -> str:
     return done.stdout
 
 
-def others(docker: Docker = docker) -> dict[str, list[str]]:
-    """The containers of every other checkout, running or not, by its folder."""
-    found: dict[str, list[str]] = {}
+def others(docker: Docker = docker) -> dict[str, dict[str, str]]:
+    """The containers of every other checkout, running or not, by its folder: name and state of each."""
+    found: dict[str, dict[str, str]] = {}
     try:
-        listed = docker("ps", "--all", "--filter", f"label={CHECKOUT_LABEL}", "--format", '{{.Names}}\t{{.Label "%s"}}' % CHECKOUT_LABEL)
+        form = '{{.Names}}\t{{.State}}\t{{.Label "%s"}}' % CHECKOUT_LABEL
+        listed = docker("ps", "--all", "--filter", f"label={CHECKOUT_LABEL}", "--format", form)
     except (FileNotFoundError, LabError):
         # No engine, or none that answers: `lab.py up` asks again when it has started one.
         return {}
     for line in listed.splitlines():
-        name, _tab, folder = line.partition("\t")
+        name, state, folder = line.split("\t", 2)
         if folder != HERE:
-            found.setdefault(folder, []).append(name)
+            found.setdefault(folder, {})[name] = state
     return found
 
 
 def make_room(again: str, docker: Docker = docker) -> None:
-    """End another checkout's lab where the person said so or nobody else could, and refuse where it is in use."""
-    for folder, names in others(docker).items():
+    """End another checkout's lab where the person said so, nobody else could or nothing of it runs, and refuse where it is in use.
+
+    After a restart of the engine or of the machine no host of a lab comes up by itself: it has to be made anew in its own checkout, too.
+    """
+    for folder, containers in others(docker).items():
+        names = list(containers)
         gone = not Path(folder).is_dir()
-        if not gone and os.environ.get(VARIABLE, "") in ("", "0"):
+        running = any(state not in ("exited", "created", "dead") for state in containers.values())
+        if running and not gone and os.environ.get(VARIABLE, "") in ("", "0"):
             raise LabError(
                 f"the lab of {folder} is on this machine ({_few(sorted(names))}), and there is room for one: "
                 f"end it with `make clean` in {folder}, or take its place with `{again}`, which removes its hosts and what they stored."
             )
-        say("lab", f"ending the lab of {folder}{', a folder that is gone' if gone else ''}")
+        why = ", a folder that is gone" if gone else "" if running else ", of which nothing runs"
+        say("lab", f"ending the lab of {folder}{why}")
         docker("rm", "--force", "--volumes", *names)
         # A new fleet would find the accounts and models of the old one.
         volumes = docker("volume", "ls", "--quiet", "--filter", f"label={LABEL}=volume").split()

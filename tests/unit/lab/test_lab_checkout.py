@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[3]
 class Engine:
     """The docker command of a machine with these containers, by name, each with the folder on its label."""
 
-    def __init__(self, containers, volumes=()):
-        self.containers, self.volumes = dict(containers), list(volumes)
+    def __init__(self, containers, volumes=(), state="running"):
+        self.containers, self.volumes, self.state = dict(containers), list(volumes), state
 
     def __call__(self, *words):
         if words[0] == "ps":
-            return "".join(f"{name}\t{folder}\n" for name, folder in self.containers.items())
+            return "".join(f"{name}\t{self.state}\t{folder}\n" for name, folder in self.containers.items())
         if words[0] == "rm":
             for name in words[3:]:
                 self.containers.pop(name)
@@ -76,6 +76,13 @@ def test_a_lab_whose_folder_is_gone_needs_no_word(tmp_path, capsys):
     assert machine.containers == {} and "a folder that is gone" in capsys.readouterr().out
 
 
+def test_a_lab_that_does_not_run_makes_room_without_a_word(tmp_path, capsys):
+    """CI runs in a folder of its own on a machine where a lab of another one stopped with its engine: the run would end before it began."""
+    machine = Engine({"lab-hub": str(tmp_path), "lab-cpu": str(tmp_path)}, ["lab-hub-docker"], state="exited")
+    checkout.make_room("make test TAKE_OVER=1", machine)
+    assert machine.containers == {} and machine.volumes == [] and "of which nothing runs" in capsys.readouterr().out
+
+
 def test_without_an_engine_there_is_no_lab(monkeypatch, tmp_path):
     """The first `make demo` on a bare machine has no docker command, and after a reboot none that gets an answer."""
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -107,7 +114,7 @@ def test_make_says_so_before_it_does_anything(goal, tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()
     fake = tools / "docker"
-    fake.write_text(f'#!/bin/sh\n[ "$1" = ps ] && printf "lab-hub\\t{tmp_path}\\n"\n')
+    fake.write_text(f'#!/bin/sh\n[ "$1" = ps ] && printf "lab-hub\\trunning\\t{tmp_path}\\n"\n')
     fake.chmod(0o755)
     copy = tmp_path / "second"
     copy.mkdir()
