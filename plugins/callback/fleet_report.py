@@ -16,7 +16,7 @@ description:
   - Hosts that a run left out, for example with C(--limit), keep their last rows with their date. A host that left the inventory is named as
     long as nothing was removed from it.
   - The last lines name where Open WebUI is to be had, and as whom.
-  - Silent in a run that uses none of the actions of this collection.
+  - Silent in a run that uses none of the actions of this collection, unless a task of its playbooks or roles fails.
 requirements:
   - enabled in configuration (C(callbacks_enabled))
 options:
