@@ -98,7 +98,7 @@ def main():
     if before and module.params["pull"] == "missing":
         module.exit_json(**outcome(before, before))
     if module.check_mode:
-        module.exit_json(**dict(outcome(before, "unknown"), changed=True, image_id=""))
+        module.exit_json(changed=True, image_id="", diff=outcome(before, "unknown")["diff"])
     if module.params["background"]:
         module.exit_json(changed=False, job=start(lambda progress: bring(engine, name, before, progress), "the pull of " + name))
     result = bring(engine, name, before, lambda state: None)
