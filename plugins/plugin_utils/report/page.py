@@ -350,7 +350,7 @@ def _chat(chat: dict | None) -> dict | None:
     if chat["dimensions"]:
         answer, title = f"an embedding of {chat['dimensions']} numbers", "Answered with"
     else:
-        answer, title = f"“{speech(chat['answer'], 400)}”", "Thought" if chat["only_thoughts"] else "Answered"
+        answer, title = f"\u201c{speech(chat['answer'], 400)}\u201d", "Thought" if chat["only_thoughts"] else "Answered"
     return {"title": title, "answer": answer, "facts": [fact for fact in (*speeds(chat), clock, _moment(chat["asked_at"])) if fact]}
 
 

@@ -191,7 +191,7 @@ def test_a_verified_model_shows_its_answer_its_speed_and_its_memory():
     assert "nomic-embed-text:latest answered with an embedding of 768 numbers, after 0.4 s, 0.3 GiB measured" in said
     written = page.render(fleet)
     for told in (
-        "“Hi there”",
+        "\u201cHi there\u201d",
         "first token after 0.4 s with loading",
         "41.2 tokens/s",
         "by Ollama&#39;s own clock",
