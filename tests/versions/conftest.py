@@ -28,10 +28,12 @@ def run(session: str, step: str, first: bool) -> tuple:
     log = OUTPUT / ("%s%s%s.log" % (session, "-first" if first else "", "-" + step if step else ""))
     # ansible-core and Molecule look at these, a session decides itself; and what is missing is for the test to say.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "PYTEST_")) and name != "CI"}
-    environment.update(NO_COLOR="1", NOX_ENVDIR=str(ROOT / ".cache" / ("nox-first" if first else "nox")))
+    environment["NO_COLOR"] = "1"
     if first:
         environment["LLMFLEET_FIRST"] = "1"
-    command = ["nice", "-n", "5", sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-s", session, *(["--", step] if step else [])]
+    place = str(ROOT / ".cache" / ("nox-first" if first else "nox"))
+    command = ["nice", "-n", "5", sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "--envdir", place, "-s", session]
+    command += ["--", step] if step else []
     started = time.monotonic()
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False)

@@ -52,9 +52,9 @@ def test_the_workflow_and_the_documents_name_these_pairs():
     named = {pair["core"]: (pair["python"], pair["ansible"].removeprefix("ansible~=").removesuffix(".0")) for pair in matrix}
     assert named == noxfile.PAIRS
     floor = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
-    assert floor == ">=%s.0" % next(iter(noxfile.PAIRS))
+    assert floor == ">=" + next(iter(noxfile.FIRST.values()))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(r"ansible-core\W+%s\b" % re.escape(next(iter(noxfile.PAIRS))), readme) and "Python %s" % noxfile.OLDEST in readme
+    assert "ansible-core %s " % next(iter(noxfile.FIRST.values())) in readme and "Python %s" % noxfile.OLDEST in readme
 
 
 def test_what_runs_on_targets_is_tried_on_their_python():
