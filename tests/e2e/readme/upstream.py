@@ -55,7 +55,7 @@ def _release(version: str) -> None:
     for folder in (tree / "bin", tree / "lib/ollama", served):
         folder.mkdir(parents=True)
     program = tree / "bin/ollama"
-    program.write_text(STAND_IN.read_text().replace("@VERSION@", version))
+    program.write_text("#!/usr/bin/python3\n" + STAND_IN.read_text().replace("@VERSION@", version))
     # Releases since 0.30.0 carry llama.cpp's server, and the role refuses one that does not.
     engine_program = tree / "lib/ollama/llama-server"
     engine_program.write_text("#!/bin/sh\necho 'the stand-in has no engine' >&2\nexit 1\n")

@@ -86,6 +86,7 @@ def test_check_mode_and_async_stay_in_one_module_run(task):
 def test_work_in_the_background_is_followed_to_its_result(monkeypatch):
     """A broken line does not lose the download: the host goes on, and we come back to its file."""
     said = []
+
     def work(progress):
         for step in range(1, 5):
             progress(

@@ -357,7 +357,10 @@ def test_a_store_that_the_user_may_not_empty_is_refused(old, new, tmp_path):
     """Found before the first change, not in the middle: another installer's store may belong to root."""
     for path in [tmp_path, *list(tmp_path.parents)[:2]]:
         path.chmod(0o755)
-    ask = lambda _progress: judged(old, new, reserve_bytes=0)  # noqa: E731
+
+    def ask(_progress):
+        return judged(old, new, reserve_bytes=0)
+
     assert "run chown -R ollama %s there" % old.path in as_user("nobody", ask, print)
     old.path.chmod(0o700)
     (old.path / "blobs").chmod(0o700)

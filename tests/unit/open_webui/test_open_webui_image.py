@@ -182,7 +182,7 @@ def test_what_docker_login_kept_is_used(docker, registry, nobody_has_logged_in, 
     }[by]
     nobody_has_logged_in.write_text(json.dumps(login))
     said = []
-    image.pull(docker.engine, registry.name + "/x:v1", lambda state: said.append(state))
+    image.pull(docker.engine, registry.name + "/x:v1", said.append)
     assert any("total_bytes" in state for state in said)
     sent = json.loads(base64.urlsafe_b64decode(docker.asked[-1][2]))
     assert sent == {"username": "me", "password": "p:w", "serveraddress": registry.name}

@@ -63,9 +63,11 @@ class Server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.port = server.server_address[1]
         self.url = "http://127.0.0.1:%d" % self.port
-        yield self
-        server.shutdown()
-        server.server_close()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
 
     def _handler(self):
         ours = self
