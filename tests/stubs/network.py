@@ -73,10 +73,13 @@ class HostsOllama(FakeOllama):
             "name": name, "model": name, "size": self.loaded_size, "size_vram": self.loaded_size, "digest": "x",
             "context_length": self.context_length,
         }
-        message = {"role": "assistant", "content": f"{name} on {self.host}"}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": name}
+        words = [{"index": 0, "delta": {"role": "assistant", "content": word}} for word in (name, " on ", self.host)]
         usage = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9}
-        self.send(request, 200, {"id": "x", "object": "chat.completion", "created": 1, "model": name, "choices": [choice], "usage": usage})
+        told = [*({**chunk, "choices": [word]} for word in words), {**chunk, "choices": [], "usage": usage}]
+        # chat_check asks for a stream; a model without weights says all of it at once.
+        data = "".join(f"data: {line}\n\n" for line in [*map(json.dumps, told), "[DONE]"]).encode()
+        self.send(request, 200, data, "text/event-stream")
 
 
 def main():
