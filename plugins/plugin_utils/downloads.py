@@ -30,7 +30,7 @@ class Part:
 def ask(url: str, timeout: float = 4) -> int | None:
     """Content-Length of a file on a server; None when nobody answers or nobody says."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout) as answer:
+        with urllib.request.build_opener().open(urllib.request.Request(url, method="HEAD"), timeout=timeout) as answer:
             return int(answer.headers["Content-Length"])
     except (OSError, ValueError, TypeError, http.client.HTTPException):
         return None
