@@ -38,6 +38,14 @@ def test_linter(command):
     passes(*command)
 
 
+def test_names_of_the_tests_own_modules():
+    """Tests import their helpers by bare name: of two with one name the first one wins, and a run of everything stops before its first test."""
+    helpers = [path.stem for path in (ROOT / "tests").rglob("*.py") if path.stem not in ("conftest", "__init__") and "stubs" not in path.parts]
+    imported = re.compile(r"^(?:import|from) (\w+)", re.MULTILINE)
+    used = {name for path in (ROOT / "tests").rglob("*.py") for name in imported.findall(path.read_text(encoding="utf-8"))}
+    assert [name for name in sorted(set(helpers) & used) if helpers.count(name) > 1] == []
+
+
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_playbook_syntax(playbook):
     """A playbook that cannot even be read, or names a module or role that is not there, would reach users."""

@@ -18,13 +18,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import machines
+import fresh_machine
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "tests/output/one-machine"
 COMMAND = "ansible-playbook -i inventories/local site.yml"
-PASSWORD_FILE = f"{machines.HOME}/.config/llmfleet/open-webui-password"
+PASSWORD_FILE = f"{fresh_machine.HOME}/.config/llmfleet/open-webui-password"
 # What a closed network needs: the lab's release and registry in place of GitHub's and Ollama's, and headers of the real models from the catalogue.
 CLOSED = {
     "ollama_version": "0.9.3",
@@ -46,7 +46,7 @@ def changed(said: str) -> int:
 @pytest.fixture(scope="module", params=MACHINES, ids=lambda one: one[0])
 def machine(request):
     system, address, password = request.param
-    with machines.fresh(f"one-{system}", address, f"llmfleet/{system}", password) as machine:
+    with fresh_machine.fresh(f"one-{system}", address, f"llmfleet/{system}", password) as machine:
         machine.install("python3-venv")
         machine.clone()
         machine.make_venv()
@@ -88,7 +88,7 @@ def test_nobody_else_can_reach_it_or_read_the_password(machine, first):
     assert {"127.0.0.1:3000", "127.0.0.1:11434"} <= set(listening) and not {
         f"{any_}:{port}" for any_ in ("0.0.0.0", "*", "[::]") for port in (3000, 11434)
     } & set(listening)
-    assert machine.root(f"stat -c '%U %a' {PASSWORD_FILE}").split() == [machines.USER, "600"]
+    assert machine.root(f"stat -c '%U %a' {PASSWORD_FILE}").split() == [fresh_machine.USER, "600"]
     assert machine.root("docker inspect -f '{{.HostConfig.CapDrop}}' open-webui").strip() == "[ALL]"
 
 
@@ -110,7 +110,7 @@ def test_a_chat_in_the_browser_of_this_machine(machine, first, tmp_path):
 
 
 def test_the_second_run_from_another_checkout_changes_nothing(machine, first):
-    machine.root(f"mv {machines.CHECKOUT} {machines.HOME}/elsewhere && ln -s elsewhere {machines.CHECKOUT}")
+    machine.root(f"mv {fresh_machine.CHECKOUT} {fresh_machine.HOME}/elsewhere && ln -s elsewhere {fresh_machine.CHECKOUT}")
     done = machine.play(COMMAND, f"-e '{machine.closed}'")
     assert done.returncode == 0, done.stdout[-6000:]
     assert changed(done.stdout) == 0 and "To download" not in done.stdout

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import documents
-import machines
+import fresh_machine
 import pytest
 import upstream
 from fresh import Person, readme_command
@@ -51,7 +51,7 @@ def test_the_first_commands_on_a_machine_of_their_own(image: str, address: str, 
     """Ansible comes from PyPI by the README's line, on the Python of the distribution; one command ends with a page to chat on, and says where."""
     install = next(block for block in README if block.marker.startswith(documents.LONG))
     (command,) = next(block for block in README if block.marker == documents.ON_A_MACHINE).commands
-    with machines.fresh(f"readme-{image[-8:]}", address, image, password) as machine:
+    with fresh_machine.fresh(f"readme-{image[-8:]}", address, image, password) as machine:
         machine.install("git", "python3-venv")
         machine.clone()
         # pip carries authorities of its own; where a company's proxy signs, the system's are the right ones.

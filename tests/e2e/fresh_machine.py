@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machines that have never seen us: a fresh Debian that boots systemd, with the checkout as a clone leaves it and Ansible from PyPI.
 
-    with machines.fresh("one-machine", "172.30.77.90", "llmfleet/debian12") as machine:
+    with fresh_machine.fresh("one-machine", "172.30.77.90", "llmfleet/debian12") as machine:
         machine.install("git", "python3-venv")
         machine.clone()
         machine.make_venv()
