@@ -32,10 +32,12 @@ DATA = b"x" * (6 << 20)
 
 @pytest.fixture
 def slow():
-    """A server that sends 1 MiB a second; `says_size` is whether it tells how long a file is."""
+    """A server that sends 1 MiB a second and keeps the last of it until a line with a rate was shown, however slow the machine that shows it is;
+    `says_size` is whether it tells how long a file is."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         says_size = True
+        shown = threading.Event()
         asked = []
 
         def do_HEAD(self):
@@ -48,6 +50,8 @@ def slow():
         def do_GET(self):
             self.do_HEAD()
             for start in range(0, len(DATA), 1 << 18):
+                if start + (1 << 18) == len(DATA):
+                    Handler.shown.wait(60)
                 self.wfile.write(DATA[start:start + (1 << 18)])
                 time.sleep(0.25)
 
@@ -62,7 +66,7 @@ def slow():
     server.server_close()
 
 
-def play(folder, url, checksum):
+def play(folder, url, checksum, shown):
     (folder / "part").mkdir(exist_ok=True)
     task = {
         "name": "Download",
@@ -86,17 +90,24 @@ def play(folder, url, checksum):
         "ANSIBLE_NOCOLOR": "1",
     }
     program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
-    return subprocess.run(
-        [program, "-i", "hosts.yml", "site.yml"], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    with subprocess.Popen(
+        [program, "-i", "hosts.yml", "site.yml"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as started:
+        said = ""
+        for line in started.stdout:
+            said += line
+            # The first line has no rate yet.
+            if line.startswith("hub: a.tar.zst") and "/s" in line:
+                shown.set()
+    return said, started.returncode
 
 
 def test_a_download_shows_percent_rate_and_time_left(tmp_path, slow):
     """1.5 GB of a release were a silent task name for minutes; the file, its mode and its checksum stay get_url's work."""
-    done = play(tmp_path, slow.url, "sha256:" + hashlib.sha256(DATA).hexdigest())
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^hub: a\.tar\.zst 1\.0 +\d+ %, \d\.\d MiB of 6\.0 MiB, \d+\.\d [KM]iB/s, \d s left$", done.stdout, re.M), done.stdout
-    assert "changed: [hub]" in done.stdout and (tmp_path / "part/a").read_bytes() == DATA
+    said, code = play(tmp_path, slow.url, "sha256:" + hashlib.sha256(DATA).hexdigest(), slow.shown)
+    assert code == 0, said
+    assert re.search(r"^hub: a\.tar\.zst 1\.0 +\d+ %, \d\.\d MiB of 6\.0 MiB, \d+\.\d [KM]iB/s, \d+ s left$", said, re.M), said
+    assert "changed: [hub]" in said and (tmp_path / "part/a").read_bytes() == DATA
     assert (tmp_path / "part/a").stat().st_mode & 0o777 == 0o600
     assert list((tmp_path / "async").iterdir()) == [], "the job's file stayed on the host"
     assert slow.asked.count("HEAD") == 1 and slow.asked.count("GET") == 1
@@ -105,9 +116,9 @@ def test_a_download_shows_percent_rate_and_time_left(tmp_path, slow):
 def test_a_wrong_file_fails_as_get_url_says_and_a_silent_size_is_no_fault(tmp_path, slow):
     """The role's way back reads the module's own sentence; and a server that names no length must not stop a download."""
     slow.says_size = False
-    done = play(tmp_path, slow.url, "sha256:" + "0" * 64)
-    assert done.returncode == 2 and "did not match " + "0" * 64 in done.stdout + done.stderr
-    assert re.search(r"^hub: a\.tar\.zst 1\.0, \d\.\d MiB, \d+\.\d [KM]iB/s$", done.stdout, re.M), done.stdout
+    said, code = play(tmp_path, slow.url, "sha256:" + "0" * 64, slow.shown)
+    assert code == 2 and "did not match " + "0" * 64 in said
+    assert re.search(r"^hub: a\.tar\.zst 1\.0, \d\.\d MiB, \d+\.\d [KM]iB/s$", said, re.M), said
 
 
 @pytest.mark.parametrize(
