@@ -14,7 +14,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 MIB = 1024**2
 CARDS = [

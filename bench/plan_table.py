@@ -17,8 +17,10 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, placement, plan, units
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.placement import Load
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan, units
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import placement
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine.placement import Load
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 MIB = 1024**2
 # Nominal GB, total MiB, MiB that the driver keeps: RTX 2060, 4060, 3060, 4080, 4090, A6000, A100

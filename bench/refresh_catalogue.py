@@ -23,9 +23,10 @@ import yaml
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.registry import RegistryError
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data, metadata, names
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data, names
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue, metadata
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
 
 COMPARED = (
     "blocks",

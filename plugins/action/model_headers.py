@@ -8,8 +8,8 @@ from __future__ import annotations
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.action.plan_models import RUN
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
 
 
 class ActionModule(ActionBase):

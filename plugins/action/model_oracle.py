@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_run
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import controller_oracle
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
+from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.oracle import xllamacpp
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
 
 
 class ActionModule(ActionBase):
@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
         if self._task.args.get("ask", "host") != "controller":
             result.update(self._execute_module(task_vars=task_vars))
             return result
-        _validation, options = self.validate_argument_spec(argument_spec=llama_dry_run.OPTIONS)
+        _validation, options = self.validate_argument_spec(argument_spec=llama_server.OPTIONS)
         planned = options["planned"]
         if not planned:
             raise AnsibleActionFail("planned is missing: with ask=controller give the model's entry of model_plan.models")
@@ -34,9 +34,9 @@ class ActionModule(ActionBase):
             return result
         try:
             cache = Cache()
-            result.update(controller_oracle.judge(controller_oracle.answer(options, cache), planned))
-        except controller_oracle.Unusable as problem:
+            result.update(xllamacpp.judge(xllamacpp.answer(options, cache), planned))
+        except xllamacpp.Unusable as problem:
             raise AnsibleActionFail(str(problem))
-        except (llama_dry_run.NoAnswer, OSError) as problem:
+        except (llama_server.NoAnswer, OSError) as problem:
             result.update(asked=False, why=str(problem), warnings=["%s keeps the computed size: %s" % (name, problem)])
         return result

@@ -17,9 +17,9 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_converge import Converger
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_registry
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_models import ARGUMENTS
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import result_of_job, ticker_for
 

@@ -11,7 +11,9 @@ import time
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan, proofs
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import spills
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
 
 # Once, in the process that forks the workers, so that a fleet reads the catalogue one time.
 plan.warm()
@@ -56,7 +58,7 @@ class ActionModule(ActionBase):
             ollama_version=args["ollama_version"],
             sources=args["metadata_sources"],
             header=headers,
-            proofs=dict(args["proofs"], **proofs.from_oracle(args["oracle"], args["ollama_version"])),
+            proofs=dict(args["proofs"], **spills.from_oracle(args["oracle"], args["ollama_version"])),
             filesystem=args["filesystem"],
         )
         pending = headers.pending if headers else []

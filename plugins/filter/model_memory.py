@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import memory, versions
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
 
 
 def model_memory(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import parse_name
 
 
 def model_wants(plan):

@@ -9,7 +9,8 @@ import math
 import re
 
 from ansible_collections.llmfleet.ollama.plugins.filter.open_webui_backends import backend_url
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 _COUNT = re.compile(r"^([0-9.]+)([BM])$")
 _UNITS = {"B": 10**9, "M": 10**6}

@@ -69,9 +69,10 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.gguf import BadHeader
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata, plan
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.wants import BadInput
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.errors import BadInput
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
 
 
 class LookupModule(LookupBase):

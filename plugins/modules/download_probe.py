@@ -68,8 +68,8 @@ filesystems:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import BadName, parse_name
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_store import Store
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system import filesystem
 
 

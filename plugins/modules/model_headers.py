@@ -80,9 +80,9 @@ answers:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import Client
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.registry import Registry, RegistryError, packed
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpClient
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.registry import HeaderReader, RegistryError, packed
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
 
 
 def ask(registry, want):
@@ -122,7 +122,7 @@ def main():
         if want["upstream"] in silent:
             answers.append(dict(want, problem=silent[want["upstream"]]))
             continue
-        answers.append(ask(Registry(Client(), want["upstream"]), want))
+        answers.append(ask(HeaderReader(HttpClient(), want["upstream"]), want))
         problem = answers[-1].get("problem")
         if problem and problem["silent"]:
             silent[want["upstream"]] = problem

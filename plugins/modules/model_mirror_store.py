@@ -166,10 +166,10 @@ import os
 import socket
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror_releases import ReleaseStore
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_mirror import MirrorStore
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
-from ansible_collections.llmfleet.ollama.plugins.module_utils.port_owner import port_owner
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.releases import ReleaseStore
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
 
 
 def refusal(params):

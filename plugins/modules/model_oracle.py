@@ -140,12 +140,12 @@ devices:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_run
+from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server
 
 
 def main():
     module = AnsibleModule(
-        argument_spec=llama_dry_run.OPTIONS,
+        argument_spec=llama_server.OPTIONS,
         supports_check_mode=True,
     )
     options = module.params
@@ -154,15 +154,15 @@ def main():
         module.exit_json(changed=False, asked=False, why="this host has none of %s" % ", ".join(options["server"]))
     path = None
     try:
-        head = llama_dry_run.fetch_head(options["url"], options["header_bytes"], options["timeout"])
-        path = llama_dry_run.write_sparse(module.tmpdir, head, options["blob_bytes"])
-        answer = llama_dry_run.ask(server, path, options, options["timeout"])
-    except (llama_dry_run.NoAnswer, OSError) as problem:
+        head = llama_server.fetch_head(options["url"], options["header_bytes"], options["timeout"])
+        path = llama_server.write_sparse(module.tmpdir, head, options["blob_bytes"])
+        answer = llama_server.ask(server, path, options, options["timeout"])
+    except (llama_server.NoAnswer, OSError) as problem:
         module.exit_json(changed=False, asked=False, why=str(problem))
     finally:
         if path:
             os.unlink(path)
-    missing = llama_dry_run.missing_bytes(answer, options["fit_margin_bytes"])
+    missing = llama_server.missing_bytes(answer, options["fit_margin_bytes"])
     module.exit_json(
         changed=False,
         asked=True,

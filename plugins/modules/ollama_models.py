@@ -249,9 +249,9 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_converge import Converger
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_job import start
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.job import start
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
 
 ARGUMENTS = {
     "models": {"type": "list", "elements": "raw", "default": []},

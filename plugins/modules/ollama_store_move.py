@@ -115,9 +115,9 @@ stays:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_job import start
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_store_move import Mover, as_user
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.job import start
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.store_move import Mover, as_user
 
 ARGUMENTS = {
     "sources": {"type": "list", "elements": "path", "required": True},

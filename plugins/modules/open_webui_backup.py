@@ -111,14 +111,7 @@ removed:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_data import (
-    DataError,
-    bring_back,
-    describe,
-    look_into,
-    prune,
-    save,
-)
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data import DataError, bring_back, describe, look_into, prune, save
 
 
 def main() -> None:

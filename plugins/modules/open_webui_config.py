@@ -244,9 +244,9 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_models
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_api import Api, ApiError
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_settings import (
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import shown_models
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.api import OpenWebUIApi, OpenWebUIError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.settings import (
     same_backends,
     setting_changes,
     shown_backends,
@@ -262,7 +262,7 @@ PLANNED = "planned"
 class Reconciler:
     """Collects what changed and how it looked, for one result and one diff."""
 
-    def __init__(self, module: AnsibleModule, api: Api) -> None:
+    def __init__(self, module: AnsibleModule, api: OpenWebUIApi) -> None:
         self.module = module
         self.api = api
         self.result = {
@@ -333,8 +333,8 @@ class Reconciler:
         """After the servers: what they list is judged, and only what is there can be a default."""
         config = self.api.call("GET", "/ollama/config")
         listed = self.api.call("GET", "/ollama/api/tags")["models"]
-        models = open_webui_models.located(listed, config["OLLAMA_BASE_URLS"], planned)
-        self.result["unplanned_models"] = open_webui_models.unplanned(models)
+        models = shown_models.located(listed, config["OLLAMA_BASE_URLS"], planned)
+        self.result["unplanned_models"] = shown_models.unplanned(models)
         if hide:
             self._hide(models)
         self._default(models, default, remember)
@@ -342,7 +342,7 @@ class Reconciler:
     def _hide(self, models: list) -> None:
         records = self.api.call("GET", "/api/v1/models/base")
         known = {record["id"] for record in records}
-        wanted = open_webui_models.to_hide(models, records)
+        wanted = shown_models.to_hide(models, records)
         for record in wanted:
             self._note(f"model {record['id']}", "offered for chat", "hidden, it cannot chat")
             if not self.module.check_mode:
@@ -353,9 +353,9 @@ class Reconciler:
         have = self.api.call("GET", MODELS_CONFIG)
         current = have.get("DEFAULT_MODELS") or ""
         self.result["default_model"] = current
-        offered = open_webui_models.offered(self.api.call("GET", "/api/models")["data"], models)
+        offered = shown_models.offered(self.api.call("GET", "/api/models")["data"], models)
         if wanted == PLANNED:
-            target = open_webui_models.default_to_set(current, _read(remember), offered, open_webui_models.best(models))
+            target = shown_models.default_to_set(current, _read(remember), offered, shown_models.best(models))
         else:
             target = wanted if wanted and wanted != current else None
             if wanted and wanted not in offered:
@@ -402,8 +402,8 @@ class Reconciler:
     def _signs_in(self, email: str, password: str) -> bool:
         params = self.module.params
         try:
-            Api(params["url"], params["timeout"], params["validate_certs"]).sign_in(email, password)
-        except ApiError as error:
+            OpenWebUIApi(params["url"], params["timeout"], params["validate_certs"]).sign_in(email, password)
+        except OpenWebUIError as error:
             if error.status == 400:
                 return False
             raise
@@ -501,7 +501,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    api = Api(wanted["url"], wanted["timeout"], wanted["validate_certs"])
+    api = OpenWebUIApi(wanted["url"], wanted["timeout"], wanted["validate_certs"])
     try:
         api.wait_until_ready(wanted["wait_seconds"])
         sign_in(module, api)
@@ -516,7 +516,7 @@ def main() -> None:
             work.builtin_tools(wanted["builtin_tools"])
         work.models(wanted["planned"], wanted["default_model"], wanted["remember"], wanted["hide_non_chat"])
         work.users(wanted["users"])
-    except ApiError as error:
+    except OpenWebUIError as error:
         module.fail_json(msg=f"Open WebUI at {wanted['url']}: {error}.")
     except ValueError as error:
         module.fail_json(msg=f"{error} (open_webui_settings).")
@@ -525,11 +525,11 @@ def main() -> None:
     module.exit_json(**work.result)
 
 
-def sign_in(module: AnsibleModule, api: Api) -> None:
+def sign_in(module: AnsibleModule, api: OpenWebUIApi) -> None:
     email = module.params["admin_email"]
     try:
         session = api.sign_in(email, module.params["admin_password"])
-    except ApiError as error:
+    except OpenWebUIError as error:
         if error.status == 400:
             module.fail_json(
                 msg=f"Open WebUI at {api.url} does not let {email} sign in. The administrator of the first start counts, not a "

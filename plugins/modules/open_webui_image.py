@@ -59,9 +59,9 @@ image_id:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_job import start
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine import Engine, EngineError
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_image import pull
+from ansible_collections.llmfleet.ollama.plugins.module_utils.job import start
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.engine import Engine, EngineError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.image import pull
 
 
 def outcome(before, after):

@@ -156,7 +156,7 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_data import (
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data import (
     NETWORK_FILESYSTEMS,
     SECRET,
     DataError,
@@ -164,7 +164,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_data im
     look_into,
     volume_filesystem,
 )
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine import (
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.engine import (
     Engine,
     EngineError,
     describe_container,
@@ -172,7 +172,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine 
     is_podman,
     secret_key_of,
 )
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_host import (
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.host import (
     ask_version,
     ask_versions,
     listener,

@@ -70,8 +70,8 @@ source:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_data import place_secret
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine import Engine, EngineError, secret_key_of
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data import place_secret
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.engine import Engine, EngineError, secret_key_of
 
 
 def main() -> None:

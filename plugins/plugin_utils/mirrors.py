@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import collections
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import BadName, parse_registry
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 
 # host: its name in the inventory; port: where it listens; own_names, own_port: whether the inventory says by which names and where
 Mirror = collections.namedtuple("Mirror", "host names own_names upstream port own_port")

@@ -13,7 +13,7 @@ import time
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
 
 display = Display()
 
@@ -139,7 +139,7 @@ def looks(look, sleep=time.sleep, clock=time.monotonic):
 
 
 def result_of_job(execute, path, ticker, died):
-    """The result of what module_utils/ollama_job.py has left running on the host, once it is there. `execute` runs a line of the host's shell."""
+    """The result of what module_utils/job.py has left running on the host, once it is there. `execute` runs a line of the host's shell."""
     # The process is asked for after its file: one that ended in between has written its result before.
     # Its number is the first thing in the file.
     pid = "sed 's/^{\"pid\": \\([0-9]*\\).*/\\1/' %s" % shlex.quote(path)

@@ -22,7 +22,7 @@ from pathlib import Path
 import full_size
 import headers
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from fleet import HOSTS, OUTPUT, ROOT, Run, ask, enter
 
 NAME, MIRROR, REGISTRY, STORAGE = "lab-headers", "172.30.77.20", "172.30.77.21", "172.30.77.22"

@@ -83,7 +83,7 @@ class Oracle:
         self.python = environment(version)
         self.build = build_of(self.python)
         self.process = subprocess.Popen(
-            [self.python, "-P", os.path.join(ROOT, "plugins", "plugin_utils", "sizing", "dry_run.py")],
+            [self.python, "-P", os.path.join(ROOT, "plugins", "plugin_utils", "oracle", "xllamacpp_child.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

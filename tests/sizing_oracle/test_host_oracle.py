@@ -14,10 +14,11 @@ import stat
 import headers
 import oracle
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_run
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import memory, versions
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
 
 MIB = 1024**2
 # The package has the server's code without its command line: this reads the few options that the oracle gives.
@@ -47,9 +48,9 @@ def test_the_answer_is_our_sum(build, tmp_path, kind):
     model = {item.label: item for item in headers.models()}["qwen2-7b"]
     keys, tensors, length, size = gguf.read_file(model.write(str(tmp_path / "whole.gguf")))
     with open(tmp_path / "whole.gguf", "rb") as stream:
-        path = llama_dry_run.write_sparse(str(tmp_path), stream.read(length), size)
+        path = llama_server.write_sparse(str(tmp_path), stream.read(length), size)
     settings = {"context": 8192, "parallel": 2, "ubatch": 512, "kv_cache_type": "q8_0", "flash_attention": True}
-    answer = llama_dry_run.ask(str(server), path, settings, 60)
+    answer = llama_server.ask(str(server), path, settings, 60)
     os.unlink(path)
     shape = Shape(dict(keys, tensors=tensors, blob_bytes=size))
     found = memory.memory(shape, memory.Settings(8192, 2, "q8_0", "q8_0", True, 512, versions.era_of_build(number)))

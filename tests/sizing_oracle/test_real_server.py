@@ -17,10 +17,11 @@ import sys
 import headers
 import oracle
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_run
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import memory, versions
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "sizing"))
 import loopback_registry
@@ -103,5 +104,5 @@ def test_every_architecture_on_the_build_of_the_default_ollama(server, tmp_path,
     keys, tensors, _length, size = gguf.read_file(path)
     context = min(8192, MODELS[label].keys["context_length"])
     settings = {"context": context, "parallel": 1, "ubatch": min(1024, context), "kv_cache_type": "f16", "flash_attention": True}
-    answer = llama_dry_run.ask(server, path, settings, 60)
+    answer = llama_server.ask(server, path, settings, 60)
     assert_equal(label, answer, keys, tensors, size, tuple(settings.values()))

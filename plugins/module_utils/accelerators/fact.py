@@ -5,17 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import (
-    amd,
-    apple,
-    intel,
-    nvidia,
-    parse,
-    system,
-    totals,
-    windows,
-    wsl,
-)
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import amd, apple, intel, nvidia, parse, system, totals, windows, wsl
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import URGENT, warning
 
 SCHEMA_VERSION = 1

@@ -10,8 +10,8 @@ import json
 import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import HttpError
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import parse_registry
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
 _MODEL = "application/vnd.ollama.image.model"
@@ -54,7 +54,7 @@ def packed(header):
     return {"keys": keys, "tensors": [[t["name"], t["type"], t["shape"], t["bytes"]] for t in tensors], "header_bytes": length}
 
 
-class Registry:
+class HeaderReader:
     def __init__(self, client, registry=""):
         self.client, self.registry = client, registry
 

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One bar for each pool of memory: what the plan puts there, model by model, what others use, what is left. Its parts add up to the pool, always.
 
-Budgets and others' use are those of the plan itself (sizing.budget), so that the bar shows the arithmetic that chose the model.
+Budgets and others' use are those of the plan itself (sizing.machine.budget), so that the bar shows the arithmetic that chose the model.
 """
 
 from __future__ import annotations
 
-from ..sizing import budget
+from ..sizing.machine import budget
 from .text import clean, number, short_card_name
 
 # Drawn in this order. The first four are the model itself.

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import DEFAULT_HOST, DEFAULT_NAMESPACE, BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, BadName, parse_name
 
-from .wants import BadInput
+from .errors import BadInput
 
 
 def parse(text, where="model"):

@@ -8,10 +8,13 @@ from __future__ import annotations
 import functools
 import itertools
 
-from . import budget, candidates, data, ollama_rules, placement, units, versions, wants
-from .memory import FIT_MARGIN, PROCESS_RAM
-from .placement import Load, Rules
-from .proofs import Proofs, card_set
+from . import data, units, versions
+from .choice import candidates, wants
+from .choice.spills import Spills, card_set
+from .errors import BadInput
+from .machine import budget, ollama_rules, placement
+from .machine.placement import Load, Rules
+from .model.memory import FIT_MARGIN, PROCESS_RAM
 
 CPU_BANDWIDTH = 20 * 10**9  # bytes a second that two channels of DDR4 give to one token in practice
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
@@ -48,7 +51,7 @@ class Planner:
         self.host = budget.host(vram, self.policy.reserve_bytes)
         self.warnings += self.host.warnings
         self.rules = Rules(self.version, versions.era_of_ollama(self.version), self.policy.fit_margin_bytes)
-        self.proofs = Proofs(proofs, self.version, self.host)
+        self.proofs = Spills(proofs, self.version, self.host)
         self.flash = self._flash_attention()
         self.options = {}
         self.lightest = {}
@@ -74,7 +77,7 @@ class Planner:
                 found = self._gates(want, found)
                 self._check_context(want, found)
                 self.options[want.position] = found
-            except wants.BadInput as problem:
+            except BadInput as problem:
                 self.errors.append(str(problem))
 
     def _gates(self, want, found):
@@ -86,7 +89,7 @@ class Planner:
                 continue
             kept.append(candidate)
         if not kept:
-            raise wants.BadInput("%s: %s needs Ollama %s or later: raise ollama_version" % (want.where, want.target, newest))
+            raise BadInput("%s: %s needs Ollama %s or later: raise ollama_version" % (want.where, want.target, newest))
         return kept
 
     def _check_context(self, want, found):
@@ -96,7 +99,7 @@ class Planner:
         if want.kind == "model" and found[0].embedding and not own and "context" not in want.item:
             return
         if asked and asked > longest:
-            raise wants.BadInput(
+            raise BadInput(
                 "%s%s is %d, but %s was trained for %d tokens: write %d or less"
                 % (want.where, variable, asked, want.target, longest, longest)
             )
@@ -619,13 +622,13 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     try:
         for source in sources:
             if source not in SOURCES:
-                raise wants.BadInput("llm_metadata_sources names '%s': write some of %s" % (source, ", ".join(SOURCES)))
+                raise BadInput("llm_metadata_sources names '%s': write some of %s" % (source, ", ".join(SOURCES)))
         if not sources:
-            raise wants.BadInput("llm_metadata_sources is empty: write some of %s" % ", ".join(SOURCES))
+            raise BadInput("llm_metadata_sources is empty: write some of %s" % ", ".join(SOURCES))
         planner = Planner(models, policy, vram or {}, ollama_version, sources, header, proofs)
         chosen, load = planner.solve()
         errors, warnings = planner.errors, planner.warnings
-    except (wants.BadInput, ValueError) as problem:
+    except (BadInput, ValueError) as problem:
         return _empty([str(problem)], [])
     if errors or load is None:
         return _empty(errors, warnings)
@@ -695,6 +698,6 @@ def _empty(errors, warnings):
 @functools.lru_cache(maxsize=1)
 def warm():
     """Read the whole catalogue once, before Ansible forks a process for each host."""
-    from . import catalogue
+    from .source import catalogue
 
     return sum(len(catalogue.family_tags(family)) for family in data.families())

@@ -16,7 +16,7 @@ from pathlib import Path
 import documents
 import full_size
 import headers
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from llmfleet_lab import engine, upstream
 from llmfleet_lab.common import CACHE, ROOT, is_made, mark_made, recipe
 

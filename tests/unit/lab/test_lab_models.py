@@ -10,7 +10,8 @@ import json
 
 import gguf
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from llmfleet_lab import models
 
 

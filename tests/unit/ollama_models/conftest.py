@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_converge import Converger
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
 from fake_ollama import FakeOllama, FakeRegistry
 
 

@@ -9,9 +9,9 @@ import hashlib
 import os
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import mirror_releases
-from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror_releases import ReleaseStore
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror import releases
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.releases import ReleaseStore
 
 BASE = "https://releases.example"
 ARCHIVE = "ollama-linux-amd64.tar.zst"
@@ -64,7 +64,7 @@ def test_a_verified_archive_is_served_without_a_second_copy_and_hashed_once(mirr
     first = mirror.look(want())
     assert first["published"] == [f"v0.32.15/{ARCHIVE}"] and first["missing"] == [] and first["served"] == [f"v0.32.15/{ARCHIVE}"]
     assert os.path.samefile(mirror.path / f"releases/v0.32.15/{ARCHIVE}", mirror.path / f"public/releases/v0.32.15/{ARCHIVE}")
-    monkeypatch.setattr(mirror_releases, "sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
+    monkeypatch.setattr(releases, "sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
     again = mirror.look(want())
     assert again["published"] == [] and again["missing"] == []
 

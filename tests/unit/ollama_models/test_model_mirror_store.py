@@ -9,8 +9,8 @@ import os
 import socket
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_mirror import MirrorStore
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.modules import model_mirror_store
 from fake_ollama import FakeOllama, model_blobs, sha
 

@@ -13,7 +13,7 @@ import time
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.llmfleet.ollama.plugins.action import ollama_models as action
-from ansible_collections.llmfleet.ollama.plugins.module_utils import ollama_job
+from ansible_collections.llmfleet.ollama.plugins.module_utils import job
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import progress
 from fake_ollama import model_blobs
 
@@ -65,7 +65,7 @@ def make(task, connection, module=None):
 def quick(monkeypatch):
     monkeypatch.setattr(progress, "QUICKEST_LOOK", 0.1)
     monkeypatch.setattr(progress, "SHORTEST", 0.1)
-    monkeypatch.setattr(ollama_job, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(job, "WRITE_EVERY", 0.0)
 
 
 def test_calm_host_costs_one_module_run():
@@ -108,7 +108,7 @@ def test_work_in_the_background_is_followed_to_its_result(monkeypatch):
     made = make(
         Task({}, diff=True),
         Connection(breaks=2),
-        lambda call: path.append(ollama_job.start(work, "the work")) or {"changed": False, "job": path[0]},
+        lambda call: path.append(job.start(work, "the work")) or {"changed": False, "job": path[0]},
     )
     monkeypatch.setattr(action, "ticker_for", lambda variables: progress.Ticker(variables["inventory_hostname"], say=said.append))
     result = made._run_there({"inventory_hostname": "lab-3060"})
@@ -140,13 +140,13 @@ def test_work_that_crashes_says_so():
     def work(progress):
         raise ValueError("odd")
 
-    result = followed(ollama_job.start(work, "the work on the models"))
+    result = followed(job.start(work, "the work on the models"))
     assert result["failed"] and "the work on the models ended with ValueError: odd" in result["msg"] and "Traceback" in result["exception"]
 
 
 def test_state_file_is_private():
     """It lies in a folder that everybody can list."""
-    path = ollama_job.start(lambda progress: {"changed": False}, "the work")
+    path = job.start(lambda progress: {"changed": False}, "the work")
     assert os.stat(os.path.dirname(path)).st_mode & 0o077 == 0
     assert os.stat(path).st_mode & 0o077 == 0
     followed(path)

@@ -9,10 +9,10 @@ import json
 import os
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import ollama_converge
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_converge import Converger
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_names import Registry
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models import converge as code
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import RegistryAddress
 from fake_ollama import manifest_bytes, model_blobs, sha
 
 CHANGES = ("/api/pull", "/api/create", "/api/copy", "/api/delete", "/api/generate", "/api/embed")
@@ -55,7 +55,7 @@ def test_second_run_pulls_nothing_and_changes_nothing(converge, ollama, small):
 
 
 def test_default_registry_needs_no_copy(converge, ollama, registry, small, monkeypatch):
-    monkeypatch.setattr(Registry, "manifest_url", lambda self, name: "%s/v2/%s/%s/manifests/%s" % ((registry.url,) + tuple(name[1:])))
+    monkeypatch.setattr(RegistryAddress, "manifest_url", lambda self, name: "%s/v2/%s/%s/manifests/%s" % ((registry.url,) + tuple(name[1:])))
     converge([small], registry="")
     assert changes(ollama) == ["/api/pull"]
     pulls = [body for _verb, path, body in ollama.requests if path == "/api/pull"]
@@ -209,7 +209,7 @@ def test_mirror_that_is_down_stops_a_pull_but_not_a_converged_host(converge, oll
 @pytest.mark.parametrize("fault, words", [("html", "not a manifest"), (401, "HTTP 401"), ("hang", ""), ("drip", "")])
 def test_odd_registries_are_bounded(converge, registry, small, fault, words, monkeypatch):
     registry.fault = fault
-    monkeypatch.setattr(ollama_converge, "RegistryClient", lambda *a, **k: client(*a, **dict(k, timeout=0.3)))
+    monkeypatch.setattr(code, "RegistryClient", lambda *a, **k: client(*a, **dict(k, timeout=0.3)))
     try:
         result = converge([small])
         assert words in result["warnings"][0]
@@ -217,7 +217,7 @@ def test_odd_registries_are_bounded(converge, registry, small, fault, words, mon
         assert "llm_registry" in str(exc)
 
 
-client = ollama_converge.RegistryClient
+client = code.RegistryClient
 
 
 def test_too_old_for_the_model(converge, ollama, registry, small):
@@ -341,7 +341,7 @@ def test_digest_mismatch_is_tried_again_and_then_blamed_on_the_copy(converge, ol
 
 def test_disk_is_checked_from_missing_layers_before_the_first_byte(converge, ollama, registry, small, monkeypatch):
     need = sum(len(data) for _kind, data in model_blobs("small"))
-    monkeypatch.setattr(ollama_converge.Store, "free_bytes", lambda self: need + 99)
+    monkeypatch.setattr(code.Store, "free_bytes", lambda self: need + 99)
     ollama.have("old:1b", model_blobs("old"))
     with pytest.raises(Failure, match="would not fit .* 1 bytes too few.*removing old:1b"):
         converge([small], state="exact", reserve_bytes=100 + len(b"{{ .Prompt }}"))
@@ -354,7 +354,7 @@ def test_disk_counts_what_an_interrupted_pull_has_left(converge, ollama, registr
     assert converge([small], retries=0, timeout=0.3)["failed"]
     blob = [file for file in os.listdir(ollama.path + "/blobs") if file.endswith("-partial")]
     assert blob
-    monkeypatch.setattr(ollama_converge.Store, "free_bytes", lambda self: 3000)
+    monkeypatch.setattr(code.Store, "free_bytes", lambda self: 3000)
     assert converge([small])["changed"]
 
 

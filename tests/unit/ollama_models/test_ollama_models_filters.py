@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import misfit_message, model_wants, models_to_drop, models_to_mirror
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import read_wants
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import read_wants
 
 PIN = "sha256:" + "a" * 64
 PLAN = {

@@ -10,8 +10,8 @@ import socket
 import threading
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_api import Api, ApiError, StreamSilent, parse_line
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_pull import Tracker
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import OllamaApi, OllamaError, StreamSilent, parse_line
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_tracker import Tracker
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +58,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encod
 def read(pieces, silence=2.0, hold=0.0):
     server = OneAnswer(pieces, hold)
     try:
-        return list(Api(server.url, timeout=2).stream("/api/pull", {}, lambda: silence))
+        return list(OllamaApi(server.url, timeout=2).stream("/api/pull", {}, lambda: silence))
     finally:
         server.hold.set()
 
@@ -68,7 +68,7 @@ def read(pieces, silence=2.0, hold=0.0):
 def test_any_bytes_are_a_line_or_an_error(data):
     try:
         message = parse_line(data)
-    except ApiError:
+    except OllamaError:
         return
     assert message is None or (isinstance(message, dict) and not message.get("error"))
 
@@ -78,7 +78,7 @@ def test_any_bytes_are_a_line_or_an_error(data):
 def test_any_json_is_a_line_or_an_error(value):
     try:
         message = parse_line(json.dumps(value).encode())
-    except ApiError:
+    except OllamaError:
         return
     assert isinstance(message, dict) and not message.get("error")
 
@@ -113,15 +113,15 @@ def test_lines_survive_any_split(cuts):
 @settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_from_the_socket_ends_in_words(data):
-    """Whatever answers on that port, the module ends with an ApiError or an empty stream, never with a traceback."""
+    """Whatever answers on that port, the module ends with an OllamaError or an empty stream, never with a traceback."""
     try:
         assert all(isinstance(message, dict) for message in read([data]))
-    except ApiError as exc:
+    except OllamaError as exc:
         assert exc.message
 
 
 def test_error_after_200_is_an_error():
-    with pytest.raises(ApiError, match="file does not exist"):
+    with pytest.raises(OllamaError, match="file does not exist"):
         read([HEAD, chunk(b'{"status":"pulling manifest"}\n{"error":"pull model manifest: file does not exist"}\n'), b"0\r\n\r\n"])
 
 
@@ -135,7 +135,7 @@ def test_silence_has_an_end():
 
 
 def test_an_endless_line_has_an_end():
-    with pytest.raises(ApiError, match="isn't Ollama"):
+    with pytest.raises(OllamaError, match="isn't Ollama"):
         read([HEAD] + [chunk(b"x" * 65536)] * 17 + [b"0\r\n\r\n"])
 
 

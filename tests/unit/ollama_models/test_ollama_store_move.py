@@ -13,9 +13,9 @@ import os
 import pwd
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import ollama_store_move as code
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_store_move import Mover, as_user
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama_wants import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models import store_move as code
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.store_move import Mover, as_user
 
 MODEL = "application/vnd.ollama.image.model"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

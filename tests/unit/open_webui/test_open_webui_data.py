@@ -13,7 +13,7 @@ import sqlite3
 import tarfile
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_data as data
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import data
 
 ME = (os.getuid(), os.getgid())
 

@@ -13,7 +13,7 @@ import tarfile
 import threading
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_engine as engine
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import engine
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import subprocess
 import threading
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_host as host
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import host
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import threading
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_image as image
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui_engine import Engine, EngineError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import image
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.engine import Engine, EngineError
 from ansible_collections.llmfleet.ollama.plugins.modules import open_webui_image as module
 
 A, B, C = "a" * 12, "b" * 12, "c" * 12

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.filter.open_webui_planned_models import open_webui_planned_models, quality
-from ansible_collections.llmfleet.ollama.plugins.module_utils import open_webui_models
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import shown_models
 
 URLS = ["http://10.0.0.5:11434", "http://10.0.0.6:11434"]
 BACKENDS = [{"url": URLS[0], "prefix_id": "gpu1"}, {"url": URLS[1] + "/", "prefix_id": "gpu2"}]
@@ -47,7 +47,7 @@ def fleet(webui, tmp_path):
 
 
 def located(*models):
-    return open_webui_models.located(list(models), URLS, PLANNED)
+    return shown_models.located(list(models), URLS, PLANNED)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def located(*models):
     ],
 )
 def test_what_cannot_chat(model, silent):
-    assert open_webui_models.cannot_chat(located(model)[0]) is silent
+    assert shown_models.cannot_chat(located(model)[0]) is silent
 
 
 def test_the_best_planned_model_that_is_there_is_the_default_and_embeddings_are_hidden(fleet, configure):
@@ -169,5 +169,5 @@ def test_quality_is_the_plans_own_order():
 def test_a_cpu_host_is_not_the_default_where_a_gpu_has_the_same():
     slow = {**PLANNED[0], "models": [wish("deepseek-r1:14b", on_gpu=False)]}
     fast = {**PLANNED[1], "models": [wish("deepseek-r1:14b")]}
-    models = open_webui_models.located([listed("gpu1.deepseek-r1:14b"), listed("gpu2.deepseek-r1:14b", 1)], URLS, [slow, fast])
-    assert open_webui_models.best(models) == "gpu2.deepseek-r1:14b"
+    models = shown_models.located([listed("gpu1.deepseek-r1:14b"), listed("gpu2.deepseek-r1:14b", 1)], URLS, [slow, fast])
+    assert shown_models.best(models) == "gpu2.deepseek-r1:14b"

@@ -14,10 +14,10 @@ import sys
 import time
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.llama_dry_run import NoAnswer
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import HttpError
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import controller_oracle as oracle
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle.llama_server import NoAnswer
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.oracle import xllamacpp as oracle
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
 sys.path += [os.path.join(ROOT, "tests", "sizing_oracle"), os.path.join(ROOT, "tests", "unit", "sizing")]

@@ -15,7 +15,7 @@ import sys
 import threading
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils import llama_dry_run as dry
+from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server as dry
 
 MIB = 1024**2
 SETTINGS = {"context": 8192, "parallel": 2, "ubatch": 512, "kv_cache_type": "q8_0", "flash_attention": None}

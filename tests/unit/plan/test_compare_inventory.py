@@ -11,8 +11,8 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 PATH = pathlib.Path(__file__).parents[3] / "inventories" / "compare"
 

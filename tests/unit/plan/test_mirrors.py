@@ -9,7 +9,7 @@ import socket
 import sys
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.port_owner import port_owner
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 
 

@@ -318,7 +318,7 @@ def test_processes_without_a_name_are_told_of(make_machine, make_card):
 
 def test_the_header_decides_where_it_is_asked(make_machine, make_card):
     """The file turns out larger than the catalogue's row: the tag is not promised."""
-    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
+    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
     real = dict(catalogue.find("deepseek-r1", "14b").metadata, source="header")
     real["tensor_bytes"] = dict(real["tensor_bytes"], output=real["tensor_bytes"]["output"] + 3 * GIB)
@@ -349,7 +349,7 @@ def test_a_tag_that_the_registry_does_not_have_is_not_chosen(make_machine, make_
 
 
 def test_tags_that_need_a_newer_ollama_are_left_out(make_machine, make_card):
-    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue
+    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
     newer = dict(catalogue.find("deepseek-r1", "14b").metadata, source="header", requires="0.40.0")
     found = plan(make_machine(make_card()), {"model": "deepseek-r1:14b"}, sources=("header",), header=lambda name: (newer, None, False))
@@ -406,7 +406,7 @@ class TestClosedLoop:
 
 def test_the_hosts_own_server_is_believed(make_machine, make_card):
     """model_oracle said that 500 MiB are missing: the plan saves at least those."""
-    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.proofs import from_oracle
+    from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice.spills import from_oracle
 
     before = plan(make_machine(make_card()))["models"][0]
     answer = {"asked": True, "where": "device", "fits": False, "missing_bytes": 500 * MIB, "free_bytes": 11 * GIB}

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 
 import machines
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data, memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

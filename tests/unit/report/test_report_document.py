@@ -15,7 +15,7 @@ import json
 import pytest
 import recorded_runs as runs
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import bars, collect, document
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import budget
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import budget
 
 MIB, GIB = runs.MIB, runs.GIB
 EVERY_HOST = {**runs.lab_hosts(), **runs.other_hosts()}

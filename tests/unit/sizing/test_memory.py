@@ -8,9 +8,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.filter.gib import gib
 from ansible_collections.llmfleet.ollama.plugins.filter.model_memory import model_memory
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import allocator, catalogue, graphs, memory, ollama_rules, versions
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import MetadataError, Shape
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.wants import BadInput
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.errors import BadInput, MetadataError
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import ollama_rules
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import allocator, graphs, memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 MIB = 1024**2
 

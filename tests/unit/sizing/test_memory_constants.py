@@ -9,8 +9,10 @@ Without these tests each of them could change by a factor while every comparison
 from __future__ import annotations
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, graphs, memory, plan
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import graphs, memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 MIB = 1024**2
 QWEN3_8B = catalogue.find("qwen3", "8b").shape

@@ -9,8 +9,11 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data, memory, placement, versions
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data, versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import placement
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 MIB = 1024**2
 CONTENT = yaml.safe_load((pathlib.Path(__file__).parent / "measurements" / "published.yml").read_text(encoding="utf-8"))

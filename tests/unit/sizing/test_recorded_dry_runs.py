@@ -15,8 +15,9 @@ import sys
 import loopback_registry
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import memory, versions
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.shape import Shape
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
 
 sys.path.append(os.path.join(loopback_registry.ROOT, "tests", "sizing_oracle"))
 import headers  # noqa: E402

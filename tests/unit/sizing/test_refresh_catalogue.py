@@ -17,7 +17,8 @@ import sys
 import loopback_registry
 import pytest
 import yaml
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import catalogue, data
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 ROOT = loopback_registry.ROOT
 sys.path += [os.path.join(ROOT, "tests", "sizing_oracle"), os.path.join(ROOT, "bench")]

@@ -18,9 +18,9 @@ from http.server import BaseHTTPRequestHandler
 
 import gguf_bytes
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.client import Client
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import metadata
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.cache import Cache
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpClient
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
 
 FILE = gguf_bytes.whole_file(*gguf_bytes.small_model())
 
@@ -122,7 +122,7 @@ def upstream():
 @pytest.fixture
 def ask(upstream, tmp_path):
     def run(name="tiny:1b", timeout=0.4, cache=None, deadline=4):
-        client = Client(timeout=timeout, deadline=deadline, sleep=lambda _seconds: None)
+        client = HttpClient(timeout=timeout, deadline=deadline, sleep=lambda _seconds: None)
         return metadata.Headers(upstream.url, cache or Cache(str(tmp_path / "cache")), client)(name)
 
     return run
@@ -157,7 +157,7 @@ def test_many_processes_at_once_fetch_one_header(upstream, tmp_path):
         child = os.fork()
         if not child:
             cache = Cache(str(tmp_path / "cache"))
-            found, _why, _final = metadata.Headers(upstream.url, cache, Client(timeout=5))("tiny:1b")
+            found, _why, _final = metadata.Headers(upstream.url, cache, HttpClient(timeout=5))("tiny:1b")
             os._exit(0 if found else 1)
         children.append(child)
     assert all(os.waitpid(child, 0)[1] == 0 for child in children)

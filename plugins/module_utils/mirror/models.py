@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two stores of a mirror: the one that Ollama fills, and the one that is served and holds only what was verified.
+
+    <path>/ollama    OLLAMA_MODELS of the Ollama that fills
+    <path>/public    what nginx serves: hard links to verified blobs, and manifests whose blobs are all there
+    <path>/verified.json    which file was verified, by size and time, so that each is hashed once
+
+releases.py keeps Ollama's releases beside the models, with the same means.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, seal, sha256_of, write_file, write_json
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import MAX_MANIFEST, Manifest, RegistryClient
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
+
+
+def _sentences(told):
+    """One sentence for all models of which the same is said; {(words for one, words for several): names}."""
+    return [one.replace("%s", names[0], 1) if len(names) == 1 else several.replace("%s", ", ".join(names), 1) for (one, several), names in told.items()]
+
+
+class MirrorStore:
+    """Compares with upstream, verifies, publishes."""
+
+    def __init__(self, options, version="", check_mode=False):
+        self.check_mode = check_mode
+        self.path = options["path"]
+        self.filled = Store(os.path.join(self.path, "ollama"))
+        self.public = Store(os.path.join(self.path, "public"))
+        self.index = os.path.join(self.path, "verified.json")
+        self.verify_all = options["verify_all"]
+        self.exact = options["exact"]
+        try:
+            self.registry = parse_registry(options["registry"])
+        except BadName as exc:
+            raise Failure(str(exc).replace("llm_registry", "model_mirror_upstream"))
+        self.client = RegistryClient(self.registry, version, options["https_proxy"], options["no_proxy"])
+        self.names = self._names(options["models"])
+        self.verified = self._read_index()
+        self.missing, self.published, self.corrupt, self.removed, self.warnings = [], [], [], [], []
+        self.changed = False
+        self.hashed_bytes = 0
+
+    def _names(self, models):
+        names = {}
+        for text in models:
+            try:
+                name = parse_name(text)
+            except BadName as exc:
+                raise Failure("model_mirror_models: %s" % exc)
+            names[name.key] = name
+        if self.exact and not names:
+            raise Failure(
+                "model_mirror_models is empty and model_mirror_exact is true, which would empty the mirror: name what it shall keep"
+            )
+        return list(names.values())
+
+    def _read_index(self):
+        try:
+            with open(self.index, encoding="utf-8") as handle:
+                content = json.load(handle)
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    # -- the work ------------------------------------------------------------------------------------------------------
+
+    def run(self):
+        problems, unsure = {}, {}
+        for name in self.names:
+            if not self.registry.serves(self.registry.pull_name(name)):
+                self.warnings.append("%s is not mirrored: hosts pull a name with a host of its own from there" % name.short)
+                continue
+            whole = self._publish(name)
+            problem = self._compare(name, whole)
+            if problem:
+                (unsure if whole else problems).setdefault(problem, []).append(name.short)
+        self.warnings += _sentences(unsure)
+        if problems:
+            raise Failure("; ".join(_sentences(problems)))
+        if self.exact:
+            self._remove_unwanted()
+        if not self.check_mode:
+            self._prune()
+            self._write_index()
+        return self
+
+    def _publish(self, name):
+        """Serves a model that the filling store holds whole. Says whether it is served now."""
+        body = self._read(self.filled, name)
+        if body is None:
+            return self._whole(self.public, name)
+        try:
+            manifest = Manifest(body)
+        except ValueError:
+            return False
+        sound = [self._verify(digest, size) for digest, size in manifest.layers.items()]
+        if not all(sound):
+            return False
+        if self._read(self.public, name) != body or not self._whole(self.public, name):
+            self.changed = True
+            self.published.append(name.short)
+            if not self.check_mode:
+                for digest in manifest.layers:
+                    link(self.filled.blob_path(digest), self.public.blob_path(digest))
+                # Last, so that nobody is promised a blob that is not there.
+                write_file(os.path.join(self.public.path, "manifests", *name), body)
+        return True
+
+    def _verify(self, digest, size):
+        """Whether a blob is what its name says. One that is not is removed, also from what is served."""
+        path = self.filled.blob_path(digest)
+        try:
+            stat = os.stat(path)
+        except FileNotFoundError:
+            return False
+        seen = [stat.st_size, stat.st_mtime_ns]
+        if self.verified.get(digest) == seen and not self.verify_all:
+            return True
+        if not self.check_mode:
+            seal(path)
+        self.hashed_bytes += stat.st_size
+        if stat.st_size == size and sha256_of(path) == digest:
+            self.verified[digest] = seen
+            return True
+        self.corrupt.append(digest)
+        self.changed = True
+        self.verified.pop(digest, None)
+        if not self.check_mode:
+            for store in (self.filled, self.public):
+                store.drop_blob(digest)
+        return False
+
+    @staticmethod
+    def _whole(store, name):
+        manifest = store.manifest(name)
+        return manifest is not None and not store.bad_blobs(manifest)
+
+    def _compare(self, name, whole):
+        """Notes a model to be pulled. What stands in the way of that, or in doubt of a copy that is here: words for one model and for several."""
+        lookup = self.client.manifest(name)
+        place = self.registry.label(name)
+        if lookup.kind == "found":
+            held = (self.filled.manifest(name) or self.public.manifest(name)) if whole else None
+            if held is None or not (held.digest == lookup.manifest.digest or held.same_layers(lookup.manifest)):
+                self.missing.append(name.short)
+            return None
+        if whole:
+            if lookup.kind == "missing":
+                return None
+            words = " served as it is here, since %s does not say whether the tag has moved: %s" % (place, lookup.words)
+            return "%s is" + words, "%s are" + words
+        if lookup.kind == "missing":
+            words = " not exist at %s (model_mirror_upstream): check the name and the tag in llm_models" % place
+            return "%s does" + words, "%s do" + words
+        if lookup.kind == "too_new":
+            words = " a newer Ollama than the one that fills the mirror: raise model_mirror_ollama_version"
+            return "%s needs" + words, "%s need" + words
+        if lookup.kind == "unreachable":
+            words = " not on the mirror, and %s (model_mirror_upstream) does not answer: %s" % (place, lookup.words)
+            return "%s is" + words, "%s are" + words
+        # A sign-in, for example: Ollama may know more than we do.
+        self.missing.append(name.short)
+        return None
+
+    # -- tidying -------------------------------------------------------------------------------------------------------
+
+    def _remove_unwanted(self):
+        keep = {name.key for name in self.names}
+        for store in (self.public, self.filled):
+            for name, path in _manifests(store):
+                if name.key not in keep:
+                    self.changed = True
+                    if name.short not in self.removed:
+                        self.removed.append(name.short)
+                    if not self.check_mode:
+                        os.unlink(path)
+
+    def _prune(self):
+        """Removes blobs that no manifest names any more, such as those of a tag that has moved."""
+        for store in (self.public, self.filled):
+            used = set()
+            for name, _path in _manifests(store):
+                manifest = store.manifest(name)
+                if manifest is None:
+                    # A manifest that we can't read may name anything.
+                    return
+                used |= set(manifest.layers)
+            folder = os.path.join(store.path, "blobs")
+            for file in os.listdir(folder) if os.path.isdir(folder) else []:
+                # Not the beginning of a pull that goes on next time.
+                if "partial" not in file and file.replace("-", ":", 1) not in used:
+                    self.changed = True
+                    os.unlink(os.path.join(folder, file))
+                    self.verified.pop(file.replace("-", ":", 1), None)
+
+    def _write_index(self):
+        if self.verified != self._read_index():
+            write_json(self.index, self.verified, 0o644)
+
+    @staticmethod
+    def _read(store, name):
+        path = store.manifest_path(name)
+        if path is None:
+            return None
+        with open(path, "rb") as handle:
+            return handle.read(MAX_MANIFEST)
+
+    def result(self):
+        return {
+            "changed": self.changed,
+            "missing": self.missing,
+            "published": self.published,
+            "corrupt": self.corrupt,
+            "removed": self.removed,
+            "hashed_bytes": self.hashed_bytes,
+            "served": sorted(name.short for name, _path in _manifests(self.public)),
+            "probe": self._probe(),
+        }
+
+    def _probe(self):
+        """A path of a blob that is served, for the proof that a client can have it."""
+        for name, _path in _manifests(self.public):
+            manifest = self.public.manifest(name)
+            if manifest is not None:
+                return "/v2/%s/%s/blobs/%s" % (name.namespace, name.model, sorted(manifest.layers)[0])
+        return ""
+
+
+def _manifests(store):
+    """(Name, path) of every manifest of a store."""
+    top = os.path.join(store.path, "manifests")
+    for folder, _folders, files in os.walk(top):
+        for file in sorted(files):
+            path = os.path.join(folder, file)
+            parts = os.path.relpath(path, top).split(os.sep)
+            if len(parts) == 4 and not file.startswith("."):
+                yield parse_name("%s/%s/%s:%s" % tuple(parts)), path

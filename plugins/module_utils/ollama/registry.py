@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a registry for a model's manifest: the few hundred bytes that say whether a pull would change anything."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import describe
+
+ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
+MAX_MANIFEST = 4 << 20
+MAX_LAYERS = 4096
+_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+
+
+class Manifest:
+    """Layers of a model with their sizes, and the digest of the manifest itself."""
+
+    def __init__(self, body):
+        self.digest = hashlib.sha256(body).hexdigest()
+        try:
+            content = json.loads(body.decode("utf-8"))
+            parts = [content["config"]] + list(content["layers"])
+            self.layers = {str(part["digest"]): int(part["size"]) for part in parts}
+            self.model_layers = [
+                str(part["digest"]) for part in content["layers"] if part.get("mediaType") == "application/vnd.ollama.image.model"
+            ]
+        except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ValueError("not a manifest: %r" % body[:80].decode("utf-8", "replace"))
+        if len(parts) > MAX_LAYERS or any(not _DIGEST.match(digest) or size < 0 for digest, size in self.layers.items()):
+            raise ValueError("a manifest with impossible layers")
+
+    def same_layers(self, other):
+        """Ollama before 0.19 writes the JSON anew, so equal models may have unequal digests."""
+        return set(self.layers) == set(other.layers)
+
+
+class Lookup:
+    """What a registry said about a name: a manifest, or the kind of its refusal."""
+
+    def __init__(self, kind, words="", manifest=None):
+        self.kind = kind  # found | missing | too_new | refused | unreachable
+        self.words = words
+        self.manifest = manifest
+
+
+class _HttpsStays(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https down to http."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
+            raise urllib.error.URLError("it redirects from https to %s" % newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class RegistryClient:
+    """Manifests of a registry; one that does not answer is asked once in a run, not once for each model."""
+
+    def __init__(self, registry, version, https_proxy="", no_proxy="", timeout=15, tries=2, pause=1.0, sleep=time.sleep):
+        self.registry = registry
+        self.timeout = timeout
+        self.tries = tries
+        self.pause = pause
+        self.sleep = sleep
+        self.silent = {}
+        # An unknown client gets 412 from the public registry for some tags.
+        self.agent = "ollama/%s (amd64 linux) Go/go1.24" % (version or "0.0.0")
+        # Never getproxies(): on macOS it calls a framework that does not survive a fork.
+        self.proxies = dict(urllib.request.getproxies_environment())
+        if https_proxy:
+            self.proxies["https"] = https_proxy
+        if no_proxy:
+            self.proxies["no"] = no_proxy
+
+    def _opener(self, host):
+        proxies = {} if urllib.request.proxy_bypass_environment(host, self.proxies) else self.proxies
+        proxies = {scheme: url for scheme, url in proxies.items() if scheme in ("http", "https")}
+        return urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=ssl.create_default_context()), _HttpsStays
+        )
+
+    def manifest(self, name):
+        """Lookup for a model's name."""
+        url = self.registry.manifest_url(name)
+        host = urlsplit(url).netloc
+        if host in self.silent:
+            return Lookup("unreachable", self.silent[host])
+        for attempt in range(self.tries):
+            if attempt:
+                self.sleep(self.pause)
+            lookup = self._ask(url, host)
+            if lookup.kind != "unreachable":
+                return lookup
+        self.silent[host] = lookup.words
+        return lookup
+
+    def _ask(self, url, host):
+        request = urllib.request.Request(url, headers={"Accept": ACCEPT, "User-Agent": self.agent})
+        deadline = time.monotonic() + 2 * self.timeout
+        try:
+            with self._opener(host).open(request, timeout=self.timeout) as answer:
+                body = _read(answer, deadline)
+        except urllib.error.HTTPError as exc:
+            words = "HTTP %d" % exc.code
+            kind = {404: "missing", 412: "too_new", 429: "unreachable"}.get(exc.code, "unreachable" if exc.code >= 500 else "refused")
+            return Lookup(kind, words)
+        except urllib.error.URLError as exc:
+            reason = exc.reason
+            return Lookup("unreachable", describe(reason) if isinstance(reason, Exception) else str(reason))
+        except (OSError, http.client.HTTPException, ValueError) as exc:
+            return Lookup("unreachable", describe(exc))
+        try:
+            return Lookup("found", manifest=Manifest(body))
+        except ValueError as exc:
+            return Lookup("refused", "it sent %s" % exc)
+
+
+def _read(answer, deadline):
+    """The whole body, within a size and a time, however slowly it drips."""
+    body = b""
+    while True:
+        chunk = answer.read1(1 << 16)
+        if not chunk:
+            return body
+        body += chunk
+        if len(body) > MAX_MANIFEST:
+            raise ValueError("it sent more than %d bytes" % MAX_MANIFEST)
+        if time.monotonic() > deadline:
+            raise ValueError("no answer in time")

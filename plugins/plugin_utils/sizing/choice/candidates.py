@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The models that could fulfil one want, best first."""
+
+from __future__ import annotations
+
+from .. import data, names
+from ..errors import BadInput, MetadataError
+from ..model.shape import Shape
+from ..source import catalogue
+
+
+class Candidate:
+    """One tag with its metadata from the source that the user prefers and that has it."""
+
+    __slots__ = (
+        "name",
+        "family",
+        "tag",
+        "label",
+        "quality",
+        "metadata",
+        "shape",
+        "source",
+        "download_bytes",
+        "embedding",
+        "row",
+        "quantization",
+    )
+
+    def __init__(self, name, family, tag, metadata, shape, row=None):
+        self.name, self.family, self.tag = name, family, tag
+        self.label = tag if family else name
+        self.metadata, self.shape, self.row = metadata, shape, row
+        self.source = metadata["source"]
+        self.download_bytes = int(metadata.get("download_bytes") or metadata.get("blob_bytes") or 0)
+        self.quantization = row.quantization if row else metadata.get("quantization")
+        self.quality = row.quality if row else {"loss": 0.0, "choose": True}
+        self.embedding = row.embedding if row else shape.encoder
+
+    def with_header(self, metadata):
+        return Candidate(self.name, self.family, self.tag, metadata, shape_of_header(metadata), self.row)
+
+
+_SHAPES = {}
+
+
+def shape_of_header(metadata):
+    """The same object for the same manifest and file, so that results about it are remembered."""
+    key = (metadata.get("digest"), metadata.get("blob_digest"))
+    if None in key:
+        return Shape(metadata)
+    if key not in _SHAPES:
+        _SHAPES[key] = Shape(metadata)
+    return _SHAPES[key]
+
+
+def _of_row(row, name=None):
+    return Candidate(name or row.name, row.family, row.row["tag"], row.metadata, row.shape, row)
+
+
+_ROWS = {}
+
+
+def of_row(row):
+    """The same object for the same row, so that results about it are remembered."""
+    if row.name not in _ROWS:
+        _ROWS[row.name] = _of_row(row)
+    return _ROWS[row.name]
+
+
+def for_family(want, policy):
+    rows = catalogue.family_tags(want.target)
+    if not rows:
+        known = list(data.families())
+        close = catalogue.near(want.target, known)
+        way = "did you mean %s?" % " or ".join(close) if close else "known are %s" % ", ".join(sorted(known))
+        raise BadInput(
+            "%s.family is '%s', which the catalogue does not have: %s A single tag needs no family: write 'model: name:tag'"
+            % (want.where, want.target, way if way.endswith("?") else way + ".")
+        )
+    allowed = want.quantizations or policy.quantizations
+    chosen = [of_row(row) for row in rows if (row.quantization.upper() in allowed if allowed else row.quality["choose"] or row.embedding)]
+    if not chosen:
+        raise BadInput(
+            "%s: %s has no tag of the quantizations %s: it has %s"
+            % (want.where, want.target, ", ".join(allowed), ", ".join(sorted({row.quantization for row in rows})))
+        )
+    return chosen
+
+
+def for_model(want, sources, header):
+    """The one candidate of a fixed name: from its header where that is asked for and there, else from the catalogue, else estimated."""
+    where = want.where + (".from" if want.managed else ".model")
+    name = names.parse(want.target, where)
+    row = catalogue.find(name.model, name.tag) if names.is_library(name) else None
+    problems = []
+    for source in sources:
+        if source == "header":
+            metadata, why, final = header(name.short)
+            if metadata:
+                try:
+                    return Candidate(name.short, name.model if row else None, name.tag, metadata, shape_of_header(metadata), row)
+                except MetadataError as problem:
+                    why = str(problem)
+            if why:
+                problems.append(why)
+            if final:
+                break  # the registry knows better than the catalogue: there is no such model
+        elif source == "catalogue" and row:
+            return _of_row(row, name.short)
+        elif source == "estimate":
+            metadata = catalogue.estimate(name.model, name.tag)
+            if metadata:
+                return Candidate(name.short, None, name.tag, metadata, Shape(metadata), None)
+    raise BadInput(_why_not(where, want, name, sources, problems))
+
+
+def _why_not(where, want, name, sources, problems):
+    if problems:
+        return "%s is '%s': %s" % (where, want.target, "; ".join(problems))
+    if names.is_library(name) and catalogue.family_tags(name.model):
+        tags = catalogue.tag_names(name.model)
+        close = catalogue.near(name.tag, tags)
+        hint = "did you mean %s?" % " or ".join(close) if close else "it has %s" % ", ".join(tags)
+        return "%s is '%s', a tag that %s does not have: %s" % (where, want.target, name.model, hint)
+    close = catalogue.near(name.model, list(data.families()))
+    hint = " (near ones: %s)" % ", ".join(close) if close else ""
+    return "%s is '%s', which the catalogue does not have%s: %s" % (
+        where,
+        want.target,
+        hint,
+        "add 'header' to llm_metadata_sources, so that its size is read from the registry" if "header" not in sources else "check its name",
+    )

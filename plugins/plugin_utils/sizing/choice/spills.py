@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What earlier runs measured on this host: a model that spilled to the CPU with some settings is not planned so again."""
+
+from __future__ import annotations
+
+import collections
+
+from .. import versions
+
+Spilled = collections.namedtuple("Spilled", "name digest context cache_type missing loaded")
+# A model that was refused for lack of memory does not say how much: as much as llama.cpp itself keeps free.
+_REFUSED = 1 << 30
+
+
+def card_set(host):
+    """The cards as a proof names them: sorted names and usable bytes, no identity of a single card."""
+    return sorted("%s %d" % (card.name, card.usable // 2**20) for card in host.cards)
+
+
+def from_oracle(results, version):
+    """Answers of model_oracle (the results of its loop over the plan's models) as records of what would spill."""
+    found = {}
+    for result in results or []:
+        planned, missing = result.get(result.get("ansible_loop_var") or "item") or {}, result.get("missing_bytes") or 0
+        if not result.get("asked") or result.get("where") != "device" or not missing:
+            continue
+        found["%s@oracle" % (planned.get("from") or planned.get("name"))] = {
+            "ok": False,
+            "ollama_version": version,
+            "context_length": planned.get("context"),
+            "kv_cache_type": planned.get("kv_cache_type"),
+            "size_bytes": result["free_bytes"] + missing,
+            "size_vram_bytes": result["free_bytes"],
+        }
+    return found
+
+
+class Spills:
+    def __init__(self, given, version, host):
+        self.found = {}
+        for key, proof in sorted((given or {}).items()):
+            name, _at, digest = key.rpartition("@")
+            records = list(proof.get("spilled") or [])
+            if proof.get("ok") is False:
+                records.append(proof)
+            for record in records:
+                self._add(name or key, digest, record, version, host)
+
+    def _add(self, name, digest, record, version, host):
+        try:
+            measured = versions.parse(record.get("ollama_version"))
+        except ValueError:
+            return
+        size, on_gpu = int(record.get("size_bytes") or 0), int(record.get("size_vram_bytes") or 0)
+        missing = size - on_gpu if size else _REFUSED
+        if measured != version or missing <= 0 or (size and not on_gpu):
+            return  # nothing at all on the GPU is a fault of the driver, which a smaller model would not mend
+        cards = record.get("devices")
+        if cards and sorted(map(str, cards)) != card_set(host):
+            return
+        # An old server does not say what it serves; then it is what was planned.
+        context = int(record.get("context_length") or record.get("context") or 0)
+        kind = record.get("kv_cache_type") or "f16"
+        self.found.setdefault(name, []).append(Spilled(name, digest, context, kind, missing, bool(size)))
+
+    def spilled(self, candidate):
+        records = self.found.get(candidate.name)
+        return records[0] if records else None
+
+    def limit(self, candidate, load, placed, need):
+        """The largest need that this host can hold by what it showed; None without a record. What was missing then has to be saved now."""
+        lowest = None
+        for record in self.found.get(candidate.name, ()):
+            then = load._replace(context=record.context or load.context, k_type=record.cache_type, v_type=record.cache_type)
+            held = need(candidate, then) - record.missing
+            lowest = held if lowest is None else min(lowest, held)
+        return lowest

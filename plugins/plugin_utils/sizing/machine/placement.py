@@ -1,0 +1,329 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where one model goes on one machine (one GPU, several, a part of it, the CPU) and by how much it fits or misses."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import itertools
+
+from .. import versions
+from ..model.memory import OVERHEAD, PROCESS_RAM, Settings, memory
+from . import ollama_rules
+
+Load = collections.namedtuple("Load", "context parallel k_type v_type flash_attention")  # what the service will be told
+Rules = collections.namedtuple("Rules", "version era fit_margin")
+Share = collections.namedtuple("Share", "card weights kv compute overhead margin")  # one card's part; bytes
+Placement = collections.namedtuple("Placement", "kind shares short need settings num_gpu")
+
+_REPACK = 0.7  # llama.cpp's CPU backend may keep a second, repacked copy of quantized layers (1299 of 1918 MiB measured)
+
+
+def share_total(share):
+    return share.weights + share.kv + share.compute + share.overhead + share.margin
+
+
+@functools.lru_cache(maxsize=65536)
+def _settings(shape, load, rules, available, smallest, backend):
+    flash = load.flash_attention and shape.flash_attention
+    context = min(load.context, shape.context_train) if shape.context_train else load.context
+    parallel = ollama_rules.parallel(shape, load.parallel)
+    batch = ollama_rules.ubatch(shape, context, parallel, flash, rules.version, available, smallest, backend)
+    return Settings(context, parallel, load.k_type, load.v_type, flash, batch, rules.era)
+
+
+def _legacy(rules):
+    return rules.version < versions.FIRST_FIT
+
+
+@functools.lru_cache(maxsize=65536)
+def single_need(shape, load, rules, usable, backend, unified):
+    """(bytes beside the margin, margin, settings) of a whole model on one card with so many usable bytes."""
+    settings = _settings(shape, load, rules, usable, usable, backend)
+    found = memory(shape, settings)
+    need = found.weights + found.kv + found.recurrent + found.compute + found.mask + found.projector + OVERHEAD[backend] + found.dequantized
+    if unified:
+        need += found.host  # the same pool holds the host's buffers
+    if _legacy(rules):
+        k_type = load.k_type if settings.flash_attention else "f16"
+        need = max(need, ollama_rules.legacy_total(shape, settings.context, settings.parallel, k_type, backend))
+        return need, 0, settings
+    return need, rules.fit_margin, settings
+
+
+def _single(shape, load, rules, card, left):
+    need, margin, settings = single_need(shape, load, rules, card.usable, card.backend, card.unified)
+    short = need + margin - left
+    if short > 0:
+        return Placement(None, (), short, need + margin, settings, None)
+    found = memory(shape, settings)
+    overhead = OVERHEAD[card.backend] + found.dequantized + found.projector + (found.host if card.unified else 0)
+    share = Share(card, found.weights, found.kv + found.recurrent, found.compute + found.mask, overhead, margin)
+    return Placement("gpu", (share,), 0, need + margin, settings, None)
+
+
+@functools.lru_cache(maxsize=16384)
+def _layer_sizes(shape, settings):
+    found = memory(shape, settings)
+    recurrent = sum(shape.recurrent)
+    state = found.recurrent // recurrent if recurrent else 0
+    sizes = []
+    for i in range(shape.blocks):
+        cached = found.kv_layers[i] if i < len(found.kv_layers) else 0
+        if i < len(shape.recurrent) and shape.recurrent[i]:
+            cached += state
+        sizes.append((shape.layer_bytes[i], cached))
+    return tuple(sizes)
+
+
+@functools.lru_cache(maxsize=16384)
+def _sums(shape, settings):
+    """Sums of the layers' weights and caches up to each layer."""
+    sizes = _layer_sizes(shape, settings)
+    weights = (0, *itertools.accumulate(size[0] for size in sizes))
+    return weights, (0, *itertools.accumulate(size[1] for size in sizes))
+
+
+def _split_by_free(count, free):
+    """llama.cpp's default: layer i goes to the first device whose share of all free memory, summed up, exceeds i/count."""
+    total, ends = sum(free), 0
+    counts, taken = [], 0
+    for part in free[:-1]:
+        ends += part
+        # Layers i with i/count below this device's end that no device before it took.
+        upto = max(taken, -(-ends * count // total))
+        counts.append(upto - taken)
+        taken = upto
+    return counts + [count - taken]
+
+
+def _shares_by_free(shape, settings, rules, cards, left):
+    """The split of llama-server (>= 0.30.0) with cards in this order."""
+    found = memory(shape, settings)
+    weight_sums, cache_sums = _sums(shape, settings)
+    counts = _split_by_free(shape.blocks + 1, left)
+    shares, start = [], 0
+    for position, card in enumerate(cards):
+        end = start + counts[position]
+        first, last = min(start, shape.blocks), min(end, shape.blocks)
+        weights = weight_sums[last] - weight_sums[first]
+        cached = cache_sums[last] - cache_sums[first]
+        if start <= shape.blocks < end:
+            weights += shape.output_bytes
+        overhead = OVERHEAD[card.backend] + found.dequantized
+        if position == 0:
+            overhead += found.projector
+        shares.append(Share(card, weights, cached, found.pipeline, overhead, rules.fit_margin))
+        start = end
+    return shares
+
+
+def _shares_in_turn(shape, load, settings, rules, cards, left):
+    """The layout of Ollama before 0.30.0: last layer first, one card after the other while it has room. None: a layer is left over."""
+    sizes, found = _layer_sizes(shape, settings), memory(shape, settings)
+    k_type = load.k_type if settings.flash_attention else "f16"
+    layer_kv, full, partial = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, k_type)
+    graph = max(full, partial)
+    weights, cached, used, active = {}, {}, {}, []
+    for position, card in enumerate(cards):
+        minimum = ollama_rules.minimum_memory(card.backend)
+        first = minimum + graph + (shape.vision_bytes if position == 0 else 0)
+        used[position], weights[position], cached[position] = first, 0, 0
+        if left[position] >= first + 2 * (sizes[0][0] + layer_kv):
+            active.append(position)
+
+    def put(number, size, cache, believed):
+        while active:
+            position = active[number % len(active)]
+            if left[position] > used[position] + believed:
+                used[position] += believed
+                weights[position] += size
+                cached[position] += cache
+                return True
+            active.remove(position)
+        return False
+
+    for i in range(shape.blocks - 1, -1, -1):
+        size, cache = sizes[i]
+        if not put(i, size, cache, size + max(cache, layer_kv)):
+            return None
+    if not put(shape.blocks, shape.output_bytes, 0, shape.output_bytes):
+        return None
+    shares = []
+    for position, card in enumerate(cards):
+        if not weights[position]:
+            continue
+        compute = max(found.pipeline, partial)
+        overhead = OVERHEAD[card.backend] + found.dequantized + (found.projector if position == 0 else 0)
+        shares.append(Share(card, weights[position], cached[position], compute, overhead, 0))
+    return shares
+
+
+def _orders(cards, left):
+    """Orders in which the driver may number the cards; equal cards need not be exchanged."""
+    pairs = sorted(zip(cards, left), key=lambda pair: (-pair[1], pair[0].key))
+    kinds = len({amount for _card, amount in pairs})
+    if len(pairs) > 4 or kinds == 1:
+        return [pairs] if kinds == 1 else [pairs, pairs[::-1]]
+    seen, found = set(), []
+    for order in itertools.permutations(pairs):
+        signature = tuple(amount for _card, amount in order)
+        if signature not in seen:
+            seen.add(signature)
+            found.append(order)
+    return found
+
+
+@functools.lru_cache(maxsize=16384)
+def _spread_need(shape, settings, rules, backend, count):
+    """Bytes of a model on so many cards together, margins included."""
+    found = memory(shape, settings)
+    each = found.pipeline + OVERHEAD[backend] + found.dequantized + rules.fit_margin
+    return found.weights + found.kv + found.recurrent + found.projector + each * count
+
+
+def _multi(shape, load, rules, cards, left):
+    """All cards of one library. Every order of them has to hold, since the order that CUDA takes is not in the facts."""
+    backend = cards[0].backend
+    settings = _settings(shape, load, rules, sum(card.usable for card in cards), min(card.usable for card in cards), backend)
+    amounts = sum(left)
+    if min(left) <= 0:
+        return Placement(None, (), -min(left) + 1, 0, settings, None)
+    chosen, need, worst = None, 0, 0
+    if not _legacy(rules):
+        need = _spread_need(shape, settings, rules, backend, len(cards))  # whatever the order
+        worst = max(0, need - amounts)
+    for order in _orders(cards, left) if not worst else ():
+        ordered, free = [pair[0] for pair in order], [pair[1] for pair in order]
+        if _legacy(rules):
+            shares = _shares_in_turn(shape, load, settings, rules, ordered, free)
+        else:
+            shares = _shares_by_free(shape, settings, rules, ordered, free)
+        if shares is None:
+            worst = 1
+            break
+        room = dict(zip((card.key for card in ordered), free))
+        worst = max(0, *(share_total(share) - room[share.card.key] for share in shares))
+        if chosen is None:
+            chosen = shares
+            need = sum(share_total(share) for share in shares)
+        if worst:
+            break
+    if worst > 0 or chosen is None:
+        if _legacy(rules) and (chosen is None or need > amounts):
+            found = memory(shape, settings)
+            graph = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, load.k_type)
+            each = max(found.pipeline + OVERHEAD[backend], max(graph[1:]) + ollama_rules.minimum_memory(backend))
+            need = max(need, found.weights + found.kv + found.recurrent + found.projector + each * len(cards))
+        return Placement(None, (), max(worst, need - amounts, 1), need, settings, None)
+    return Placement("multi_gpu", tuple(shares_sorted(chosen)), 0, need, settings, None)
+
+
+def shares_sorted(shares):
+    return sorted(shares, key=lambda share: share.card.index)
+
+
+def on_gpu(shape, load, rules, host, left):
+    """The placement that Ollama itself would take, if every byte of it fits; else the nearest miss."""
+    if len(host.cards) == 1:
+        return _single(shape, load, rules, host.cards[0], left[0])
+    best = None
+    legacy = _legacy(rules)
+    tried = set()
+    for position in sorted(range(len(host.cards)), key=lambda i: (not host.cards[i].discrete, -left[i], host.cards[i].key)):
+        card = host.cards[position]
+        kind = (card.usable, card.group, card.unified, card.discrete)
+        if kind in tried:
+            continue  # like a card with more left, on which it did not fit
+        tried.add(kind)
+        whole = _single(shape, load, rules, card, left[position])
+        if best is None or whole.short < best.short:
+            best = whole
+        if not whole.kind:
+            continue
+        if legacy or not any(other.group == card.group and other.key != card.key for other in host.cards):
+            return whole
+        context, parallel = whole.settings.context, whole.settings.parallel
+        if ollama_rules.predicted(shape, context, parallel) <= 0.8 * left[position]:
+            return whole
+        break  # it would fit, but Ollama believes otherwise and spreads it over all cards
+    for group in sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name)):
+        members = [i for i, card in enumerate(host.cards) if card.group == group]
+        if len(members) > 1:
+            spread = _multi(shape, load, rules, [host.cards[i] for i in members], [left[i] for i in members])
+            if spread.kind:
+                return spread
+            if best is None or best.kind or spread.short < best.short:
+                best = spread
+    if best.kind:  # one card holds it, all cards together do not, and Ollama would take all
+        best = best._replace(kind=None, short=1)
+    return best
+
+
+def on_cpu(shape, load, rules, left):
+    """A model in system memory: the mapped file, a repacked copy, the cache, the buffers and the process."""
+    flash = load.flash_attention and not _legacy(rules)  # Ollama before 0.30.0 has no flash attention on the CPU
+    if not flash:
+        load = load._replace(flash_attention=False, k_type="f16", v_type="f16")
+    settings = _settings(shape, load, rules, left, left, "cpu")
+    found = memory(shape, settings)
+    repack = int(_REPACK * shape.blocks_bytes) if shape.quantized else 0
+    weights = found.weights + (0 if shape.tied else shape.input_bytes)
+    overhead = PROCESS_RAM + repack + found.projector
+    share = Share(None, weights, found.kv + found.recurrent, found.compute + found.mask, overhead, 0)
+    need = share_total(share)
+    if need > left:
+        return Placement(None, (), need - left, need, settings, None)
+    return Placement("cpu", (share,), 0, need, settings, None)
+
+
+def partly(shape, load, rules, host, left, ram_left, minimum_share, exactly=None):
+    """As many layers as fit on the best card (or exactly so many), the others in system memory. None if that cannot be."""
+    position = max(range(len(host.cards)), key=lambda i: left[i])
+    card = host.cards[position]
+    need, margin, settings = single_need(shape, load, rules, card.usable, card.backend, card.unified)
+    found = memory(shape, settings)
+    compute = found.compute + found.mask
+    fixed = compute + OVERHEAD[card.backend] + found.dequantized + found.projector + margin + (found.host if card.unified else 0)
+    if _legacy(rules):
+        graph = ollama_rules.legacy_graph(shape, settings.context, settings.parallel, load.k_type)
+        compute = max(compute, *graph[1:])
+        fixed = compute + ollama_rules.minimum_memory(card.backend) + found.projector
+    room, layers, weights, cached = left[position] - fixed, 0, 0, 0
+    for size, cache in reversed(_layer_sizes(shape, settings)):
+        if size + cache > room or layers == exactly:
+            break
+        room -= size + cache
+        weights, cached, layers = weights + size, cached + cache, layers + 1
+    host_need = found.weights + found.kv + found.recurrent - weights - cached + found.host + PROCESS_RAM
+    if not layers or layers < (exactly or minimum_share * shape.blocks) or host_need > ram_left:
+        return None
+    share = Share(card, weights, cached, compute, fixed - compute - margin, margin)
+    if card.unified and share_total(share) + host_need > ram_left:
+        return None  # both parts come from one pool
+    on_host = Share(None, found.weights - weights + shape.input_bytes, found.kv + found.recurrent - cached, 0, PROCESS_RAM, 0)
+    return Placement("partial", (share, on_host), 0, need + margin, settings, layers)
+
+
+def usable_left(host):
+    return [card.budget for card in host.cards]
+
+
+def spend(left, host, placement):
+    """What is left on each card (and of the RAM) once the model is resident; the margin is no one's."""
+    remaining, ram = list(left), 0
+    position = {card.key: i for i, card in enumerate(host.cards)}
+    for share in placement.shares:
+        taken = share_total(share) - share.margin
+        if share.card is None:
+            ram += taken
+        else:
+            remaining[position[share.card.key]] -= taken
+            if share.card.unified:
+                ram += taken
+    on_host = sum(share_total(share) for share in placement.shares if share.card is None)
+    if on_host and host.unified:  # one pool
+        remaining = [amount - on_host for amount in remaining]
+    return remaining, ram
