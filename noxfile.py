@@ -33,7 +33,7 @@ FIRST = {"2.19": "2.19.4", "2.20": "2.20.0", "2.21": "2.21.0"}
 # What README.md promises for targets.
 OLDEST = "3.9"
 # Their hosts are files (tests/stubs), so they need neither a lab nor root.
-STUB_SCENARIOS = ("ollama-macos", "ollama-windows", "fleet-windows-macos")
+STUB_SCENARIOS = ("ollama-simulated", "fleet-windows-macos")
 # The simulated network has fixed addresses on the loopback, so one at a time, whoever runs it.
 FLEET_LOCK = ROOT / ".cache" / "fleet-windows-macos.lock"
 # What the tests of modules import beside the standard library; the modules themselves import nothing else.
