@@ -5,13 +5,17 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTEST := .cache/venv/bin/python -m pytest
 
-.PHONY: help demo test test-long unit lint molecule site versions sizing bench clean bootstrap
+.PHONY: help demo test test-long unit lint molecule site versions sizing bench clean venv bootstrap
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# What needs no lab needs no root and no Debian either.
+venv:
+	@lab/bootstrap.sh venv
+
 bootstrap:
-	@lab/bootstrap.sh
+	@lab/bootstrap.sh lab
 
 # Whoever uses the lab asks first whether another checkout does: that takes a moment, and what follows takes minutes.
 room-for-%:
@@ -27,17 +31,17 @@ demo: room-for-demo bootstrap  ## build the lab, run site.yml and verify.yml on 
 	@.cache/venv/bin/python lab/lab.py next
 
 test: room-for-test bootstrap  ## lint, unit tests, every Molecule scenario, the whole site, the other versions
-	@$(PYTEST) -v tests/checks tests/unit tests/scenarios tests/e2e tests/versions
+	@$(PYTEST) -v --skip-nothing tests/checks tests/unit tests/scenarios tests/e2e tests/versions
 
 test-long: room-for-test-long bootstrap  ## what takes minutes for one proof: docs/, Ansible from PyPI, first releases of ansible-core, the sizing oracle
 	@$(PYTEST) -v -m long tests/e2e tests/versions
 	@$(PYTEST) tests/sizing_oracle
 
-lint: bootstrap  ## ansible-lint, yamllint, ruff, argument specs, changelog, ansible-test sanity
+lint: venv  ## ansible-lint, yamllint, ruff, argument specs, changelog, ansible-test sanity
 	@$(PYTEST) -v tests/checks
 
-unit: bootstrap  ## unit tests only
-	@$(PYTEST) tests/unit
+unit: venv  ## unit tests only, by anybody on any Linux or Mac; T=path::test for one
+	@$(PYTEST) $(or $(T),tests/unit)
 
 molecule: room-for-molecule bootstrap  ## every Molecule scenario; S=name for one
 	@$(PYTEST) -v tests/scenarios $(if $(S),-k "test_scenario[$(S)]")
@@ -45,7 +49,7 @@ molecule: room-for-molecule bootstrap  ## every Molecule scenario; S=name for on
 site: room-for-site bootstrap  ## the whole site on the lab, twice, with failures
 	@$(PYTEST) -v tests/e2e
 
-versions: bootstrap  ## unit tests and simulated hosts under every other pair of Python and ansible-core that is at hand
+versions: venv  ## unit tests and simulated hosts under every other pair of Python and ansible-core that is at hand
 	@$(PYTEST) -v tests/versions
 
 sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two builds, 10 to 20 minutes
@@ -57,7 +61,7 @@ bench: bootstrap  ## speed as ratios, and the number of module runs
 # Only where something of ours may be left: the environment that can remove it would otherwise be made first, to be removed.
 clean:  ## remove the lab, its images and all that was built; Debian packages stay
 	@if [ -d .cache ] || [ -n "$$(docker images --quiet --filter label=llmfleet.lab 2>/dev/null)" ]; then \
-	  lab/bootstrap.sh && .cache/venv/bin/python lab/lab.py clean; fi
+	  lab/bootstrap.sh lab && .cache/venv/bin/python lab/lab.py clean; fi
 	@rm -rf .cache .ansible .hypothesis .pytest_cache .ruff_cache tests/output reports changelogs/.plugin-cache.yaml
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Removed everything that was built here; Debian packages that were installed for it stay."

@@ -1,11 +1,40 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says in one sentence how the run ended, before pytest's own closing line."""
+"""Says in one sentence how the run ended, before pytest's own closing line, and lets nothing look green by being skipped where all must run."""
 
 from __future__ import annotations
 
+import pytest
+
 MISSING = "not to be had here: "
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--skip-nothing", action="store_true",
+        help="a skipped test fails, as in `make test`, which installs what tests need; what a machine cannot have is named at the end instead",
+    )  # fmt: skip
+
+
+def refuse_to_skip(report, config):
+    """Turns the report of a skip into one of a failure, unless its reason is one of MISSING or the test is expected to fail."""
+    if report.skipped and isinstance(report.longrepr, tuple) and config.getoption("skip_nothing") and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(MISSING):
+            report.outcome = "failed"
+            report.longrepr = "Skipped under --skip-nothing: %s" % reason
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return refuse_to_skip((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return refuse_to_skip((yield), collector.config)
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus):

@@ -97,6 +97,21 @@ class Machine:
 
 
 @contextmanager
+def bare(name: str, image: str) -> Iterator[Machine]:
+    """A machine on which nothing runs and nothing may: no systemd, no privileges, no container engine. It is gone afterwards."""
+    remove = ["docker", "rm", "--force", "--volumes", name]
+    subprocess.run(remove, capture_output=True, check=False)
+    subprocess.run(
+        ["docker", "run", "--detach", "--name", name, "--network=llmfleet", "--label=llmfleet.lab=host", f"{image}:latest", "sleep", "infinity"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield Machine(name, "")
+    finally:
+        subprocess.run(remove, capture_output=True, check=False)
+
+
+@contextmanager
 def fresh(name: str, address: str, image: str, sudo_password: str = "") -> Iterator[Machine]:
     """A machine that is gone afterwards, with the volume of its container engine. With a password its user needs it for sudo."""
     remove = ["docker", "rm", "--force", "--volumes", name]

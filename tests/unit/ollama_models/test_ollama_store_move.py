@@ -16,9 +16,9 @@ import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models import store_move as code
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.store_move import Mover, as_user
+from support import needs
 
 MODEL = "application/vnd.ollama.image.model"
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
 class Folder:
@@ -321,7 +321,7 @@ def test_the_file_system_of_a_path_is_that_of_its_longest_mount():
 # -- as the service's user -------------------------------------------------------------------------------------------------
 
 
-@needs_root
+@needs.root
 def test_the_work_is_done_as_the_user_and_its_answer_comes_back():
     """What root moves for the service's user, root moves wherever that user's links lead."""
     seen = []
@@ -336,7 +336,7 @@ def test_the_work_is_done_as_the_user_and_its_answer_comes_back():
     assert {"what": "half"} in seen and os.geteuid() == 0
 
 
-@needs_root
+@needs.root
 def test_failures_and_deaths_of_that_process_are_told():
     def fail(_progress):
         raise Failure("no room")
@@ -352,7 +352,7 @@ def test_failures_and_deaths_of_that_process_are_told():
         as_user("nobody", lambda _progress: os._exit(9), print)
 
 
-@needs_root
+@needs.root
 def test_a_store_that_the_user_may_not_empty_is_refused(old, new, tmp_path):
     """Found before the first change, not in the middle: another installer's store may belong to root."""
     for path in [tmp_path, *list(tmp_path.parents)[:2]]:

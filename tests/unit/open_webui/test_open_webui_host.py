@@ -14,6 +14,7 @@ import threading
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import host
+from support import needs
 
 
 @pytest.fixture
@@ -34,13 +35,14 @@ def ollama():
     server.server_close()
 
 
+@needs.linux
 @pytest.mark.parametrize("family, address", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_a_listener_is_seen_and_named(family, address):
     with socket.socket(family) as taken:
         try:
             taken.bind((address, 0))
         except OSError:
-            pytest.skip("this machine has no IPv6")
+            pytest.skip("not to be had here: IPv6")
         port = taken.getsockname()[1]
         assert host.listener(port) is None, "bound is not yet listening"
         taken.listen()

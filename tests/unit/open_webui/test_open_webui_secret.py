@@ -11,6 +11,7 @@ import os
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.llmfleet.ollama.plugins.modules import open_webui_secret
+from support import needs
 
 
 @pytest.fixture
@@ -35,9 +36,8 @@ def keep(tmp_path, monkeypatch, capsys):
     return run
 
 
+@needs.root
 def test_the_key_is_kept_for_root_and_one_group_and_never_shown(keep):
-    if os.getuid():
-        pytest.skip("only root gives files away")
     result = keep("of the container")
     assert result["changed"] and result["found"] and result["source"] == "WEBUI_SECRET_KEY"
     assert keep.file.read_text() == "of the container" and keep.file.stat().st_mode & 0o777 == 0o640

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import socket
-import sys
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
+from support import needs
 
 
 def tree(mirrors, clients=None):
@@ -110,7 +110,7 @@ def test_an_upstream_that_is_no_address_names_its_own_variable():
         tree({"hub": {"model_mirror_upstream": "http://x/y"}})
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@needs.linux
 def test_who_listens_on_a_port():
     """The refusal of a mirror's role names the program that has its port; an open port without an owner would be nginx's fault later."""
     with socket.create_server(("127.0.0.1", 0)) as server:

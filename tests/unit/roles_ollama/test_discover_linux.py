@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import needs
 
+pytestmark = needs.linux  # the tools of coreutils
 ROLE = Path(__file__).parents[3] / "roles/ollama"
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 
 import jsonschema
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import fact
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import nvidia, nvml, observe
+from support import needs
 
 ROOT = pathlib.Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "plugins/module_utils/accelerators/vram.schema.json").read_text(encoding="utf-8"))
@@ -21,9 +21,7 @@ SCHEMA = json.loads((ROOT / "plugins/module_utils/accelerators/vram.schema.json"
 @pytest.fixture(scope="session")
 def fake_nvml(tmp_path_factory):
     """{"new": folder, "old": folder}: the fake library as a current driver and as one without the second memory call."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.fail("The fake NVML needs a C compiler; install gcc.")
+    compiler = needs.compiler()
     folders = {}
     for age, defines in (("new", []), ("old", ["-DNO_V2"])):
         folders[age] = tmp_path_factory.mktemp("nvml-" + age)

@@ -14,6 +14,7 @@ import types
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, nvidia, nvml, observe
+from support import needs
 
 from .conftest import ROOT
 
@@ -88,7 +89,7 @@ def test_package_that_finds_less_than_we_do(tmp_path, options, monkeypatch):
     """The package looks in one place only; a library that just we find is then asked through our names."""
     library = tmp_path / "libelsewhere.so"
     source = str(ROOT / "lab/fake_nvml/fake_nvml.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-soname,libelsewhere.so", "-o", str(library), source], check=True)
+    subprocess.run([needs.compiler(), "-shared", "-fPIC", "-Wl,-soname,libelsewhere.so", "-o", str(library), source], check=True)
     (tmp_path / "fake.conf").write_text("gpu0.total=8192M\n", encoding="utf-8")
     monkeypatch.setenv("FAKE_NVML", str(tmp_path / "fake.conf"))
     observation = observe.observe(options, root=str(tmp_path), paths=(str(library),))

@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import fact
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import observe, pci, system
+from support import needs
 
 from .conftest import SCHEMA
 
@@ -64,7 +65,9 @@ class Host:
 
     def fact(self, **options):
         chosen = {"timeout": 5, "gather": list(observe.GATHER), "topology": False, "allow_cli": True, "filesystems": [], **options}
-        found = fact.interpret(observe.observe(chosen, root=str(self.root), paths=("libno-such-nvml.so.9",)))
+        # Linux, whatever runs the test.
+        uname = os.uname_result(("Linux", *os.uname()[1:]))
+        found = fact.interpret(observe.observe(chosen, root=str(self.root), uname=uname, paths=("libno-such-nvml.so.9",)))
         jsonschema.Draft202012Validator(SCHEMA).validate(found)
         return found
 
@@ -293,7 +296,7 @@ def test_tool_that_hangs(host):
     host.tool("nvidia-smi", "sleep 3141.59 & wait\n")
     found = host.fact(timeout=1)
     assert found["devices"] == [] and [row["status"] for row in found["probes"] if row["name"] == "nvidia-smi"] == ["timeout"]
-    assert "3141.59" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    assert "3141.59" not in subprocess.run([needs.tool("ps"), "ax"], capture_output=True, text=True, check=True).stdout
 
 
 def test_amd_tool_fills_a_silent_card(host):

@@ -18,6 +18,7 @@ import time
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import fact
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import macos, metal, observe
+from support import needs
 
 DARWIN = os.uname_result(("Darwin", "x", "24.6.0", "Darwin Kernel Version 24.6.0", "arm64"))
 OPTIONS = {"timeout": 5, "gather": list(observe.GATHER), "topology": False, "allow_cli": True, "filesystems": ["/"]}
@@ -27,7 +28,7 @@ OPTIONS = {"timeout": 5, "gather": list(observe.GATHER), "topology": False, "all
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("metal") / "libfake.so"
     source = pathlib.Path(__file__).parent / "fake_metal.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", str(path), str(source)], check=True)
+    subprocess.run([needs.compiler(), "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", str(path), str(source)], check=True)
     return path
 
 
