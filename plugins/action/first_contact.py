@@ -51,7 +51,4 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _why(task_vars, message, errors, code, found):
-        python = task_vars.get("ansible_python_interpreter")
-        if not python or python.startswith("auto"):
-            python = found.get("discovered_interpreter_python")
-        return contact.why(task_vars.get("inventory_hostname", "the host"), message, errors, code, python)
+        return contact.why(task_vars.get("inventory_hostname", "the host"), message, errors, code, contact.python_of(task_vars, found))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.action.plan_models import RUN
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import contact
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
 
@@ -40,10 +41,17 @@ class ActionModule(ActionBase):
         }
         try:
             answer = self._execute_module("llmfleet.ollama.model_headers", arguments, task_vars=task_vars)
-            why = "Ansible's module fails there: %s" % answer.get("msg") if answer.get("failed") else None
+            why = self._why(over, answer, own) if answer.get("failed") or answer.get("rc") else None
         except (AnsibleConnectionFailure, AnsibleActionFail) as problem:
             answer, why = {}, "Ansible does not reach it: %s" % str(problem).strip().splitlines()[0]
         if why:
             metadata.keep_unasked(left, why, cache, RUN)
         else:
             metadata.keep_answers(answer["answers"], cache, RUN)
+
+    @staticmethod
+    def _why(over, answer, own):
+        message = str(answer.get("msg") or "")
+        python = contact.python_of(own, answer.get("ansible_facts") or {})
+        sentence = contact.why(over, message, str(answer.get("module_stderr") or ""), answer.get("rc"), python)
+        return sentence.rstrip(".") if sentence else "Ansible's module fails there: %s" % message

@@ -13,6 +13,7 @@ description:
   - Looks at every variable of the host that begins with one of the terms, and gives one sentence for each that cannot be evaluated because a variable in
     its value is not defined, such as C(vault_password) in an inventory whose vault has not been made.
   - A sentence names the variable, the one that is missing, and what to do.
+  - A key that a variable does not have, such as a fact that is gathered later, is not reported.
 options:
   _terms:
     description: Beginnings of names.
@@ -72,5 +73,7 @@ class LookupModule(LookupBase):
                 self._templar.template(variables[name])
             except AnsibleUndefinedVariable as error:
                 missing = _MISSING.search(str(error))
-                found.append(sentence(name, missing.group(1) if missing else "a variable", variables.get("inventory_dir"), os.getcwd()))
+                # A key that a variable lacks may come yet: facts and results grow while a run goes on.
+                if missing:
+                    found.append(sentence(name, missing.group(1), variables.get("inventory_dir"), os.getcwd()))
         return found

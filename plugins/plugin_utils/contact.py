@@ -13,6 +13,12 @@ _NOT_ALLOWED = re.compile(r"(is )?not in the sudoers file|may not run sudo|is no
 _NO_PYTHON = re.compile(r"no start of json char found|module interpreter .* was not found", re.IGNORECASE)
 
 
+def python_of(variables, facts) -> str | None:
+    """The Python that Ansible has tried: the host's own variable, else what a discovery found."""
+    named = variables.get("ansible_python_interpreter")
+    return named if named and not named.startswith("auto") else facts.get("discovered_interpreter_python")
+
+
 def why(host: str, message: str, errors: str, code: int | None, python: str | None) -> str | None:
     """message: Ansible's own; errors: what the host wrote to its standard error; code: its exit status. None where Ansible's words must do."""
     said = f"{message}\n{errors}"

@@ -12,6 +12,12 @@ _WAYS_OUT = (
     (r"permission denied \([\w,-]*publickey", "check ansible_user, and that it may come in with your SSH key (ansible_ssh_private_key_file)"),
     (r"could not resolve hostname|name or service not known", "set ansible_host to the host's address"),
     (r"host key verification failed", "sign in once with ssh and accept the host's key"),
+    (
+        r"'vault_\w+' is undefined",
+        "write it into your vault (`ansible-vault create`, or `edit` where there is one, `group_vars/all/vault.yml` beside your inventory) "
+        "and run with --ask-vault-pass",
+    ),
+    (r"no start of json char found", "set ansible_python_interpreter to a Python that starts there, such as /usr/bin/python3"),
     (r"not in the sudoers file|may not run sudo", "let ansible_user use sudo, or name a user who may"),
 )
 

@@ -366,3 +366,17 @@ def test_an_upstream_that_nobody_reaches_leaves_the_catalogue_with_one_sentence(
     said = "planned by the catalogue, since hub (llm_registry, port %d) does not hold it yet, and http://nowhere.invalid" % port
     assert told.count(said) == 1, told
     assert "(model_mirror_upstream of hub) answers neither this machine (does not answer:" in told and "nor hub (Ansible does not reach it:" in told
+
+
+def test_a_python_that_does_not_start_on_the_hub_is_named(tmp_path, behind_the_hub):
+    """Ansible's own words for it, "No start of json char found", name neither the cause nor the variable."""
+    _address, hub, _runs, _proxy = behind_the_hub
+    shim = tmp_path / "python3.13"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    hub.update(model_mirror_upstream="http://nowhere.invalid", ansible_python_interpreter=str(shim))
+    with Server().served() as mirror:
+        code, told, _plans = plan(tmp_path, fleet(mirrors={"hub": {**hub, "model_mirror_port": mirror.port}}, llm_registry=mirror.url))
+    assert code == 0, told
+    said = "nor hub (The Python that Ansible uses on hub (%s) does not start (pyenv: python3.13: command not found); set ansible_python_interpreter" % shim
+    assert said in told, told

@@ -25,6 +25,7 @@ LISTED = {
     "deploy.yml": [
         ("Plan", {"always"}),
         ("Check the settings of the service before the first change", {"always"}),
+        ("Gather the few facts that the roles need", MIRROR | MODELS | PAGE),
         ("Check variables", PAGE),
         ("Look at what is missing", SERVICE | MODELS | PAGE),
         ("Look at what is missing", PAGE),
@@ -89,6 +90,7 @@ hub
 page
 [all:vars]
 ansible_connection=local
+ansible_python_interpreter={{ ansible_playbook_python }}
 llm_registry=http://hub
 """
 # What a role runs lies two includes deep, as in the real ones: tags that a playbook gives only to its own line would not reach it.

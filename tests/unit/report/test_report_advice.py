@@ -21,6 +21,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import advi
         ("Failed to connect to the host via ssh: root@10.20.0.11: Permission denied (publickey,password).", "ansible_user"),
         ("ssh: Could not resolve hostname gpu-01: Name or service not known", "ansible_host"),
         ("Host key verification failed.", "ssh"),
+        ("Error processing keyword 'become_pass': 'vault_become_password' is undefined", "ansible-vault create"),
+        ("Module result deserialization failed: No start of json char found", "ansible_python_interpreter"),
         ("ann is not in the sudoers file.", "sudo"),
     ],
 )
