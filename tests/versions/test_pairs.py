@@ -53,6 +53,8 @@ def test_the_workflow_and_the_documents_name_these_pairs():
     assert named == noxfile.PAIRS
     floor = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["requires_ansible"]
     assert floor == ">=" + next(iter(noxfile.FIRST.values()))
+    roles = {path.parts[-3]: yaml.safe_load(path.read_text(encoding="utf-8"))["galaxy_info"] for path in ROOT.glob("roles/*/meta/main.yml")}
+    assert {name: ">=" + role["min_ansible_version"] for name, role in roles.items()} == dict.fromkeys(roles, floor)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "ansible-core %s " % next(iter(noxfile.FIRST.values())) in readme and "Python %s" % noxfile.OLDEST in readme
 

@@ -113,3 +113,13 @@ def test_commands_within_a_sentence_name_playbooks_that_exist(path):
     text = documents.FENCE.sub("", path.read_text(encoding="utf-8"))
     for playbook in re.findall(r"`ansible-playbook [^`]*?((?:playbooks/)?[a-z_]+\.yml)\b", text):
         assert (ROOT / playbook).is_file(), f"{path.name}: there is no {playbook}"
+
+
+def test_commands_for_a_fleet_name_its_inventory():
+    """Without -i it is inventories/local: whoever types an uninstall for his Macs would lose what runs on his own machine."""
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+    typed = {path.name: re.findall(r"(?:^|`)(ansible-playbook [^\n`]+)", text, re.MULTILINE) for path, text in texts.items()}
+    typed |= {path.name: re.findall(r"^# +(ansible-playbook .+)", path.read_text(encoding="utf-8"), re.MULTILINE) for path in ROOT.glob("playbooks/*.yml")}
+    assert len([line for lines in typed.values() for line in lines]) > 20
+    for name, lines in typed.items():
+        assert all(" -i inventories/" in line for line in lines), (name, [line for line in lines if " -i inventories/" not in line])
