@@ -639,6 +639,12 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     if planner.policy.resident == "all" and sum(1 for item in chosen if not item.candidate.embedding) > 1:
         other = Planner(models, dict(policy or {}, resident="one"), vram or {}, ollama_version, sources, header, proofs)
         add_turns_hint(entries, _names(other.solve()[0]))
+    short = {item.want.position: item.want.context for item in chosen if _has_less(item)}
+    if short:
+        longer = [dict(model, min_context=short.get(position, model.get("min_context"))) for position, model in enumerate(models)]
+        longer = [{key: value for key, value in model.items() if value is not None} for model in longer]
+        other = Planner(longer, policy, vram or {}, ollama_version, sources, header, proofs)
+        add_context_hint(entries, chosen, {item.want.position: item.candidate.label for item in other.solve()[0]})
     downloads = {entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}
     disk = _disk(vram, filesystem)
     download = sum(downloads.values())
@@ -678,6 +684,20 @@ def add_turns_hint(entries, in_turns):
     for entry, name in zip(entries, in_turns):
         if entry["name"] != name:
             entry["reason"] += hint
+
+
+def _has_less(item):
+    """True where a chosen tag got less context than was wanted; a fixed one has no smaller sister."""
+    return item.want.kind == "family" and not item.candidate.embedding and item.placed.settings.context < (item.want.context or 0)
+
+
+def add_context_hint(entries, chosen, at_wanted):
+    """Less context is the first concession, which not everybody would make: whoever got less is told of the tag that holds all of it, and the
+    variable. `at_wanted` are the labels of that plan by the position of the want; empty where there is none."""
+    for entry, item in zip(entries, chosen):
+        label = at_wanted.get(item.want.position)
+        if _has_less(item) and label:
+            entry["reason"] += "; %s holds all %d (min_context: %d)" % (label, item.want.context, item.want.context)
 
 
 def _empty(errors, warnings):

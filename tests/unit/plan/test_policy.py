@@ -274,6 +274,23 @@ def test_nobody_is_told_of_turns_that_would_change_nothing(make_machine, make_ca
         assert found["ok"] and not [entry for entry in found["models"] if "in turns" in entry["reason"]]
 
 
+def test_who_gets_less_context_is_told_which_tag_holds_all_of_it(make_machine, make_card):
+    """The floor decides between a larger model and a longer memory, and nothing else says what the other choice would be."""
+    wanted = dict(R1, context=32768)
+    machine = make_machine(make_card())
+    entry = plan(machine, wanted)["models"][0]
+    other = plan(machine, dict(wanted, min_context=32768))["models"][0]
+    assert entry["context"] < other["context"] == 32768 and entry["tag"] != other["tag"]
+    assert entry["reason"].endswith("; %s holds all 32768 (min_context: 32768)" % other["tag"]), entry["reason"]
+
+
+def test_nobody_is_told_of_a_context_that_nothing_holds_or_that_is_there(make_machine, make_card):
+    wide, small = make_machine(make_card("H200", 144384, 700, 0)), make_machine(make_card("GTX 1050", 4096, 100, 0))
+    fixed = {"model": "deepseek-r1:1.5b", "context": 131072, "min_context": 4096}
+    for found in (plan(wide, dict(R1, context=32768)), plan(small, dict(R1, context=131072)), plan(small, fixed)):
+        assert found["ok"] and not [entry for entry in found["models"] if "min_context" in entry["reason"]], found["summary"]
+
+
 def test_a_model_without_flash_attention_keeps_the_cache_exact(make_machine, make_card):
     eight = make_machine(*(make_card("H200", 144384, 700, i) for i in range(8)))
     entry = plan(eight, dict(R1, quantizations=["Q4_K_M"]), kv_cache_types=["q8_0", "f16"])["models"][0]
