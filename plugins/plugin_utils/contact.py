@@ -10,6 +10,8 @@ import re
 _NO_PASSWORD = re.compile(r"missing (sudo|become|su|doas) password|a (terminal|password) is required|no password was provided", re.IGNORECASE)
 _WRONG_PASSWORD = re.compile(r"incorrect (sudo|become|su|doas) password|duplicate become password prompt|sorry, try again", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(r"(is )?not in the sudoers file|may not run sudo|is not allowed to (run|execute)", re.IGNORECASE)
+# The shell's words; Debian has no sudo where its installer was given a password for root.
+_NO_SUDO = re.compile(r"\b(sudo|doas): (command )?not found|\b(sudo|doas): permission denied|command not found: (sudo|doas)", re.IGNORECASE)
 _NO_PYTHON = re.compile(r"no start of json char found|module interpreter .* was not found", re.IGNORECASE)
 
 
@@ -31,6 +33,11 @@ def why(host: str, message: str, errors: str, code: int | None, python: str | No
         return (
             f"sudo on {host} does not take the password of --ask-become-pass or ansible_become_password; "
             "give that of the user there, who must be allowed to use sudo."
+        )
+    if _NO_SUDO.search(said):
+        return (
+            f"There is no sudo on {host}; install it and let your user use it, or set ansible_become_method to su "
+            "and give root's password with --ask-become-pass (-K)."
         )
     # 126 and 127 are the shell's: there is no such program, or it is none.
     if code in (126, 127) or (_NO_PYTHON.search(said) and errors.strip()):

@@ -33,6 +33,12 @@ CASES = {
     "wrong password, 2.19": (("Duplicate become password prompt encountered", "", None, None), "does not take the password"),
     "wrong password": (("Incorrect sudo password", "", None, None), "does not take the password"),
     "nobody of sudo's": (("bob is not in the sudoers file.", "", 1, None), "may not use sudo; take one who may in ansible_user"),
+    # As Debian is where root got a password; told as the Python's fault it would lead astray.
+    "no sudo, 2.19": (
+        ("Premature end of stream waiting for become success.\n>>> Standard Error\n/bin/sh: 1: sudo: not found", "", None, None),
+        "ansible_become_method to su",
+    ),
+    "no sudo": ((JSON, "bash: line 1: sudo: command not found\n", 127, "/usr/bin/python3"), "There is no sudo on gpu-01"),
     "something else": (("Unsupported parameters: colour", "", 1, "/usr/bin/python3"), None),
     "a broken module": ((JSON, "", 1, "/usr/bin/python3"), None),
 }
