@@ -108,6 +108,8 @@ FILE = Record({
 # filesystem: in the system's own words (stat -f, NTFS). free_bytes: of the nearest directory that exists, else null.
 PLACE = {"missing_mount": Text(null=True), "filesystem": Text(null=True), "free_bytes": Whole(null=True)}
 
+FAILED = Each(Record({"field": Text(), "why": Text()}))
+
 COMMON = {
     "schema": Whole(),
     "system": Text(words=SYSTEMS),
@@ -151,9 +153,12 @@ COMMON = {
     "install": Record(dict(PLACE, releases=Each(Text()), moving=Flag())),
     # closed_parent: first directory above it that the user cannot enter. denied: it exists and the user may not write.
     # has_entries: it holds more than lost+found. other_stores: hold models and are not the wanted one; size_bytes null where it was not summed.
+    # manifests: its models by their own manifests, name as host/namespace/model:tag, bad_blobs: digests of layers that are absent or of the wrong
+    # size; null where the store could not be read.
     "store": Record(dict(
         PLACE, ownerless_volume=Text(null=True), closed_parent=Text(null=True), denied=Flag(), has_entries=Flag(),
         other_stores=Each(Record({"path": Text(), "size_bytes": Whole(null=True)})),
+        manifests=Each(Record({"name": Text(), "digest": Text(), "bad_blobs": Each(Text())}), null=True),
     )),
     # programs of others that fight for the port: paths
     "desktop_app": Text(null=True), "brew_service": Text(null=True),
@@ -161,7 +166,11 @@ COMMON = {
     "api": Record({"version": Text(null=True), "models": Each(Record(), null=True), "running": Each(Record(), null=True)}),
     # what was proved of models on this host (llmfleet.fact); null without any
     "proofs": Record(null=True),
+    # readers that failed or did not end in time: what they owe is null. Only what may be unknown may be among them.
+    "failed": FAILED,
 }
+# What a look may owe: a name that does not resolve, models and proofs that are then asked for anew.
+MAY_FAIL = ("resolved", "manifests", "proofs")
 
 # The door is another thing on each system.
 DOOR = {
@@ -205,6 +214,11 @@ def complaint(host, look):
         wrong = "look.schema is %d, and this controller reads %d" % (look["schema"], SCHEMA)
     # Without root the look stops: nothing that it could say more would mean anything.
     if wrong is None and look["is_root"]:
+        owed = [] if _wrong(FAILED, look.get("failed"), "") else [row for row in look["failed"] if row["field"].split(" ")[0] not in MAY_FAIL]
+        if owed:
+            return "%s cannot say what is to be known of its %s (%s); look into that there, then run this again." % (
+                host, owed[0]["field"], owed[0]["why"],
+            )
         wrong = SCHEMAS[look["system"]].wrong(look, "look")
     return wrong and "What %s says of itself cannot be used: %s; run this again with the collection's own look module." % (host, wrong)
 

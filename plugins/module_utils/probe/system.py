@@ -133,7 +133,7 @@ def files(root=""):
     return {path: text for path, text in texts.items() if text is not None}
 
 
-def _mounts(root):
+def mounts(root):
     for line in (read(root + "/proc/self/mounts", 1 << 20) or "").splitlines():
         fields = line.split(" ")
         if len(fields) >= 3:
@@ -149,7 +149,7 @@ def filesystem(path, root=""):
     mount_point, fstype = at, None
     while not os.path.ismount(root + mount_point) and mount_point != "/":
         mount_point = os.path.dirname(mount_point)
-    for point, kind in _mounts(root):
+    for point, kind in mounts(root):
         if (at == point or at.startswith(point.rstrip("/") + "/")) and len(point) >= len(mount_point):
             mount_point, fstype = point, kind
     room = os.statvfs(root + at)

@@ -65,3 +65,11 @@ def test_a_host_without_root_need_not_say_more():
 
 def test_a_field_that_nobody_asked_for_is_ignored():
     assert look_schema.complaint("gpu1", dict(bare("linux"), newer="thing")) is None
+
+
+def test_a_reader_that_failed_is_named_with_its_reason():
+    """Null for "nobody listens" and null for "could not be told" must not be mixed up: the role would take a port that is taken."""
+    failed = [{"field": "resolved webui", "why": "no answer in time"}, {"field": "manifests", "why": "no answer in time"}]
+    assert look_schema.complaint("gpu1", bare("linux", failed=failed)) is None
+    said = look_schema.complaint("gpu1", bare("linux", service=None, failed=[*failed, {"field": "service", "why": "no answer in time"}]))
+    assert said == "gpu1 cannot say what is to be known of its service (no answer in time); look into that there, then run this again."

@@ -15,9 +15,9 @@ _BARE = {
     "install": {"missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "releases": [], "moving": False},
     "store": {
         "missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "ownerless_volume": None, "closed_parent": None, "denied": False,
-        "has_entries": False, "other_stores": [],
+        "has_entries": False, "other_stores": [], "manifests": [],
     },
-    "desktop_app": None, "brew_service": None, "api": {"version": None, "models": None, "running": None}, "proofs": None,
+    "desktop_app": None, "brew_service": None, "api": {"version": None, "models": None, "running": None}, "proofs": None, "failed": [],
 }
 _SYSTEMS = {
     "linux": {

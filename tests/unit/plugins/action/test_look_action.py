@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action: which module looks where, what becomes a fact, and what is not believed.
+
+Deleted, an answer of another schema would end in a traceback, and a text of a host could write on the operator's terminal.
+"""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.action import look as action
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.texts import DEEPEST, LONGEST, clean
+from looks import bare, there
+
+QUESTIONS = [{"system": system} for system in ("linux", "macos", "windows")]
+LOST = {"observation_version": 1, "system": "Linux", "nvml": {"driver": {"rc": 0, "count": 1}, "devices": [{"index": 0, "rc": 15}]}}
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """run(answer, **arguments) -> (result, what was executed)"""
+
+    def act(answer, windows=False, verbosity=0):
+        plugin = action.ActionModule.__new__(action.ActionModule)
+        plugin._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(_IS_WINDOWS=windows))
+        plugin._display = types.SimpleNamespace(verbosity=verbosity)
+        executed = []
+        plugin.validate_argument_spec = lambda argument_spec: (None, {"questions": list(QUESTIONS), "timeout": 7})
+        plugin._execute_module = lambda **called: executed.append(called) or answer
+        monkeypatch.setattr(action.ActionBase, "run", lambda self, tmp, task_vars: {})
+        return plugin.run(task_vars={"inventory_hostname": "gpu1"}), executed
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("windows", "module", "systems"), [(False, "look_probe", ["linux", "macos"]), (True, "win_look_probe", ["windows"])],
+)
+def test_one_module_run(run, windows, module, systems):
+    """Exactly one, by the connection's kind; a host gets the questions of the systems that it can have."""
+    result, executed = run({"look": bare("windows" if windows else "linux")}, windows=windows)
+    assert [called["module_name"] for called in executed] == ["llmfleet.ollama." + module]
+    assert executed[0]["module_args"] == {"questions": [{"system": system} for system in systems], "timeout": 7}
+    assert result["changed"] is False and set(result["ansible_facts"]) == {"vram", "look"}
+
+
+def test_facts(run):
+    """The accelerators are interpreted as vram_facts does it; their raw texts are not kept in the fact."""
+    answer = bare("linux", observation=dict(LOST, meminfo="MemTotal:  2 kB\nMemAvailable:  1 kB"))
+    result = run({"look": answer})[0]
+    facts = result["ansible_facts"]
+    assert facts["vram"]["system_memory"] == {"total_bytes": 2048, "available_bytes": 1024}
+    assert "reboot the host" in result["warnings"][0] and "observation" not in result
+    assert facts["look"] == bare("linux")
+
+
+def test_the_observation_is_shown_to_those_who_debug(run):
+    assert run({"look": bare("linux", observation=LOST)}, verbosity=3)[0]["observation"] == LOST
+
+
+def test_a_host_without_python_is_a_failure(run):
+    assert run({"failed": True, "msg": "no interpreter"})[0] == {"failed": True, "msg": "no interpreter"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({}, "What gpu1 says of itself cannot be used: look is null"),
+        ({"look": "yes"}, "What gpu1 says of itself cannot be used: look is 'yes', not named values"),
+        ({"look": bare("linux", schema=2)}, "What gpu1 says of itself cannot be used: look.schema is 2"),
+        ({"look": bare("linux", store={"denied": None})}, "What gpu1 says of itself cannot be used: look.store.denied is null"),
+    ],
+)
+def test_an_answer_that_cannot_be_believed(run, answer, sentence):
+    """One sentence with host and field; no fact is set."""
+    result = run(answer)[0]
+    assert result["failed"] is True and result["msg"].startswith(sentence) and "ansible_facts" not in result
+
+
+def test_texts_of_the_host_are_harmless(run):
+    """A process that calls itself ESC ]0;... would name the operator's terminal; a name with a line break would forge a line of a log."""
+    answer = bare("linux", port_owner="ng\x1b]0;x\x07inx\nFAILED\u202e", files=[there("/x", "link", target="a\x00b")], proofs={"a\x9bb": {"why": "c\r"}})
+    look = run({"look": answer})[0]["ansible_facts"]["look"]
+    assert look["port_owner"] == "ng]0;xinxFAILED" and look["files"][0]["target"] == "ab" and look["proofs"] == {"ab": {"why": "c"}}
+
+
+def test_clean():
+    """Whatever is not text stays what it is; what is too long or too deep is cut."""
+    assert clean([1, None, True, 2.5, "é 漢 🙂"]) == [1, None, True, 2.5, "é 漢 🙂"]
+    assert clean("\ud800x" + "y" * LONGEST) == "x" + "y" * (LONGEST - 1)
+    deep = value = []
+    for _level in range(10000):
+        value.append([])
+        value = value[0]
+    levels, found = 0, clean(deep)
+    while found:
+        levels, found = levels + 1, found[0]
+    assert levels == DEEPEST
