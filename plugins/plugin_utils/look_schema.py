@@ -133,10 +133,12 @@ COMMON = {
     # Linux: groups that own GPU devices and exist here (render, video)
     "gpu_groups": Each(Text()),
     # path: the unit file that systemd has loaded, the plist, the task's name; null without one. loaded: the service manager knows it.
-    # running: it is active; on Windows the state Running. pid, started_at: of its main process, null when it does not run.
+    # enabled: it starts with the machine; null where that is not known. running: it is active; on Windows the state Running.
+    # pid, started_at: of its main process, null when it does not run.
     # needs_reload: its files are newer than what the service manager has read.
     "service": Record({
-        "path": Text(null=True), "loaded": Flag(), "running": Flag(), "pid": Whole(null=True), "started_at": Whole(null=True), "needs_reload": Flag(),
+        "path": Text(null=True), "loaded": Flag(), "enabled": Flag(null=True), "running": Flag(), "pid": Whole(null=True), "started_at": Whole(null=True),
+        "needs_reload": Flag(),
     }),
     # another program that listens on the port, by name; "a process without a name" where it has none to tell
     "port_owner": Text(null=True),
@@ -162,7 +164,8 @@ COMMON = {
     )),
     # programs of others that fight for the port: paths
     "desktop_app": Text(null=True), "brew_service": Text(null=True),
-    # ---- what the API answers: version; models of /api/tags; running of /api/ps; each null when it does not answer or was not asked
+    # ---- what the API answers where our service listens now (own_listener), else at the wanted address: version; models of /api/tags; running of
+    # /api/ps; each null when it does not answer or was not asked
     "api": Record({"version": Text(null=True), "models": Each(Record(), null=True), "running": Each(Record(), null=True)}),
     # what was proved of models on this host (llmfleet.fact); null without any
     "proofs": Record(null=True),

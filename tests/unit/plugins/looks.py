@@ -10,7 +10,7 @@ import copy
 _BARE = {
     "schema": 1, "is_root": True, "display_vendors": [], "l4t": None, "observation": None, "files": [],
     "user": {"exists": False, "groups": []}, "gpu_groups": [],
-    "service": {"path": None, "loaded": False, "running": False, "pid": None, "started_at": None, "needs_reload": False},
+    "service": {"path": None, "loaded": False, "enabled": None, "running": False, "pid": None, "started_at": None, "needs_reload": False},
     "port_owner": None, "own_listener": None, "resolved": [], "controller": None, "tools": [],
     "install": {"missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "releases": [], "moving": False},
     "store": {

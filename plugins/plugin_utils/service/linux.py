@@ -1,0 +1,335 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Linux: units of systemd, a table of nftables, a link to the release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import re
+
+from . import address, environment, release
+from .contract import File, Problem, Question, Service
+from .render import render
+from .wish import numbers
+
+UNIT = "/etc/systemd/system/ollama.service"
+DROP_IN = UNIT + ".d/10-llmfleet.conf"
+GPU_UNIT = "/etc/systemd/system/llmfleet-ollama-gpu.service"
+DOOR_UNIT = "/etc/systemd/system/llmfleet-ollama-door.service"
+DOOR_ENABLED = "/etc/systemd/system/multi-user.target.wants/llmfleet-ollama-door.service"
+NFTABLES = "/etc/systemd/system/nftables.service.d/llmfleet.conf"
+RULES = "/etc/llmfleet/ollama.nft"
+PROFILE = "/etc/profile.d/ollama.sh"
+CLI = "/usr/local/bin/ollama"
+HOME = "/usr/share/ollama"
+TABLE = "inet llmfleet_ollama"
+
+# Several servers may use a store on the network, and each would remove at its start what the others are pulling. Names of coreutils' stat.
+SHARED_FILESYSTEMS = ("afs", "ceph", "cifs", "fuseblk", "gpfs", "lustre", "nfs", "smb", "smb2", "v9fs")
+
+
+class Paths:
+    """Where things of one host lie."""
+
+    def __init__(self, wish):
+        inside = wish.install_dir
+        self.current, self.previous = posixpath.join(inside, "current"), posixpath.join(inside, "previous")
+        self.release = posixpath.join(inside, wish.version)
+        self.part = posixpath.join(inside, ".%s.part" % wish.version)
+        # The files that a change replaces, until the new server is proved.
+        self.before = posixpath.join(inside, ".before")
+        # Names the archives that a release was made of; written last, so a directory without it is half a tree.
+        self.archives = posixpath.join(self.release, "archives")
+        self.program, self.engine = posixpath.join(self.release, "bin/ollama"), posixpath.join(self.release, "lib/ollama/llama-server")
+        # Names the stores of a move of the models, until the new one is proved and the old one empty.
+        self.moving = posixpath.join(inside, ".moving")
+
+
+def question(wish, around):
+    paths = Paths(wish)
+    watched = (
+        UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
+        PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
+    )
+    return Question(
+        system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
+        models_dir=wish.models_dir, service="ollama.service", door=TABLE, settings=DROP_IN, moving=paths.moving, paths=watched,
+        names=address.door_names(wish, around), tools=("nft", "runuser", "zstd"),
+    )
+
+
+def not_root(around):
+    return Problem(
+        "not_root", "ansible_become",
+        "Role ollama works as root, but %s does not become root on this host; set ansible_become to true for it, and ansible_user to somebody who may "
+        "use sudo." % (around.account or "the remote user"),
+    )
+
+
+def decide(wish, look, around):
+    return _Decision(wish, look, around).made()
+
+
+class _Decision:
+    """What follows from wish and look; each property one question."""
+
+    def __init__(self, wish, look, around):
+        self.wish, self.look, self.around = wish, look, around
+        self.paths = Paths(wish)
+        self.seen = {entry["path"]: entry for entry in look["files"]}
+        self.vendors = look["display_vendors"] if wish.accelerators == ("auto",) else wish.accelerators
+        self.addresses = address.addresses(wish, around)
+        self.guarded = address.guarded(wish)
+        self.store_in_home = (wish.models_dir + "/").startswith(HOME + "/")
+
+    def made(self):
+        problems = self._problems()
+        store = {"OLLAMA_NOPRUNE": "true"} if self.look["store"]["filesystem"] in SHARED_FILESYSTEMS else {}
+        try:
+            self.environment = environment.wanted(self.wish, self.addresses["bind"], {}, store)
+        except environment.BadSetting as wrong:
+            problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
+        if problems:
+            return Service(problems=problems)
+        self._release()
+        self._door()
+        self.files = self._files()
+        self.stale = [file for file in self.files if file.differs]
+        steps = self._steps()
+        unread = environment.unread(self.environment, self.wish.version)
+        return Service(
+            warnings=[unread] if unread else [], version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
+            complete=self.complete, files=self.files, environment=self.environment, door=self.door, addresses=self.addresses, restart=self.restart,
+            before=self._before(), changes=self._changes(steps), steps=steps,
+        )
+
+    # ---- what this host cannot have
+
+    def _problems(self):
+        wish, store = self.wish, self.look["store"]
+        found = []
+
+        def refuse(name, variable, text, *values):
+            found.append(Problem(name, variable, text % values))
+
+        if self.look["port_owner"]:
+            refuse(
+                "port_taken", "ollama_port", "Port %d (ollama_port) is taken by %s; stop that process or choose another port.",
+                wish.port, self.look["port_owner"],
+            )
+        if store["missing_mount"]:
+            refuse(
+                "missing_mount", "ollama_models_dir",
+                "ollama_models_dir %s should lie on %s, which /etc/fstab names and which is not mounted; mount it or choose another directory.",
+                wish.models_dir, store["missing_mount"],
+            )
+        if store["closed_parent"] and not self.store_in_home:
+            refuse(
+                "closed_parent", "ollama_models_dir",
+                "User %s cannot enter %s, which leads to ollama_models_dir %s; run chmod a+x %s there or choose another directory.",
+                wish.user, store["closed_parent"], wish.models_dir, store["closed_parent"],
+            )
+        if store["denied"] and not self._store_may_be_given:
+            refuse(
+                "store_denied", "ollama_models_dir",
+                "User %s cannot write to ollama_models_dir %s, which is there already; run chown -R %s %s there, set ollama_user to its owner, or choose "
+                "another directory.", wish.user, wish.models_dir, wish.user, wish.models_dir,
+            )
+        if self.guarded and self.look["door"]["error"]:
+            refuse(
+                "no_nftables", "ollama_firewall",
+                "nftables does not work on this host (%s), so ollama_firewall cannot be managed; set ollama_host to 127.0.0.1, or guard the port by other "
+                "means, set ollama_firewall to none and ollama_accept_open_port to true.", self.look["door"]["error"],
+            )
+        unresolved = [entry["name"] for entry in self.look["resolved"] if not entry["addresses"]]
+        if unresolved:
+            refuse(
+                "unresolved", "ollama_allowed_groups",
+                "This host cannot resolve %s of ollama_allowed_groups; give each an ansible_host that is an address.", ", ".join(unresolved),
+            )
+        return found
+
+    @property
+    def _store_may_be_given(self):
+        """A fresh disk belongs to root and is given to the service. What somebody else made is not ours to give, and a link may lead anywhere."""
+        entry = self.seen.get(self.wish.models_dir, {})
+        is_roots = (entry.get("kind"), entry.get("owner"), entry.get("group")) == ("directory", "root", "root")
+        return is_roots and not self.store_in_home and not self.look["store"]["has_entries"]
+
+    # ---- the release
+
+    def _release(self):
+        version = numbers(self.wish.version)
+        self.archives = release.archives(
+            "linux", version, release.architecture(self.look["architecture"]), self.vendors, self.look["l4t"],
+        )
+        self.archives_content = "\n".join(self.archives) + "\n"
+        self.complete = self._is_as(self.paths.archives, "0644", self.archives_content) and self.paths.program in self.seen
+        self.engine = "lib/ollama/llama-server" if version >= release.FIRST_ENGINE else ""
+        self.link_differs = self._target(self.paths.current) != self.wish.version
+
+    def _target(self, path):
+        return self.seen.get(path, {}).get("target")
+
+    def _is_as(self, path, mode, content):
+        entry = self.seen.get(path)
+        wanted = ("file", mode, "root", "root", hashlib.sha256(content.encode("utf-8")).hexdigest())
+        return entry is not None and tuple(entry[key] for key in ("kind", "mode", "owner", "group", "sha256")) == wanted
+
+    # ---- the door
+
+    def _door(self):
+        admitted = address.admitted(self.wish, self.around, self.look)
+        # The kernel shows it in a comment, so that rules that somebody flushed or that are older than the file are noticed.
+        text = json.dumps([self.wish.port, admitted])
+        self.door = {
+            "guarded": self.guarded, "ipv4": admitted["ipv4"], "ipv6": admitted["ipv6"],
+            "id": hashlib.sha1(text.encode("utf-8"), usedforsecurity=False).hexdigest()[:12],
+        }
+
+    # ---- the files
+
+    def _files(self):
+        wish, files = self.wish, []
+
+        def want(part, path, content, mode="0644", secret=False):
+            files.append(File(path, mode, content, not self._is_as(path, mode, content), part, secret))
+
+        secret = environment.has_secrets(self.environment)
+        nvidia = "nvidia" in self.vendors
+        models = _unit_path(wish.models_dir)
+        want("service", UNIT, render(
+            "linux/ollama.service.j2", guarded=self.guarded, nvidia=nvidia, models=models, user=wish.user, group=wish.group,
+            program=_unit_path(self.paths.current + "/bin/ollama"), writable=HOME if self.store_in_home else "%s %s" % (HOME, models),
+            under_home=re.match(r"/(home|root|run/user)/", wish.models_dir) is not None,
+        ))
+        want("service", DROP_IN, render("linux/drop-in.conf.j2", lines=self._drop_in_lines()), "0600" if secret else "0644", secret)
+        if nvidia:
+            want("service", GPU_UNIT, render("linux/gpu.service.j2"))
+        if self.guarded:
+            want("door", RULES, render(
+                "linux/ollama.nft.j2", ipv4=self.door["ipv4"], ipv6=self.door["ipv6"], port=wish.port, id=self.door["id"],
+            ))
+            want("door", DOOR_UNIT, render("linux/door.service.j2", rules_path=RULES))
+            want("door", NFTABLES, render("linux/nftables-drop-in.conf.j2", rules_path=RULES))
+        if self.addresses["cli"] not in ("127.0.0.1:11434", "localhost:11434"):
+            want("profile", PROFILE, render("linux/profile.sh.j2", address=self.addresses["cli"]))
+        return files
+
+    def _drop_in_lines(self):
+        lines = ["Environment=%s" % _unit_path("%s=%s" % setting) for setting in self.environment.items()]
+        for name, value in self.wish.service_options.items():
+            for entry in _flat(value):
+                lines.append("%s=%s" % (name, {True: "yes", False: "no"}[entry] if isinstance(entry, bool) else entry))
+        return lines
+
+    # ---- what has to be done
+
+    @property
+    def outdated(self):
+        """Did the running server start before its configuration or its release came? Then an earlier run was cut off."""
+        changed = [
+            self.seen[path]["changed_at"] or 0 for path in (UNIT, DROP_IN, GPU_UNIT, self.paths.current, self.paths.archives) if path in self.seen
+        ]
+        service = self.look["service"]
+        return service["needs_reload"] or (service["started_at"] or 0) < max(changed, default=0)
+
+    @property
+    def restart(self):
+        return not self.complete or self.link_differs or any(file.part == "service" for file in self.stale) or self.outdated
+
+    @property
+    def replaces(self):
+        """Would another server answer than before, or the same one with other settings?"""
+        return not self.complete or self.link_differs or any(file.part != "profile" for file in self.stale)
+
+    def _before(self):
+        url = address.listener_url(self.look["own_listener"])
+        return {"version": self.look["api"]["version"] or "", "url": url} if url else None
+
+    def _steps(self):
+        wish, look, paths = self.wish, self.look, self.paths
+        old = self._target(paths.current) or ""
+        before_that = self._target(paths.previous) or ""
+        moved = self.link_differs and old not in ("", wish.version)
+        service = [file.path for file in self.files if file.part != "profile"]
+        unneeded = [path for path in (RULES, DOOR_UNIT, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
+        made_in = [posixpath.dirname(path) for path in (DROP_IN, RULES, NFTABLES) if path in service]
+        user = look["user"]
+        return {
+            "create_user": not user["exists"],
+            "join_groups": look["gpu_groups"] if not set(look["gpu_groups"]) <= set(user["groups"]) or not user["exists"] else [],
+            "make_home": HOME not in self.seen,
+            "make_store": self._make_store(),
+            "install_zstd": "zstd" not in look["tools"] and any(name.endswith(".zst") for name in self.archives),
+            "archives_content": self.archives_content,
+            "engine": self.engine,
+            "sources": release.places(wish, self.around, self.archives),
+            "link": self.link_differs,
+            "back_up": [file.path for file in self.stale if file.part != "profile" and file.path in self.seen],
+            "made_new": [path for path in service if path not in self.seen],
+            "make_directories": [path for path in made_in if path not in self.seen],
+            "install_nft": self.guarded and "nft" not in look["tools"],
+            "load_door": self._load_door(),
+            "start": self.restart or not look["service"]["running"] or look["service"]["enabled"] is False,
+            "move_cli_aside": self.seen.get(CLI, {}).get("kind") in ("file", "directory", "other"),
+            "link_cli": self._target(CLI) != paths.current + "/bin/ollama",
+            "stop_door": not self.guarded and DOOR_UNIT in self.seen,
+            "remove": [path for path in unneeded if path not in [file.path for file in self.files]],
+            "moved": moved,
+            "remove_release": before_that if moved and before_that not in ("", wish.version, old) else "",
+            "old_version": old,
+            "previous_version": old if moved else before_that,
+            "had_server": look["service"]["path"] is not None,
+            "other_stores": [store["path"] for store in look["store"]["other_stores"]],
+            "move_noted": paths.moving in self.seen,
+        }
+
+    def _make_store(self):
+        """Who makes the model store: 'user' below the home, where that user may put a link anywhere, so root makes nothing; 'root'; '' for nobody."""
+        missing = self.wish.models_dir not in self.seen
+        if self.store_in_home:
+            return "user" if missing else ""
+        return "root" if missing or self.look["store"]["denied"] else ""
+
+    def _load_door(self):
+        if not self.guarded:
+            return False
+        stale = any(file.part == "door" for file in self.stale)
+        return stale or self.look["door"]["id"] != self.door["id"] or DOOR_ENABLED not in self.seen
+
+    def _changes(self, steps):
+        """In the order in which they are done, for people."""
+        words = {
+            "create_user": "create user %s" % self.wish.user,
+            "make_home": "make %s" % HOME,
+            "make_store": "make %s" % self.wish.models_dir,
+            "link": "run %s instead of %s" % (self.wish.version, steps["old_version"] or "nothing"),
+            "load_door": "load the firewall rules of port %d" % self.wish.port,
+            "start": "restart ollama.service" if self.restart else "start ollama.service",
+            "move_cli_aside": "move %s aside" % CLI,
+            "link_cli": "link %s" % CLI,
+            "stop_door": "stop the guard of port %d" % self.wish.port,
+        }
+        changes = [] if self.complete else ["fetch Ollama %s" % self.wish.version]
+        if steps["other_stores"] or steps["move_noted"]:
+            changes.append("judge the models in %s" % (" and ".join(steps["other_stores"]) or self.wish.models_dir))
+        if steps["join_groups"] and not steps["create_user"]:
+            changes.append("let user %s use the GPUs (%s)" % (self.wish.user, ", ".join(steps["join_groups"])))
+        changes += ["write %s" % file.path for file in self.stale]
+        changes += [text for name, text in words.items() if steps[name]]
+        return changes + ["remove %s" % path for path in steps["remove"]]
+
+
+def _unit_path(text):
+    """A text as systemd's unit files quote it."""
+    return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+
+
+def _flat(value):
+    if isinstance(value, (list, tuple)):
+        return [entry for inner in value for entry in _flat(inner)]
+    return [] if value is None else [value]

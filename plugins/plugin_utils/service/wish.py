@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the inventory wants of a host's Ollama: read with its types, and refused where it cannot work."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from . import address, drivers, release
+from .contract import OPEN_WEBUI, Problem, Wish
+from .environment import FALSE_WORDS, OWNED, TRUE_WORDS
+
+FLOOR = (0, 23, 3)
+_VERSION = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?$")
+_CHECKSUM = re.compile(r"sha256:([0-9a-fA-F]{64}|(https?|ftp|file)://.+)$")
+
+# What differs between systems where the inventory says nothing.
+PLACES = {
+    "linux": {"install_dir": "/opt/ollama", "models_dir": "/usr/share/ollama/.ollama/models", "user": "ollama"},
+    "macos": {"install_dir": "/opt/ollama", "models_dir": "/opt/ollama/models", "user": "_ollama"},
+    "windows": {"install_dir": "C:\\ollama", "models_dir": "C:\\ollama\\models", "user": "LOCAL SERVICE"},
+}
+CHOICES = {"state": ("present", "absent"), "firewall": ("managed", "none")}
+_OUTSIDE = {"registry": "llm_registry"}
+
+
+class _Wrong(ValueError):
+    """A value of a type that nobody could mean; str() is what to write."""
+
+
+def _bool(value):
+    word = str(value).strip().lower()
+    if word in TRUE_WORDS:
+        return True
+    if word in FALSE_WORDS:
+        return False
+    raise _Wrong("true or false")
+
+
+def _whole(value):
+    if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value).strip()):
+        raise _Wrong("a whole number")
+    return int(value)
+
+
+def _text(value):
+    if isinstance(value, (dict, list, tuple)):
+        raise _Wrong("one text")
+    return "" if value is None else str(value)
+
+
+def _list(value):
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")] if value.strip() else []
+    if not isinstance(value, (list, tuple)) or any(isinstance(entry, (dict, list, tuple)) or entry is None for entry in value):
+        raise _Wrong("a list of texts")
+    return tuple(str(entry) for entry in value)
+
+
+def _dict(value):
+    if not isinstance(value, dict):
+        raise _Wrong("names with values")
+    return {str(name): entry for name, entry in value.items()}
+
+
+def _move(value):
+    if str(value).strip().lower() == "leave":
+        return "leave"
+    return "move" if _bool(value) else "refuse"
+
+
+_KINDS = {
+    "purge": _bool, "accept_vulnerable_version": _bool, "accept_open_port": _bool, "admit_controller": _bool, "models_move": _move, "port": _whole,
+    "wait_seconds": _whole, "allowed_cidrs": _list, "allowed_groups": _list, "no_proxy": _list, "accelerators": _list,
+    "environment": _dict, "plan_environment": _dict, "service_options": _dict,
+}
+NAMES = tuple(field.name for field in dataclasses.fields(Wish))
+
+
+def variable(name):
+    """The public variable of a field of Wish."""
+    return _OUTSIDE.get(name, "ollama_" + name)
+
+
+def read(variables, system):
+    """(Wish, problems) of public variables; those that are missing or null have their default. Without a Wish there are problems."""
+    values, problems = dict(PLACES[system]), []
+    for name in NAMES:
+        given = variables.get(variable(name))
+        if given is None:
+            continue
+        try:
+            values[name] = _KINDS.get(name, _text)(given)
+        except _Wrong as wanted:
+            problems.append(_refused(name, given, str(wanted)))
+            continue
+        if name in CHOICES and values[name] not in CHOICES[name]:
+            problems.append(_refused(name, given, " or ".join(CHOICES[name])))
+    if "version" not in values and not problems:
+        problems.append(Problem("type", "ollama_version", "ollama_version is not set; write a release such as 0.32.15."))
+    if problems:
+        return None, problems
+    values.setdefault("group", values["user"])
+    return Wish(**values), []
+
+
+def _refused(name, given, wanted):
+    if name == "port":
+        return Problem("port", "ollama_port", "ollama_port is %s; write a port from 1 to 65535." % (given,))
+    shown = repr(given) if isinstance(given, (dict, list, tuple)) else '"%s"' % given
+    return Problem("type", variable(name), "%s is %s; write %s." % (variable(name), shown, wanted))
+
+
+def numbers(version):
+    """(0, 32, 15) of a well-formed release, pre-releases and vendors' builds included; None of another text."""
+    return tuple(int(part) for part in re.split(r"[-+]", version)[0].split(".")) if _VERSION.match(version) else None
+
+
+def platform_problems(look):
+    """What the machine itself cannot do, whatever is wanted."""
+    found = []
+    if look["system"] == "linux" and look["service_manager"] != "systemd":
+        found.append(Problem("no_systemd", "", _no_systemd(look["kernel"], look["service_manager"])))
+    if release.architecture(look["architecture"]) is None:
+        found.append(Problem(
+            "architecture", "", "Ollama has no release for the architecture %s; take this host out of the group ollama." % look["architecture"],
+        ))
+    return found
+
+
+def _no_systemd(kernel, manager):
+    if "Microsoft" in kernel:
+        return "This is WSL 1, which cannot run Ollama; convert it with wsl --set-version <distribution> 2 and set systemd=true in /etc/wsl.conf."
+    if "microsoft" in kernel:
+        return "This WSL distribution runs without systemd; write systemd=true below [boot] in /etc/wsl.conf and restart it with wsl --shutdown."
+    return (
+        "The service needs systemd, but this host is run by %s; take it out of the group ollama or give it a distribution with systemd."
+        % (manager or "something else")
+    )
+
+
+def problems(wish, around):
+    """What can be said against the variables alone: one sentence each, with the variable and the way out, in the order of ollama's documentation."""
+    checks = (_version, _host, _models_dir, _port, _open_port, _cidrs, _groups, _checksum, _owned, _drivers)
+    return [problem for check in checks for problem in check(wish, around)]
+
+
+def warnings(wish, around):
+    """What works, and not as one would think."""
+    version = numbers(wish.version)
+    return drivers.old_drivers(around.devices, version, wish.version, wish.accelerators)["warning"] if version else []
+
+
+def _version(wish, _around):
+    version = numbers(wish.version)
+    if version is None:
+        yield Problem(
+            "version_form", "ollama_version",
+            'ollama_version is "%s"; write a release such as 0.32.15, without a leading v and not "latest".' % wish.version,
+        )
+        return
+    if version < FLOOR and not wish.accept_vulnerable_version:
+        yield Problem(
+            "version_vulnerable", "ollama_version",
+            "ollama_version %s is below %s, the oldest release without known security holes; raise it, or set ollama_accept_vulnerable_version to true."
+            % (wish.version, _dotted(FLOOR)),
+        )
+    if version < release.OLDEST_ARCHIVE:
+        yield Problem(
+            "version_no_archive", "ollama_version",
+            "ollama_version %s was never released as an archive; the oldest that this role installs is %s." % (wish.version, _dotted(release.OLDEST_ARCHIVE)),
+        )
+
+
+def _dotted(version):
+    return ".".join(map(str, version))
+
+
+def _host(wish, _around):
+    if "://" in wish.host:
+        yield Problem(
+            "host_scheme", "ollama_host",
+            'ollama_host is "%s"; write the address alone, without scheme (http:// would mean port 80), and the port in ollama_port.' % wish.host,
+        )
+    elif not address.is_address(wish.host):
+        yield Problem(
+            "host_form", "ollama_host",
+            'ollama_host is "%s"; write an IP address of this host, 127.0.0.1, 0.0.0.0 or ::, and the port in ollama_port.' % wish.host,
+        )
+
+
+def _models_dir(wish, _around):
+    if not re.match(r"(/|[A-Za-z]:)", wish.models_dir):
+        yield Problem("models_dir_relative", "ollama_models_dir", 'ollama_models_dir is "%s"; write an absolute path.' % wish.models_dir)
+
+
+def _port(wish, _around):
+    if not 0 < wish.port < 65536:
+        yield _refused("port", wish.port, "")
+
+
+def _open_port(wish, _around):
+    if not address.is_loopback(wish.host) and wish.firewall != "managed" and not wish.accept_open_port:
+        yield Problem(
+            "open_port", "ollama_firewall",
+            "ollama_host %s opens an unauthenticated server to the network and ollama_firewall is none; set ollama_firewall to managed, ollama_host to "
+            "127.0.0.1, or ollama_accept_open_port to true if something else guards the port." % wish.host,
+        )
+
+
+def _cidrs(wish, _around):
+    refused = address.address_sets(wish.allowed_cidrs)["refused"]
+    if refused:
+        yield Problem(
+            "allowed_cidrs", "ollama_allowed_cidrs",
+            "ollama_allowed_cidrs has %s; write addresses or networks such as 10.20.0.0/16 or fd00::/8." % ", ".join(refused),
+        )
+
+
+def _groups(wish, around):
+    # A fleet without a web UI need not say so.
+    unknown = [group for group in dict.fromkeys(wish.allowed_groups) if group not in around.groups and group != OPEN_WEBUI]
+    if unknown:
+        yield Problem(
+            "allowed_groups", "ollama_allowed_groups",
+            "ollama_allowed_groups names %s, which the inventory does not have; write groups of the inventory." % ", ".join(unknown),
+        )
+
+
+def _checksum(wish, _around):
+    if wish.download_checksum and not _CHECKSUM.match(wish.download_checksum):
+        yield Problem(
+            "download_checksum", "ollama_download_checksum",
+            'ollama_download_checksum is "%s"; write sha256:<64 hex digits>, sha256:<URL>, or nothing.' % wish.download_checksum,
+        )
+
+
+def _owned(wish, _around):
+    owned = [name for name in wish.environment if name in OWNED]
+    if owned:
+        yield Problem(
+            "environment_owned", "ollama_environment",
+            "ollama_environment sets %s; set %s instead." % (", ".join(owned), ", ".join(OWNED[name] for name in owned)),
+        )
+
+
+def _drivers(wish, around):
+    version = numbers(wish.version)
+    if version:
+        for sentence in drivers.old_drivers(around.devices, version, wish.version, wish.accelerators)["error"]:
+            yield Problem("driver_old", "ollama_version", sentence)

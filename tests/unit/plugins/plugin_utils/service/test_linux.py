@@ -1,0 +1,286 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is decided for a Linux host: refusals, files, restart, door, and that a host that is as it shall be has nothing to do.
+
+Deleted, a converged host would be entered again, a changed file overlooked, or a cut-off run left half done.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import linux, wish
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.decide import decide
+from looks import bare, there
+
+AROUND = Around("here", "10.0.0.1", account="me", groups={"ollama": ["here"]})
+STORE = "/usr/share/ollama/.ollama/models"
+
+
+def decided(look, **variables):
+    return decide("here", {"ollama_version": "0.32.15", **variables}, look, AROUND)
+
+
+def running(**changed):
+    return {"path": linux.UNIT, "loaded": True, "enabled": True, "running": True, "pid": 17, "started_at": 200, "needs_reload": False, **changed}
+
+
+def converged(variables=None, **changed):
+    """The host that the decision leaves behind."""
+    made = decided(bare("linux", **changed), **variables or {})
+    contents = {file.path: (file.mode, file.content) for file in made.files}
+    contents["/opt/ollama/%s/archives" % made.version] = ("0644", made.steps["archives_content"])
+    files = [
+        there(path, mode=mode, changed_at=100, sha256=hashlib.sha256(content.encode()).hexdigest()) for path, (mode, content) in contents.items()
+    ]
+    files += [there("/opt/ollama/current", "link", target=made.version, changed_at=95), there("/opt/ollama/%s/bin/ollama" % made.version, changed_at=90)]
+    files += [there(linux.CLI, "link", target="/opt/ollama/current/bin/ollama"), there(linux.HOME, "directory"), there(STORE, "directory", owner="ollama")]
+    if made.door["guarded"]:
+        files.append(there(linux.DOOR_ENABLED, "link", target="../llmfleet-ollama-door.service"))
+    return bare("linux", **{
+        "files": files, "service": running(), "user": {"exists": True, "groups": ["ollama", "render"]}, "gpu_groups": ["render"],
+        "own_listener": "0.0.0.0:11434", "api": {"version": made.version}, "door": {"id": made.door["id"]}, **changed,
+    })
+
+
+def without(look, path):
+    return {**look, "files": [entry for entry in look["files"] if entry["path"] != path]}
+
+
+def with_file(look, path, **changed):
+    """The same host, but for one file."""
+    look = copy.deepcopy(look)
+    entry = next((entry for entry in look["files"] if entry["path"] == path), None)
+    if entry is None:
+        entry = there(path)
+        look["files"].append(entry)
+    entry.update(changed)
+    return look
+
+
+# ---- nothing to do
+
+WISHES = {
+    "today": {}, "loopback": {"ollama_host": "127.0.0.1"}, "own port": {"ollama_port": 11500}, "secrets": {"ollama_environment": {"A_TOKEN": "x"}},
+    "somebody else's door": {"ollama_firewall": "none", "ollama_accept_open_port": True}, "an older release": {"ollama_version": "0.24.0"},
+}
+
+
+@pytest.mark.parametrize("name", WISHES)
+@pytest.mark.parametrize("vendors", [[], ["nvidia", "amd"]], ids=["no card", "cards"])
+def test_a_converged_host_has_nothing_to_do(name, vendors):
+    made = decided(converged(WISHES[name], display_vendors=vendors), **WISHES[name])
+    assert (made.problems, made.warnings, made.changes, made.restart, made.complete) == ([], [], [], False, True)
+    assert made.before == {"version": made.version, "url": "http://127.0.0.1:11434"}
+
+
+def test_a_bare_host_gets_everything():
+    made = decided(bare("linux"))
+    assert made.changes == [
+        "fetch Ollama 0.32.15", "write " + linux.UNIT, "write " + linux.DROP_IN, "write " + linux.RULES, "write " + linux.DOOR_UNIT, "write " + linux.NFTABLES,
+        "create user ollama", "make /usr/share/ollama", "make " + STORE, "run 0.32.15 instead of nothing", "load the firewall rules of port 11434",
+        "restart ollama.service", "link /usr/local/bin/ollama",
+    ]
+    assert made.before is None and made.steps["had_server"] is False and made.steps["back_up"] == []
+
+
+# ---- each thing that differs, and what follows
+
+ARCHIVES, PROGRAM, CURRENT = "/opt/ollama/0.32.15/archives", "/opt/ollama/0.32.15/bin/ollama", "/opt/ollama/current"
+BASE = converged()
+DIFFERENCES = {
+    "unit by a byte": (with_file(BASE, linux.UNIT, sha256="0" * 64), ["write " + linux.UNIT, "restart ollama.service"]),
+    "unit by its owner": (with_file(BASE, linux.UNIT, owner="me"), ["write " + linux.UNIT, "restart ollama.service"]),
+    "unit by its group": (with_file(BASE, linux.UNIT, group="people"), ["write " + linux.UNIT, "restart ollama.service"]),
+    "drop-in by its mode": (with_file(BASE, linux.DROP_IN, mode="0666"), ["write " + linux.DROP_IN, "restart ollama.service"]),
+    "drop-in is a link": (with_file(BASE, linux.DROP_IN, kind="link", target="/x"), ["write " + linux.DROP_IN, "restart ollama.service"]),
+    "rules": (with_file(BASE, linux.RULES, sha256=None), ["write " + linux.RULES, "load the firewall rules of port 11434"]),
+    "door's unit is gone": (without(BASE, linux.DOOR_UNIT), ["write " + linux.DOOR_UNIT, "load the firewall rules of port 11434"]),
+    "somebody flushed the rules": ({**BASE, "door": {"error": None, "id": None}}, ["load the firewall rules of port 11434"]),
+    "other rules are loaded": ({**BASE, "door": {"error": None, "id": "0123456789ab"}}, ["load the firewall rules of port 11434"]),
+    "the door does not start with the host": (without(BASE, linux.DOOR_ENABLED), ["load the firewall rules of port 11434"]),
+    "half a release": (without(BASE, ARCHIVES), ["fetch Ollama 0.32.15", "restart ollama.service"]),
+    "a release of other archives": (with_file(BASE, ARCHIVES, sha256="0" * 64), ["fetch Ollama 0.32.15", "restart ollama.service"]),
+    "a release without its program": (without(BASE, PROGRAM), ["fetch Ollama 0.32.15", "restart ollama.service"]),
+    "another release": (with_file(BASE, CURRENT, target="0.31.0"), ["run 0.32.15 instead of 0.31.0", "restart ollama.service"]),
+    "no link": (without(BASE, CURRENT), ["run 0.32.15 instead of nothing", "restart ollama.service"]),
+    "needs a reload": ({**BASE, "service": running(needs_reload=True)}, ["restart ollama.service"]),
+    "older than its drop-in": (with_file(BASE, linux.DROP_IN, changed_at=201), ["restart ollama.service"]),
+    "older than its release": (with_file(BASE, ARCHIVES, changed_at=201), ["restart ollama.service"]),
+    "older than its link": (with_file(BASE, CURRENT, changed_at=201), ["restart ollama.service"]),
+    "stopped": ({**BASE, "service": running(running=False)}, ["start ollama.service"]),
+    "does not start with the host": ({**BASE, "service": running(enabled=False)}, ["start ollama.service"]),
+    "no user": ({**BASE, "user": {"exists": False, "groups": []}}, ["create user ollama"]),
+    "a new group of GPUs": ({**BASE, "gpu_groups": ["render", "video"]}, ["let user ollama use the GPUs (render, video)"]),
+    "no home": (without(BASE, linux.HOME), ["make " + linux.HOME]),
+    "no store": (without(BASE, STORE), ["make " + STORE]),
+    "a program of another installer": (
+        with_file(BASE, linux.CLI, kind="file", target=None), ["move /usr/local/bin/ollama aside", "link /usr/local/bin/ollama"],
+    ),
+    "a link elsewhere": (with_file(BASE, linux.CLI, target="/x"), ["link /usr/local/bin/ollama"]),
+    "a profile that is no longer needed": (with_file(BASE, linux.PROFILE), ["remove " + linux.PROFILE]),
+    "a GPU unit that is no longer needed": (with_file(BASE, linux.GPU_UNIT, changed_at=1), ["remove " + linux.GPU_UNIT]),
+    "models elsewhere": (
+        {**BASE, "store": {**BASE["store"], "other_stores": [{"path": "/old", "size_bytes": None}]}}, ["judge the models in /old"],
+    ),
+    "a move that was cut off": (with_file(BASE, "/opt/ollama/.moving"), ["judge the models in " + STORE]),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_what_follows_from_each_difference(name):
+    look, changes = DIFFERENCES[name]
+    made = decided(look)
+    assert made.changes == changes
+    assert made.restart == ("restart ollama.service" in changes)
+    assert [file.path for file in made.files if file.differs] == [text.split(" ", 1)[1] for text in changes if text.startswith("write ")]
+    assert made.complete == (not changes[0].startswith("fetch"))
+
+
+def test_a_door_that_is_no_longer_wanted_is_removed():
+    wishes = {"ollama_host": "127.0.0.1"}
+    made = decided(BASE, **wishes)
+    assert made.steps["stop_door"] and made.steps["remove"] == [linux.RULES, linux.DOOR_UNIT, linux.NFTABLES]
+    assert not made.door["guarded"] and "load_door" not in [name for name, value in made.steps.items() if value]
+
+
+def test_the_way_back_is_known_before_the_first_change():
+    """What is replaced is kept, what was not there before is removed again."""
+    made = decided(without(with_file(with_file(BASE, linux.UNIT, sha256="0" * 64), CURRENT, target="0.31.0"), linux.NFTABLES))
+    assert made.steps["back_up"] == [linux.UNIT] and made.steps["made_new"] == [linux.NFTABLES]
+    assert made.steps["old_version"] == "0.31.0" and made.before["url"] == "http://127.0.0.1:11434" and made.steps["had_server"]
+
+
+@pytest.mark.parametrize("current, previous, moved, told, removed", [
+    ("0.31.0", None, True, "0.31.0", ""), ("0.31.0", "0.30.0", True, "0.31.0", "0.30.0"), ("0.32.15", "0.31.0", False, "0.31.0", ""),
+    ("0.31.0", "0.32.15", True, "0.31.0", ""), ("0.31.0", "0.31.0", True, "0.31.0", ""), (None, None, False, "", ""),
+])
+def test_one_release_is_kept_to_go_back_to(current, previous, moved, told, removed):
+    look = without(BASE, CURRENT)
+    for path, target in ((CURRENT, current), ("/opt/ollama/previous", previous)):
+        look = with_file(look, path, kind="link", target=target) if target else look
+    steps = decided(look).steps
+    assert (steps["moved"], steps["previous_version"], steps["remove_release"]) == (moved, told, removed)
+
+
+STORES = {
+    "missing": ({}, [], {}, "root"), "there": ({}, [there("/m", "directory", owner="ollama")], {}, ""),
+    "an empty disk of root's": ({}, [there("/m", "directory")], {"denied": True}, "root"),
+    "missing in the home": ({"ollama_models_dir": STORE}, [], {}, "user"),
+    "there in the home": ({"ollama_models_dir": STORE}, [there(STORE, "directory")], {}, ""),
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_who_makes_the_store(name):
+    wishes, files, store, maker = STORES[name]
+    assert decided(bare("linux", files=files, store=store), **{"ollama_models_dir": "/m", **wishes}).steps["make_store"] == maker
+
+
+# ---- refusals: id, variable, words
+
+REFUSALS = {
+    "port": ({"port_owner": "nginx"}, [], "port_taken", "ollama_port", "is taken by nginx"),
+    "mount": ({"store": {"missing_mount": "/m"}}, [], "missing_mount", "ollama_models_dir", "should lie on /m"),
+    "closed": ({"store": {"closed_parent": "/srv"}}, [], "closed_parent", "ollama_models_dir", "chmod a+x /srv"),
+    "somebody's store": ({"store": {"denied": True}}, [there("/m", "directory", owner="me")], "store_denied", "ollama_models_dir", "chown -R ollama /m"),
+    "a link as store": ({"store": {"denied": True}}, [there("/m", "link", target="/x")], "store_denied", "ollama_models_dir", "chown -R"),
+    "a disk with files": ({"store": {"denied": True, "has_entries": True}}, [there("/m", "directory")], "store_denied", "ollama_models_dir", "chown -R"),
+    "nftables": ({"door": {"error": "Operation not permitted"}}, [], "no_nftables", "ollama_firewall", "(Operation not permitted)"),
+    "names": ({"resolved": [{"name": "ui", "addresses": []}]}, [], "unresolved", "ollama_allowed_groups", "cannot resolve ui"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_the_host_cannot_do_is_refused(name):
+    changed, files, wanted, variable, words = REFUSALS[name]
+    made = decided(bare("linux", files=files, **changed), ollama_models_dir="/m")
+    assert [(problem.id, problem.variable) for problem in made.problems] == [(wanted, variable)] and words in made.problems[0].say
+    assert (made.files, made.changes) == ([], []), "nothing is planned for a host that is refused"
+
+
+def test_a_home_that_is_closed_does_not_close_the_store_in_it():
+    assert decided(bare("linux", store={"closed_parent": "/usr/share/ollama"})).problems == []
+
+
+def test_a_setting_that_fits_no_line_is_a_refusal_and_no_traceback():
+    made = decided(bare("linux"), ollama_environment={"A": None})
+    assert [(problem.id, problem.variable) for problem in made.problems] == [("environment_value", "ollama_environment")]
+
+
+def test_without_root_nothing_else_is_said():
+    made = decided({"schema": 1, "system": "linux", "is_root": False}, ollama_version="latest")
+    assert [problem.id for problem in made.problems] == ["not_root"] and "but me does not become root" in made.problems[0].say
+
+
+def test_wishes_are_refused_before_the_host_is():
+    made = decided(bare("linux", port_owner="nginx"), ollama_port=0)
+    assert [problem.id for problem in made.problems] == ["port"]
+
+
+def test_an_odd_look_names_the_host():
+    with pytest.raises(look_schema.BadLook, match=r"What here says of itself cannot be used: look.files is missing"):
+        decided({key: value for key, value in bare("linux").items() if key != "files"})
+
+
+# ---- what is written
+
+
+def content(path, look=None, **variables):
+    return {file.path: file for file in decided(look or bare("linux"), **variables).files}[path]
+
+
+def test_the_unit_says_who_where_and_behind_which_door():
+    text = content(linux.UNIT, bare("linux", display_vendors=["nvidia"]), ollama_user="llm", ollama_models_dir='/srv/a "b" 100%').content
+    assert 'ExecStart="/opt/ollama/current/bin/ollama" serve\nUser=llm\nGroup=llm\n' in text
+    assert 'RequiresMountsFor="/srv/a \\"b\\" 100%%"' in text and 'ReadWritePaths=/usr/share/ollama "/srv/a \\"b\\" 100%%"' in text
+    assert "Requires=llmfleet-ollama-door.service" in text and "Wants=llmfleet-ollama-gpu.service" in text and "ProtectHome=yes" in text
+    assert "llmfleet-ollama" not in content(linux.UNIT, ollama_host="127.0.0.1").content
+    assert 'ProtectHome=tmpfs\nBindPaths="/home/me/m"' in content(linux.UNIT, ollama_models_dir="/home/me/m").content
+
+
+def test_the_drop_in_quotes_values_and_hides_secrets():
+    file = content(linux.DROP_IN, ollama_environment={"A_TOKEN": 'a"b%c\\d'}, ollama_service_options={"Nice": 5, "X": False, "Y": ["a", ["b"], None]})
+    assert 'Environment="A_TOKEN=a\\"b%%c\\\\d"\n' in file.content and file.content.endswith("Nice=5\nX=no\nY=a\nY=b\n")
+    assert (file.mode, file.secret) == ("0600", True) and content(linux.DROP_IN).mode == "0644"
+
+
+def test_a_store_on_the_network_is_not_pruned():
+    assert decided(bare("linux", store={"filesystem": "nfs"})).environment["OLLAMA_NOPRUNE"] == "true"
+    assert "OLLAMA_NOPRUNE" not in decided(bare("linux", store={"filesystem": "ext2/ext3"})).environment
+
+
+def test_the_rules_admit_whom_they_name():
+    look = bare("linux", controller="10.9.9.9", resolved=[{"name": "ui", "addresses": ["fd00::2"]}])
+    text = content(linux.RULES, look, ollama_allowed_cidrs=["10.20.0.0/16"], ollama_port=11500).content
+    assert "elements = { 10.9.9.9, 10.20.0.0/16 }" in text and "elements = { fd00::2 }" in text and "tcp dport 11500 jump door" in text
+    assert "elements" not in content(linux.RULES).content
+
+
+def test_the_command_line_is_told_of_an_address_that_it_would_not_guess():
+    assert 'OLLAMA_HOST:-10.0.0.5:11434}"' in content(linux.PROFILE, ollama_host="10.0.0.5").content
+    assert linux.PROFILE not in [file.path for file in decided(bare("linux")).files]
+
+
+# ---- what the look is asked
+
+
+def test_the_look_is_asked_for_all_that_is_decided_from():
+    made, _problems = wish.read({"ollama_version": "0.32.15", "ollama_host": "::"}, "linux")
+    asked = linux.question(made, AROUND).to_dict()
+    assert asked["url"] == "http://[::1]:11434" and asked["settings"] == linux.DROP_IN and asked["models_dir"] == STORE
+    assert {entry["path"] for entry in BASE["files"]} <= set(asked["paths"]) and set(bare("linux")["tools"]) == set(asked["tools"])
+
+
+def test_the_result_is_plain_and_of_the_documented_shape():
+    made = decided(bare("linux")).to_dict()
+    assert sorted(made) == [
+        "addresses", "before", "changes", "door", "environment", "files", "problems", "release", "restart", "steps", "warnings",
+    ]
+    assert made["release"]["version"] == "0.32.15" and sorted(made["release"]["archives"][0]) == ["name", "proxy", "sha256", "url"]
+    assert made["files"][0]["path"] == linux.UNIT and made["files"][0]["differs"] is True
