@@ -164,8 +164,7 @@ COMMON = {
     )),
     # programs of others that fight for the port: paths
     "desktop_app": Text(null=True), "brew_service": Text(null=True),
-    # ---- what the API answers where our service listens now (own_listener), else at the wanted address: version; models of /api/tags; running of
-    # /api/ps; each null when it does not answer or was not asked
+    # ---- what the API answers at the wanted address: version; models of /api/tags; running of /api/ps; each null when it does not answer
     "api": Record({"version": Text(null=True), "models": Each(Record(), null=True), "running": Each(Record(), null=True)}),
     # what was proved of models on this host (llmfleet.fact); null without any
     "proofs": Record(null=True),

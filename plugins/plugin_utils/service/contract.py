@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What goes into the decision about a host's service, and what comes out of it; the same on Linux, macOS and Windows.
 
-    question(wish, around) -> Question             what the look must be asked      service/<system>.py
-    decide(wish, look, around) -> Service          what is to be done               service/<system>.py
+    path_problems(wish) -> [Problem]               paths that no look may be asked for    service/<system>.py, as all of these
+    question(wish, around) -> Question             what the look must be asked
+    not_root(around) -> Problem                    why nothing can be said at all
+    decide(wish, look, around) -> Service          what is to be done
 
 Nothing here knows Ansible, and nothing asks a host.
 """

@@ -6,10 +6,22 @@
 from __future__ import annotations
 
 from .. import look_schema
-from . import linux, wish
+from . import inventory, linux, wish
 from .contract import Service
 
 SYSTEMS = {"linux": linux}
+# Where the host itself does not tell from where the controller comes.
+UNTOLD = ("macos", "windows")
+
+
+def questions(variables, around):
+    """A Question for each system that a host may turn out to have. One for which the wishes cannot even be read is not asked; decide() says why."""
+    found = []
+    for name, system in SYSTEMS.items():
+        made, _problems = wish.read(variables, name)
+        if made and not system.path_problems(made):
+            found.append(system.question(made, around))
+    return found
 
 
 def decide(host, variables, look, around):
@@ -22,11 +34,13 @@ def decide(host, variables, look, around):
     made, problems = wish.read(variables, look["system"])
     problems = wish.platform_problems(look) + problems
     if made and made.state == "present":
-        problems += wish.problems(made, around)
+        problems += wish.problems(made, around) + system.path_problems(made)
     if problems:
         return Service(problems=problems)
     if made.state != "present":
         return Service(version=made.version)
+    if look["system"] in UNTOLD:
+        around = inventory.with_controller(made, around)
     decision = system.decide(made, look, around)
     decision.warnings = wish.warnings(made, around) + decision.warnings
     return decision

@@ -25,7 +25,7 @@ RULES = "/etc/llmfleet/ollama.nft"
 PROFILE = "/etc/profile.d/ollama.sh"
 CLI = "/usr/local/bin/ollama"
 HOME = "/usr/share/ollama"
-TABLE = "inet llmfleet_ollama"
+TABLE = "llmfleet_ollama"
 
 # Several servers may use a store on the network, and each would remove at its start what the others are pulling. Names of coreutils' stat.
 SHARED_FILESYSTEMS = ("afs", "ceph", "cifs", "fuseblk", "gpfs", "lustre", "nfs", "smb", "smb2", "v9fs")
@@ -46,6 +46,11 @@ class Paths:
         self.program, self.engine = posixpath.join(self.release, "bin/ollama"), posixpath.join(self.release, "lib/ollama/llama-server")
         # Names the stores of a move of the models, until the new one is proved and the old one empty.
         self.moving = posixpath.join(inside, ".moving")
+
+
+def path_problems(_wish):
+    """Paths that this system cannot carry: systemd quotes them all."""
+    return []
 
 
 def question(wish, around):
@@ -241,14 +246,11 @@ class _Decision:
     def restart(self):
         return not self.complete or self.link_differs or any(file.part == "service" for file in self.stale) or self.outdated
 
-    @property
-    def replaces(self):
-        """Would another server answer than before, or the same one with other settings?"""
-        return not self.complete or self.link_differs or any(file.part != "profile" for file in self.stale)
-
     def _before(self):
+        """The look asked the wanted address; a server that listens elsewhere has not told its version."""
         url = address.listener_url(self.look["own_listener"])
-        return {"version": self.look["api"]["version"] or "", "url": url} if url else None
+        version = self.look["api"]["version"] if url == self.addresses["local"] else None
+        return {"version": version or "", "url": url} if url else None
 
     def _steps(self):
         wish, look, paths = self.wish, self.look, self.paths

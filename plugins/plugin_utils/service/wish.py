@@ -22,11 +22,12 @@ PLACES = {
     "macos": {"install_dir": "/opt/ollama", "models_dir": "/opt/ollama/models", "user": "_ollama"},
     "windows": {"install_dir": "C:\\ollama", "models_dir": "C:\\ollama\\models", "user": "LOCAL SERVICE"},
 }
+_PLACED = ("install_dir", "models_dir", "user", "group")
 CHOICES = {"state": ("present", "absent"), "firewall": ("managed", "none")}
 _OUTSIDE = {"registry": "llm_registry"}
 
 
-class _Wrong(ValueError):
+class Wrong(ValueError):
     """A value of a type that nobody could mean; str() is what to write."""
 
 
@@ -36,32 +37,33 @@ def _bool(value):
         return True
     if word in FALSE_WORDS:
         return False
-    raise _Wrong("true or false")
+    raise Wrong("true or false")
 
 
 def _whole(value):
     if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value).strip()):
-        raise _Wrong("a whole number")
+        raise Wrong("a whole number")
     return int(value)
 
 
 def _text(value):
     if isinstance(value, (dict, list, tuple)):
-        raise _Wrong("one text")
+        raise Wrong("one text")
     return "" if value is None else str(value)
 
 
-def _list(value):
+def texts(value):
+    """A list of texts, also from one text with commas between them."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")] if value.strip() else []
     if not isinstance(value, (list, tuple)) or any(isinstance(entry, (dict, list, tuple)) or entry is None for entry in value):
-        raise _Wrong("a list of texts")
+        raise Wrong("a list of texts")
     return tuple(str(entry) for entry in value)
 
 
 def _dict(value):
     if not isinstance(value, dict):
-        raise _Wrong("names with values")
+        raise Wrong("names with values")
     return {str(name): entry for name, entry in value.items()}
 
 
@@ -73,7 +75,7 @@ def _move(value):
 
 _KINDS = {
     "purge": _bool, "accept_vulnerable_version": _bool, "accept_open_port": _bool, "admit_controller": _bool, "models_move": _move, "port": _whole,
-    "wait_seconds": _whole, "allowed_cidrs": _list, "allowed_groups": _list, "no_proxy": _list, "accelerators": _list,
+    "wait_seconds": _whole, "allowed_cidrs": texts, "allowed_groups": texts, "no_proxy": texts, "accelerators": texts,
     "environment": _dict, "plan_environment": _dict, "service_options": _dict,
 }
 NAMES = tuple(field.name for field in dataclasses.fields(Wish))
@@ -85,15 +87,15 @@ def variable(name):
 
 
 def read(variables, system):
-    """(Wish, problems) of public variables; those that are missing or null have their default. Without a Wish there are problems."""
+    """(Wish, problems) of public variables; what is missing or null, or an empty place, has its default. Without a Wish there are problems."""
     values, problems = dict(PLACES[system]), []
     for name in NAMES:
         given = variables.get(variable(name))
-        if given is None:
+        if given is None or (given == "" and name in _PLACED):
             continue
         try:
             values[name] = _KINDS.get(name, _text)(given)
-        except _Wrong as wanted:
+        except Wrong as wanted:
             problems.append(_refused(name, given, str(wanted)))
             continue
         if name in CHOICES and values[name] not in CHOICES[name]:

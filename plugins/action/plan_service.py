@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide on the controller what a host's Ollama needs: no connection to the host, no change."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
+
+HIDDEN = "(hidden)"
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, args = self.validate_argument_spec(
+            argument_spec={
+                "wish": {"type": "dict", "default": {}},
+                "look": {"type": "dict"},
+                "only_ask": {"type": "bool", "default": False},
+                "mirror_list": {"type": "str", "default": ""},
+                "fail_on_problem": {"type": "bool", "default": True},
+            }
+        )
+        wished = [name for name in inventory.VARIABLES if name in task_vars and name not in args["wish"]]
+        variables = {**{name: self._templar.template(task_vars[name]) for name in wished}, **args["wish"]}
+        near = inventory.around({**self._known(task_vars), **variables}, args["mirror_list"])
+        result["changed"] = False
+        if args["only_ask"]:
+            return dict(result, questions=[question.to_dict() for question in decide.questions(variables, near)])
+        look = args["look"] or task_vars.get("ansible_facts", {}).get("look")
+        if not look:
+            raise AnsibleActionFail("ansible_facts.look is missing: run llmfleet.ollama.look before the plan of the service")
+        try:
+            made = decide.decide(near.host, variables, look, near)
+        except look_schema.BadLook as odd:
+            raise AnsibleActionFail(str(odd)) from odd
+        return self._told(result, made, args["fail_on_problem"])
+
+    def _known(self, task_vars):
+        """What the inventory and the facts say beside the wishes."""
+        names = ("inventory_hostname", "ansible_host", "ansible_connection", "ansible_user", "ansible_facts")
+        known = {name: self._templar.template(task_vars[name]) for name in names if name in task_vars}
+        return dict(known, groups=task_vars.get("groups"), hostvars=task_vars.get("hostvars"))
+
+    @staticmethod
+    def _told(result, made, fail_on_problem):
+        service = made.to_dict()
+        if made.problems and fail_on_problem:
+            # Only the sentences: Ansible prints all of a failed result.
+            return dict(result, failed=True, msg=" ".join(problem.say for problem in made.problems), problems=service["problems"])
+        result.update(service=service, ansible_facts={"service_plan": public(service)}, msg="; ".join(made.changes) or "nothing to change")
+        if made.warnings:
+            result["warnings"] = made.warnings
+        if any(file.secret for file in made.files):
+            # With -v, Ansible prints a result.
+            result["_ansible_no_log"] = True
+        return result
+
+
+def public(service):
+    """The decision without what must not get into facts: a cache of facts is a file."""
+    secret = {entry["path"] for entry in service["files"] if entry["secret"]}
+    files = [dict(entry, content=HIDDEN) if entry["path"] in secret else entry for entry in service["files"]]
+    environment = {name: HIDDEN for name in service["environment"]} if secret else service["environment"]
+    return {**{name: value for name, value in service.items() if name != "steps"}, "files": files, "environment": environment}

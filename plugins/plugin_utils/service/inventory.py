@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Ansible knows of a host, as the decision takes it: its variables, its groups, its mirror."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+
+from . import address, release, wish
+from .contract import Around, Mirror, Wish
+
+VARIABLES = tuple(wish.variable(name) for name in wish.NAMES)
+
+
+def around(variables, listed=""):
+    """The Around of one host's variables, which are templated where they need it. listed: text of the mirror's sha256sum.txt of this release."""
+    host, groups, others = variables["inventory_hostname"], variables.get("groups") or {}, variables.get("hostvars") or {}
+    facts = variables.get("ansible_facts") or {}
+    members = {name for group in _allowed_groups(variables) for name in groups.get(group, ())}
+    mirror = release.mirror_of(_text(variables.get("llm_registry")), [_mirror(name, others[name]) for name in groups.get("model_mirror") or ()])
+    return Around(
+        host=host,
+        address=_text(variables.get("ansible_host")) or host,
+        connection=_text(variables.get("ansible_connection")) or "ssh",
+        account=_text(variables.get("ansible_user")),
+        groups=groups,
+        addresses={name: _text(others[name].get("ansible_host")) for name in members},
+        devices=(facts.get("vram") or {}).get("devices") or (),
+        gpu_models=[entry["name"] for entry in (facts.get("model_plan") or {}).get("models") or () if entry.get("placement") != "cpu"],
+        mirror=mirror and dataclasses.replace(mirror, holds=release.mirror_list(listed) if mirror.releases else {}),
+    )
+
+
+def _allowed_groups(variables):
+    given = variables.get("ollama_allowed_groups")
+    if given is None:
+        return Wish.allowed_groups
+    with contextlib.suppress(wish.Wrong):
+        return wish.texts(given)
+    # The decision refuses it by its name.
+    return ()
+
+
+def _text(value):
+    return "" if value is None else str(value)
+
+
+def _mirror(host, variables):
+    certificate = _text(variables.get("model_mirror_tls_certificate"))
+    names = variables.get("model_mirror_server_names")
+    return Mirror(
+        host=host,
+        address=_text(variables.get("ansible_host")),
+        store=_text(variables.get("model_mirror_store")) or Mirror.store,
+        certificate=certificate,
+        port=int(variables.get("model_mirror_port") or (443 if certificate else 80)),
+        server_names=None if names is None else tuple(map(str, names)),
+        releases=str(variables.get("model_mirror_releases", True)).lower() not in wish.FALSE_WORDS,
+    )
+
+
+def with_controller(made, near):
+    """The same, with the controller's address on the way to a host that is not told it: WinRM has no word for it, and sudo on a Mac hides it."""
+    if not (address.guarded(made) and made.admit_controller) or near.connection == "local":
+        return near
+    return dataclasses.replace(near, controller=source_address(near.address))
+
+
+def source_address(host):
+    """The address with which this machine reaches a host, '' where it knows no way. No packet is sent: a UDP socket that connects asks for the route."""
+    with contextlib.suppress(OSError):
+        found = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(found[0], socket.SOCK_DGRAM) as route:
+            route.connect(found[4])
+            return route.getsockname()[0].partition("%")[0]
+    return ""
