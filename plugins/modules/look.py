@@ -77,7 +77,8 @@ ansible_facts:
         system: linux
         is_root: true
         files: [{path: /opt/ollama/current, kind: link, target: 0.32.15}]
-        service: {path: /etc/systemd/system/ollama.service, loaded: true, running: true, pid: 812, started_at: 1795619487, needs_reload: false}
+        service: {path: /etc/systemd/system/ollama.service, loaded: true, enabled: true, running: true, pid: 812, started_at: 1795619487,
+                  needs_reload: false}
         port_owner: null
         own_listener: "*:11434"
         api: {version: 0.32.15, models: [{name: "llama3.2:1b", size: 1321098329}], running: []}

@@ -17,7 +17,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system impor
 VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
 GPU_GROUPS = ("render", "video")
 PROPERTIES = (
-    "FragmentPath", "LoadState", "ActiveState", "MainPID", "ExecMainStartTimestamp", "NeedDaemonReload", "Environment", "User",
+    "FragmentPath", "LoadState", "ActiveState", "MainPID", "ExecMainStartTimestamp", "NeedDaemonReload", "UnitFileState", "Environment",
+    "User",
 )
 NAMELESS = "a process without a name"
 
@@ -84,6 +85,7 @@ def service(properties):
     return {
         "path": properties.get("FragmentPath") or None,
         "loaded": properties.get("LoadState") == "loaded",
+        "enabled": properties["UnitFileState"] == "enabled" if properties.get("UnitFileState") else None,
         "running": properties.get("ActiveState") == "active",
         "pid": pid or None,
         "started_at": _seconds(properties.get("ExecMainStartTimestamp")) if pid else None,

@@ -51,6 +51,7 @@ def service(label, plist, programs=common.PATH, root=""):
     return {
         "path": plist if os.path.isfile(root + plist) else None,
         "loaded": loaded,
+        "enabled": None,
         "running": bool(loaded and re.search(r"^\s*state = running$", answer[1], re.M)),
         "pid": int(pid.group(1)) if pid else None,
         "started_at": None,

@@ -323,7 +323,11 @@ class _Decision:
             changes.append("let user %s use the GPUs (%s)" % (self.wish.user, ", ".join(steps["join_groups"])))
         changes += ["write %s" % file.path for file in self.stale]
         changes += [text for name, text in words.items() if steps[name]]
-        return changes + ["remove %s" % path for path in steps["remove"]]
+        changes += ["remove %s" % path for path in steps["remove"]]
+        if not changes and self.look["api"]["version"] != self.wish.version:
+            # The state of the unit proves nothing: another server may own the port, or this one be without an answer.
+            changes.append("prove that %s answers" % self.wish.version)
+        return changes
 
 
 def _unit_path(text):

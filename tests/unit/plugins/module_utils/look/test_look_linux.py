@@ -31,6 +31,7 @@ User=%s
 LoadState=%s
 ActiveState=active
 FragmentPath=/etc/systemd/system/ollama.service
+UnitFileState=enabled
 NeedDaemonReload=%s
 END"""
 
@@ -51,7 +52,7 @@ def test_nothing_is_there(machine):
     """A host without systemd, nftables, user and store is a whole look: the refusals that follow need every field."""
     found = machine.look(user="no-such-user")
     assert found["failed"] == [] and found["files"] == [] and found["proofs"] is None
-    assert found["service"] == {"path": None, "loaded": False, "running": False, "pid": None, "started_at": None, "needs_reload": False}
+    assert found["service"] == {"path": None, "loaded": False, "enabled": None, "running": False, "pid": None, "started_at": None, "needs_reload": False}
     assert found["door"] == {"error": None, "id": None} and found["port_owner"] is None and found["own_listener"] is None
     assert found["user"] == {"exists": False, "groups": []}
     assert found["install"]["releases"] == [] and found["install"]["moving"] is False and found["install"]["free_bytes"] > 0
@@ -99,7 +100,8 @@ def test_where_the_controller_comes_from(machine):
 def test_the_service(machine):
     systemd(machine, reload="yes")
     assert machine.look()["service"] == {
-        "path": "/etc/systemd/system/ollama.service", "loaded": True, "running": True, "pid": 4711, "started_at": 1795619487, "needs_reload": True,
+        "path": "/etc/systemd/system/ollama.service", "loaded": True, "enabled": True, "running": True, "pid": 4711, "started_at": 1795619487,
+        "needs_reload": True,
     }
 
 

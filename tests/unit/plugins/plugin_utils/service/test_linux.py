@@ -44,7 +44,7 @@ def converged(variables=None, **changed):
         files.append(there(linux.DOOR_ENABLED, "link", target="../llmfleet-ollama-door.service"))
     return bare("linux", **{
         "files": files, "service": running(), "user": {"exists": True, "groups": ["ollama", "render"]}, "gpu_groups": ["render"],
-        "own_listener": "0.0.0.0:11434", "api": {"version": made.version}, "door": {"id": made.door["id"]}, **changed,
+        "own_listener": made.addresses["bind"], "api": {"version": made.version}, "door": {"id": made.door["id"]}, **changed,
     })
 
 
@@ -76,7 +76,7 @@ WISHES = {
 def test_a_converged_host_has_nothing_to_do(name, vendors):
     made = decided(converged(WISHES[name], display_vendors=vendors), **WISHES[name])
     assert (made.problems, made.warnings, made.changes, made.restart, made.complete) == ([], [], [], False, True)
-    assert made.before == {"version": made.version, "url": "http://127.0.0.1:11434"}
+    assert made.before == {"version": made.version, "url": made.addresses["local"]}
 
 
 def test_a_bare_host_gets_everything():
@@ -114,6 +114,8 @@ DIFFERENCES = {
     "older than its release": (with_file(BASE, ARCHIVES, changed_at=201), ["restart ollama.service"]),
     "older than its link": (with_file(BASE, CURRENT, changed_at=201), ["restart ollama.service"]),
     "stopped": ({**BASE, "service": running(running=False)}, ["start ollama.service"]),
+    "no answer": ({**BASE, "api": {"version": None, "models": None, "running": None}}, ["prove that 0.32.15 answers"]),
+    "another version answers": ({**BASE, "api": {"version": "0.31.0", "models": None, "running": None}}, ["prove that 0.32.15 answers"]),
     "does not start with the host": ({**BASE, "service": running(enabled=False)}, ["start ollama.service"]),
     "no user": ({**BASE, "user": {"exists": False, "groups": []}}, ["create user ollama"]),
     "a new group of GPUs": ({**BASE, "gpu_groups": ["render", "video"]}, ["let user ollama use the GPUs (render, video)"]),
