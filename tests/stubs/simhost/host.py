@@ -85,6 +85,40 @@ class Host:
         """Which release is there; what the store holds is the module's own business (tests/unit/downloads)."""
         return {"release": args["release"] in self.files, "models": [], "filesystems": [{"path": path, **self.disk(path)} for path in args["filesystems"]]}
 
+    def look(self, asked):
+        """What one look says of this host, in the words of plugin_utils/look_schema.py. asked: a Question as a dict."""
+        install, models = asked["install_dir"], asked["models_dir"]
+        children = {name[len(install) + 1:].split(self.separator)[0] for name in self.under(install) if name != install}
+        try:
+            version = self.answer(asked["url"] + "/api/version")[1]["version"]
+        except Refused:
+            version = None
+        listener = self.state["server"] and self.state["server"]["environment"]["OLLAMA_HOST"]
+        return {
+            "schema": 1, "system": asked["system"], "display_vendors": [], "l4t": None, "observation": self.state.get("observation"),
+            "kernel": self.state["facts"]["ansible_kernel"],
+            "files": [self.looked_at(path, asked) for path in asked["paths"] if path in self.files],
+            "user": {"exists": False, "groups": []}, "gpu_groups": [],
+            "service": {**dict.fromkeys(("path", "enabled", "pid", "started_at")), **dict.fromkeys(("loaded", "running", "needs_reload"), False)},
+            "port_owner": self.state["machine"].get("port_owner"), "own_listener": listener, "controller": None, "tools": [],
+            "resolved": [{"name": name, "addresses": [self.state["names"][name]]} for name in asked["names"]],
+            "install": {
+                **self.place_of(install), "releases": sorted(name for name in children if name[0].isdigit()), "moving": asked["moving"] in self.files,
+            },
+            "store": {
+                **self.place_of(models), "ownerless_volume": None, "closed_parent": None, "denied": False, "has_entries": False, "other_stores": [],
+                "manifests": None,
+            },
+            "desktop_app": self.state["machine"].get("desktop_app"), "brew_service": None,
+            "api": {"version": version, "models": None, "running": None}, "proofs": None, "failed": [],
+        }
+
+    def looked_at(self, path, asked):
+        entry = self.files[path]
+        told = dict.fromkeys(("mode", "owner", "group", "sha256", "target", "changed_at", "size_bytes", "protected", "granted"))
+        told.update({key: entry[key] for key in ("mode", "owner", "group", "sha256", "target") if key in entry})
+        return {"path": path, "kind": entry["type"], **told}
+
     # -- files ------------------------------------------------------------------------------------------------------
     @property
     def files(self):

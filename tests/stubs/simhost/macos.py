@@ -45,6 +45,40 @@ class MacOS(Host):
         size = self.state["machine"]["free_kib"] * 1024
         return {"mount_point": "/", "fstype": "apfs", "total_bytes": 2 * size, "free_bytes": size}
 
+    def place_of(self, path):
+        volume = "/".join(path.split("/")[:3])
+        lost = path.startswith("/Volumes/") and volume not in self.files
+        return {"missing_mount": volume if lost else None, "filesystem": "apfs", "free_bytes": self.state["machine"]["free_kib"] * 1024}
+
+    def look(self, asked):
+        machine, pf, loaded, models = self.state["machine"], self.state["pf"], self.state["loaded"], asked["models_dir"]
+        if not machine["is_root"]:
+            return {"schema": 1, "system": "macos", "is_root": False}
+        seen = super().look(asked)
+        seen.update(
+            architecture="arm64" if machine["apple_silicon"] else "x86_64", os_name="macOS", service_manager="launchd", is_root=True,
+            os_version=self.state["facts"]["ansible_distribution_version"], brew_service=machine.get("brew_service"),
+            user={"exists": asked["user"] in self.state["users"], "groups": []},
+            door={
+                "loaded": asked["door"] in loaded, "enabled": self.pf_enabled, "calls_us": pf["calls_us"],
+                "rules": len(pf["anchors"].get("com.apple/" + asked["door"], [])),
+            },
+        )
+        seen["service"].update(path=loaded.get(asked["service"]), loaded=asked["service"] in loaded, running=bool(self.state["server"]))
+        seen["store"].update(
+            ownerless_volume=next((volume for volume in machine.get("ownerless", []) if models.startswith(volume + "/")), None),
+            closed_parent=self.closed_parent(models, asked["user"]) or None,
+            other_stores=[{"path": store, "size_bytes": None} for store in self.other_stores(asked["install_dir"], models, asked["service"])],
+        )
+        return seen
+
+    def looked_at(self, path, asked):
+        told = super().looked_at(path, asked)
+        if told["kind"] != "link":
+            # What nobody changed belongs to root.
+            told.update(mode=told["mode"] or ("0755" if told["kind"] == "directory" else "0644"), owner=told["owner"] or "root", group=told["group"] or "wheel")
+        return told
+
     # -- files ------------------------------------------------------------------------------------------------------
     def owned(self, args):
         for kind, known in (("owner", self.state["users"]), ("group", self.state["groups"])):

@@ -38,6 +38,38 @@ class Windows(Host):
             return {"error": f"Could not find the drive '{path[:3]}'."}
         return {"mount_point": path[:3], "fstype": drive["format"], "total_bytes": 2 * drive["free_bytes"], "free_bytes": drive["free_bytes"]}
 
+    def place_of(self, path):
+        drive = self.state["drives"].get(path[:1].upper())
+        if not drive:
+            return {"missing_mount": path[:3], "filesystem": None, "free_bytes": None}
+        return {"missing_mount": None, "filesystem": drive["format"], "free_bytes": drive["free_bytes"]}
+
+    def look(self, asked):
+        machine, firewall = self.state["machine"], self.state["firewall"]
+        if not machine["is_admin"]:
+            return {"schema": 1, "system": "windows", "is_root": False}
+        seen = super().look(asked)
+        task = dict(self.state["tasks"].get("\\llmfleet\\" + asked["service"]) or {})
+        state = task.pop("state", None)
+        seen.update(
+            {key: machine[key] for key in ("architecture", "os_name", "os_build", "is_server")}, is_root=True, service_manager="windows",
+            os_version=self.state["facts"]["ansible_kernel"], display_vendors=machine["accelerators"],
+            port_excluded=any(low <= asked["port"] <= high for low, high in machine["excluded_ports"]),
+            task=task or None, on_path=asked["install_dir"] + "\\current" in self.state["path"],
+            machine_ollama_host=self.state["environment"].get("OLLAMA_HOST"),
+            door={"off": firewall["off"], "rule": firewall["rules"].get(asked["door"])},
+        )
+        seen["service"].update(path=asked["service"] if task else None, loaded=bool(task), running=state == "Running")
+        other = self.other_store(self.files.get(asked["settings"]), asked["models_dir"])
+        seen["store"]["other_stores"] = [{"path": other["path"], "size_bytes": other["bytes"]}] if other else []
+        return seen
+
+    def looked_at(self, path, asked):
+        rights = self.files[path].get("acl", {})
+        told = super().looked_at(path, asked)
+        told.update(owner=rights.get("owner"), protected=rights.get("protected", False), granted=self.may_write(path, asked["user"]))
+        return told
+
     # -- files ------------------------------------------------------------------------------------------------------
     def write(self, path, **entry):
         if self.check and self.parent(path) not in self.files:

@@ -51,6 +51,7 @@ def host_of(stage, tmp_path):
         host = system(path)
         play = Play(platform, state, **given)
         play.variables["__ollama_seen"] = (seen_windows if platform == "windows" else seen_macos)(host, play)
+        play.look = host.look(play.question().to_dict())
         host.close()
         return play
 
