@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from .. import look_schema
-from . import inventory, linux, wish
+from . import inventory, linux, macos, windows, wish
 from .contract import Service
 
-SYSTEMS = {"linux": linux}
+SYSTEMS = {"linux": linux, "macos": macos, "windows": windows}
+# What goes away with the service. A file on Linux says itself whether it is ours, and is asked then (tasks/linux/absent.yml).
+REMOVALS = {"macos": macos.remove, "windows": windows.remove}
 # Where the host itself does not tell from where the controller comes.
 UNTOLD = ("macos", "windows")
 
@@ -33,12 +35,12 @@ def decide(host, variables, look, around):
         return Service(problems=[system.not_root(around)])
     made, problems = wish.read(variables, look["system"])
     problems = wish.platform_problems(look) + problems
-    if made and made.state == "present":
-        problems += wish.problems(made, around) + system.path_problems(made)
+    if made:
+        problems += (wish.problems(made, around) if made.state == "present" else []) + system.path_problems(made)
     if problems:
         return Service(problems=problems)
     if made.state != "present":
-        return Service(version=made.version)
+        return REMOVALS[look["system"]](made, look) if look["system"] in REMOVALS else Service(version=made.version)
     if look["system"] in UNTOLD:
         around = inventory.with_controller(made, around)
     decision = system.decide(made, look, around)

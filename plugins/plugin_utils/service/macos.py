@@ -107,7 +107,7 @@ class _Decision:
         self.addresses, self.guarded = address.addresses(wish, around), address.guarded(wish)
 
     def made(self):
-        problems = path_problems(self.wish)
+        problems, self.environment = [], {}
         try:
             self.environment = environment.wanted(self.wish, self.addresses["bind"], {"HOME": self.places["home"]})
         except environment.BadSetting as wrong:
@@ -316,4 +316,4 @@ def remove(wish, look):
         *((path in files or path in releases, "remove %s" % path) for path in paths),
         (steps["remove_user"], "remove user %s" % wish.user),
     ]
-    return Service(problems=path_problems(wish), version=wish.version, steps=steps, changes=[sentence for needed, sentence in said if needed])
+    return Service(version=wish.version, steps=steps, changes=[sentence for needed, sentence in said if needed])

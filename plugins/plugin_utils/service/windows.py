@@ -107,7 +107,7 @@ class _Decision:
         self.ours = _ours(self.files, wish.install_dir)
 
     def made(self):
-        problems, self.environment = path_problems(self.wish), {}
+        problems, self.environment = [], {}
         try:
             self.environment = environment.wanted(self.wish, self.addresses["bind"], {"USERPROFILE": self.places["home"]})
         except environment.BadSetting as wrong:
@@ -358,4 +358,4 @@ def remove(wish, look):
         (look["on_path"], "take %s off the machine's PATH" % places["current"]), (steps["remove_machine_host"], "remove the machine's OLLAMA_HOST"),
         *((path in files or path in releases, "remove %s" % path) for path in paths),
     ]
-    return Service(problems=path_problems(wish), version=wish.version, steps=steps, changes=[sentence for needed, sentence in said if needed])
+    return Service(version=wish.version, steps=steps, changes=[sentence for needed, sentence in said if needed])

@@ -153,11 +153,6 @@ REFUSED = {
         {}, {"environment": {"OLLAMA_NOPRUNE": "perhaps"}}, "ollama_environment",
         "ollama_environment: OLLAMA_NOPRUNE is a switch, but its value is 'perhaps'; write true or false.",
     ),
-    "path_letters": (
-        {}, {"models_dir": "D:\\Modèles"}, "ollama_models_dir",
-        'ollama_models_dir is "D:\\Modèles"; write a directory on a drive, of ASCII letters, digits, spaces and _.+- only, such as D:\\ollama, because the '
-        "launcher and the model runner fail on others.",
-    ),
 }
 
 
@@ -178,8 +173,8 @@ def test_without_an_administrator_nothing_else_is_said():
 
 def test_several_faults_are_told_at_once():
     """A fleet is repaired in one round, not one fault at a time."""
-    made = decide(host(port_owner="nginx", port_excluded=True, os_build=14393), wishing(install_dir="C:\\a&b"))
-    assert [problem.id for problem in made.problems] == ["path_letters", "system_old", "port_taken", "port_excluded"]
+    made = decide(host(port_owner="nginx", port_excluded=True, os_build=14393), wishing(environment={"A": None}))
+    assert [problem.id for problem in made.problems] == ["environment_value", "system_old", "port_taken", "port_excluded"]
 
 
 # Each would be refused by a check that looks at less.
@@ -205,11 +200,18 @@ def test_what_is_no_fault_is_not_refused(name):
 
 
 @pytest.mark.parametrize(
-    "path", ["C:\\ollama ", "D:\\my  models", "D:\\a&b", "D:models", "D:\\models\\", "\\\\server\\share\\models", "D:\\100%models", "/opt/ollama"],
+    "path",
+    [
+        "C:\\ollama ", "D:\\my  models", "D:\\Modèles", "D:\\a&b", "D:models", "D:\\models\\", "\\\\server\\share\\models", "D:\\100%models",
+        "/opt/ollama",
+    ],
 )
 def test_paths_that_cmd_cannot_carry_are_named(path):
-    (problem,) = windows.path_problems(wishing(models_dir=path))
-    assert problem.variable == "ollama_models_dir" and problem.say.startswith(f'ollama_models_dir is "{path}"; write ')
+    assert windows.path_problems(wishing(models_dir=path)) == [Problem(
+        "path_letters", "ollama_models_dir",
+        f'ollama_models_dir is "{path}"; write a directory on a drive, of ASCII letters, digits, spaces and _.+- only, such as D:\\ollama, because the '
+        "launcher and the model runner fail on others.",
+    )]
 
 
 def test_a_bare_host_gets_everything_in_this_order():
