@@ -217,6 +217,16 @@ def misplaced(model, server, where):
     )
 
 
+def unanswered(model, server, error):
+    """Why there is no answer, and the way out: of /api/show by urllib, of the chat by openai. A gateway's 404 for /api/ps says nothing of the model."""
+    if getattr(error, "status_code", None) == 404 or (getattr(error, "code", None) == 404 and str(error.url).endswith("/api/show")):
+        return "%s is not on %s; run site.yml, which brings it." % (model, server)
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, OSError):
+        return "%s does not answer on %s: %s; start Ollama there, or run site.yml." % (model, server, reason.strerror or reason)
+    return "%s does not answer on %s: %s" % (model, server, error)
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
@@ -276,7 +286,7 @@ def main():
                 result.update(tokens_per_second=speed, speed_source="ollama")
         where = place(ask("/api/ps"), model)
     except (openai.OpenAIError, OSError, ValueError, http.client.HTTPException) as error:
-        module.fail_json(msg="%s does not answer on %s: %s" % (model, server, error), **result)
+        module.fail_json(msg=unanswered(model, server, error), **result)
     if where is None:
         module.fail_json(msg="%s answered on %s, but /api/ps does not name it: it was unloaded at once." % (model, server), **result)
     result.update(where)

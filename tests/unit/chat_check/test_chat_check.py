@@ -31,7 +31,7 @@ class Server:
         self.capabilities = ["completion"]
         self.usage, self.loaded, self.asked, self.keys, self.heat = True, False, [], set(), []
         self.size, self.size_vram, self.pause = 2 * GIB, 2 * GIB, 0.02
-        self.loading = 0.0
+        self.loading, self.absent = 0.0, ""
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -53,9 +53,9 @@ class Server:
         self.keys.add(request.headers["Authorization"])
         if "chat" in request.path:
             self.heat.append(body.get("options", body).get("temperature"))
-        if request.path == "/v1/chat/completions":
+        if request.path == "/v1/chat/completions" and not self.absent:
             return self.stream(request, body)
-        told = {
+        told = None if request.path.endswith(self.absent or "nothing") else {
             "/api/show": {} if self.capabilities is None else {"capabilities": self.capabilities},
             "/api/ps": {"models": [{"name": "m:1b", "size": self.size, "size_vram": self.size_vram, "context_length": 4096}] if self.loaded else []},
             "/api/chat": self.own,
@@ -197,4 +197,18 @@ def test_a_silent_server_is_named(check, server):
     server.httpd.shutdown()
     server.httpd.server_close()
     told = check()
-    assert told["failed"] and server.url in told["msg"]
+    assert told["failed"] and told["msg"].endswith("does not answer on %s: Connection refused; start Ollama there, or run site.yml." % server.url), told["msg"]
+
+
+def test_a_gateway_without_ollamas_api_does_not_pass_for_one_without_the_model(check, server):
+    server.absent = "/api/ps"
+    told = check(embedding=False)
+    assert told["failed"] and "run site.yml" not in told["msg"] and "404" in told["msg"], told["msg"]
+
+
+@pytest.mark.parametrize("embedding", [None, False])
+def test_a_model_that_is_not_there_is_told_as_such(check, server, embedding):
+    """Known to be one that chats, the model is missed by the client of OpenAI, else by /api/show: two libraries, one sentence."""
+    server.absent = "/completions" if embedding is False else "/show"
+    told = check(embedding=embedding)
+    assert told["failed"] and told["msg"].endswith("is not on %s; run site.yml, which brings it." % server.url), told["msg"]

@@ -147,7 +147,7 @@ def answers_of(plan, *, seconds=0.38, rate=41.25):
     for model, proof in zip(plan["models"], store_of(plan)["proved"], strict=True):
         told = {
             "ansible_loop_var": "verify_model",
-            "verify_model": model,
+            "verify_model": model["name"],
             "answer": "" if model["embedding"] else "Hello! It is a pleasure to meet you.",
             "only_thoughts": False,
             "loaded_before": True,
