@@ -14,7 +14,7 @@ description:
   - Sets C(ansible_facts.vram), as M(llmfleet.ollama.vram_facts) does, and C(ansible_facts.look), which says what is there of Ollama.
     That is files and links, service, listeners, door, users, programs, disks, the model store, what was proved of models, and what the API answers.
   - One shape on Linux, macOS and Windows. Nothing else has to be gathered beside it.
-  - Runs M(llmfleet.ollama.look_probe) or C(win_look_probe) on the host, once, and checks the answer on the controller.
+  - Runs M(llmfleet.ollama.look_probe) or M(llmfleet.ollama.win_look_probe) on the host, once, and checks the answer on the controller.
     One that is incomplete, or was given by another release of the collection, is refused in one sentence that names the host and the field.
   - Texts that somebody on the host may have written come without control characters, and no task may take them for a path or a template.
   - Changes nothing. A dead share, a name server or a driver that does not answer costs what it would have said, within O(timeout).
@@ -32,6 +32,7 @@ attributes:
     platforms: posix, windows
 seealso:
   - module: llmfleet.ollama.look_probe
+  - module: llmfleet.ollama.win_look_probe
   - module: llmfleet.ollama.vram_facts
 """
 

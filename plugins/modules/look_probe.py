@@ -18,7 +18,7 @@ description:
 extends_documentation_fragment: [llmfleet.ollama.probe, llmfleet.ollama.look, llmfleet.ollama.read_only]
 attributes:
   platform:
-    description: Linux and macOS; on Windows C(win_look_probe) does the same.
+    description: Linux and macOS; on Windows M(llmfleet.ollama.win_look_probe) does the same.
     support: full
     platforms: posix
 seealso:

@@ -26,6 +26,7 @@ namespace Ansible.Basic {
     }
 }
 '@
+Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath '..\..\plugins\module_utils\VramProbe.psm1')
 . (Join-Path -Path $PSScriptRoot -ChildPath '..\..\plugins\modules\win_vram_probe.ps1')
 $json = ConvertTo-Json -InputObject ([Ansible.Basic.AnsibleModule]::Last.Result.observation) -Depth 10
 [System.IO.File]::WriteAllText($OutFile, $json)

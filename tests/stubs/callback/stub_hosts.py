@@ -6,7 +6,8 @@
 
 * Modules of ansible.builtin cannot be shadowed by a collection path: calls of role ollama, and what the playbooks read, become
   llmfleet_stubs.builtin.*. What a scenario's own plays do stays real.
-* The probes of vram_facts answer with the machine's recorded observation, first_contact with its facts; a wait for a server asks the simulated one.
+* The probes of vram_facts and look answer with the machine's recorded observation and its state, first_contact with its facts; a wait for a
+  server asks the simulated one.
 * A module that `followed` runs is its stub, and over at once: the following itself is tested in tests/unit/progress.
 * Module ollama_models runs for real, in this machine's Python instead of the Mac's: the Mac's loopback is its `ansible_host`, and its
   file of local facts lies beside its state.
@@ -37,7 +38,8 @@ ROLE = "ollama"
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 OF_HOST = {
     "ansible.builtin.setup", "llmfleet.ollama.download_probe",
-    "llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe", "llmfleet.ollama.ollama_store_move", "llmfleet.ollama.wait_for_server",
+    "llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe", "llmfleet.ollama.look_probe", "llmfleet.ollama.win_look_probe",
+    "llmfleet.ollama.ollama_store_move", "llmfleet.ollama.wait_for_server",
 }
 
 

@@ -32,6 +32,8 @@ class Host:
     """State of one simulated host, locked for the length of one module run."""
 
     separator = "/"
+    # As look_schema calls it.
+    system = ""
 
     def __init__(self, path, check=False):
         self.path = Path(path)
@@ -85,6 +87,14 @@ class Host:
         """Which release is there; what the store holds is the module's own business (tests/unit/downloads)."""
         return {"release": args["release"] in self.files, "models": [], "filesystems": [{"path": path, **self.disk(path)} for path in args["filesystems"]]}
 
+    def look_probe(self, args):
+        """The look as module look_probe or win_look_probe gives it, with the recorded observation of this machine."""
+        look = self.look(next(asked for asked in args["questions"] if asked["system"] == self.system))
+        filesystems = [{"path": path, **self.disk(path)} for path in args["filesystems"]]
+        return {"look": {**look, "observation": {**self.state.get("observation", {}), "filesystems": filesystems}}}
+
+    win_look_probe = look_probe
+
     def look(self, asked):
         """What one look says of this host, in the words of plugin_utils/look_schema.py. asked: a Question as a dict."""
         install, models = asked["install_dir"], asked["models_dir"]
@@ -110,7 +120,7 @@ class Host:
                 "manifests": None,
             },
             "desktop_app": self.state["machine"].get("desktop_app"), "brew_service": None,
-            "api": {"version": version, "models": None, "running": None}, "proofs": None, "failed": [],
+            "api": {"version": version, "models": None, "running": None}, "proofs": self.proofs(), "failed": [],
         }
 
     def looked_at(self, path, asked):

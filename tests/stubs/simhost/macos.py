@@ -32,6 +32,8 @@ class Failed(Exception):
 
 
 class MacOS(Host):
+    system = "macos"
+
     def setup(self, args):
         local = {"llmfleet": json.loads(self.local_facts.read_text(encoding="utf-8"))} if self.local_facts.exists() else {}
         return {"ansible_facts": {**self.state["facts"], "ansible_local": local}}
@@ -40,6 +42,9 @@ class MacOS(Host):
     def local_facts(self):
         """/etc/ansible/facts.d/llmfleet.fact: the real module ollama_models writes it beside the state (callback/stub_hosts.py)."""
         return self.path.with_suffix(".facts")
+
+    def proofs(self):
+        return json.loads(self.local_facts.read_text(encoding="utf-8")).get("proofs") if self.local_facts.exists() else None
 
     def disk(self, path):
         size = self.state["machine"]["free_kib"] * 1024

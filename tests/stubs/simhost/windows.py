@@ -10,6 +10,7 @@ The scripts of the role are recognised by their hash, so an edited script stops 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 
 from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.host import Host, Refused, sha256
@@ -23,6 +24,7 @@ SETTING = re.compile(r'^set "(?P<name>\w+)=(?P<value>.*)"$')
 
 class Windows(Host):
     separator = "\\"
+    system = "windows"
 
     def call(self, name, args, given):
         if self.state["machine"].get("no_powershell"):
@@ -31,6 +33,10 @@ class Windows(Host):
             self.note(name, given, result)
             return result
         return super().call(name, args, given)
+
+    def proofs(self):
+        remembered = self.files.get("C:\\ProgramData\\llmfleet.fact")
+        return json.loads(remembered["text"]).get("proofs") if remembered else None
 
     def disk(self, path):
         drive = self.state["drives"].get(path[:1])

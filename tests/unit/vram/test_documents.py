@@ -22,7 +22,9 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators impor
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import cli, constants, observe
 
 ROOT = pathlib.Path(__file__).parents[3]
-SCRIPT = ROOT / "plugins/modules/win_vram_probe.ps1"
+MODULE = ROOT / "plugins/modules/win_vram_probe.ps1"
+# What win_vram_probe and win_look_probe share.
+SCRIPT = ROOT / "plugins/module_utils/VramProbe.psm1"
 SCHEMA = json.loads((ROOT / "plugins/module_utils/accelerators/vram.schema.json").read_text(encoding="utf-8"))
 
 
@@ -35,9 +37,9 @@ def test_options(name):
     assert documented == observe.ARGUMENTS
 
 
-def tree():
+def tree(script):
     parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
-    return parser.parse(SCRIPT.read_bytes()).root_node
+    return parser.parse(script.read_bytes()).root_node
 
 
 def nodes(node):
@@ -46,8 +48,9 @@ def nodes(node):
         yield from nodes(child)
 
 
-def test_powershell_is_powershell():
-    root = tree()
+@pytest.mark.parametrize("script", [MODULE, SCRIPT], ids=lambda path: path.name)
+def test_powershell_is_powershell(script):
+    root = tree(script)
     wrong = [(node.start_point[0] + 1, node.type) for node in nodes(root) if node.type == "ERROR" or node.is_missing]
     assert not root.has_error and wrong == []
 
@@ -71,6 +74,7 @@ def test_powershell_and_python_ask_alike():
     pieces = [piece for piece in re.findall(r"'([^']*)'", text) if "memory." in piece or piece.startswith("index,")]
     assert pieces[0] + pieces[1] == cli.SMI_FIELDS and pieces[0] + pieces[2] == cli.SMI_OLD_FIELDS
     assert [name for name in constants.VISIBILITY if f"'{name}'" not in text] == []
+    text = MODULE.read_text(encoding="utf-8")
     spec = text[text.index("$spec") : text.index("$module =")]
     assert re.findall(r"^\s{8}(\w+) = @\{", spec, re.MULTILINE) == list(observe.ARGUMENTS)
     assert all(spec.count(f"'{choice}'") == 2 for choice in observe.GATHER)

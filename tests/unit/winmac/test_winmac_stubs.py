@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
 from ansible.modules import command
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,21 @@ def test_a_command_in_check_mode_answers_as_the_real_module(creates, stage, tmp_
     said = mac.command(args)
     mac.close()
     assert said == {name: real[name] for name in ("rc", "changed", "skipped") if name in real}
+
+
+@pytest.mark.parametrize("platform", ["windows", "macos"])
+def test_a_simulated_host_is_looked_at_as_a_real_one(stage, host_of, tmp_path, platform):
+    """By the same schema; else the scenario would prove the role against a look that no host gives."""
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(stage.new_state(platform)), encoding="utf-8")
+    _module, system = stage.simulated(platform)
+    host = system(path)
+    answer = host.call(f"llmfleet.ollama.{'win_' if platform == 'windows' else ''}look_probe", {
+        "questions": [host_of(platform).question().to_dict()], "filesystems": ["C:\\x" if platform == "windows" else "/x"],
+    }, {})
+    host.close()
+    assert answer["changed"] is False and answer["look"]["observation"]["filesystems"][0]["free_bytes"] > 0
+    assert look_schema.complaint("here", answer["look"]) is None
 
 
 def test_nothing_in_a_recording_is_a_secret(stage):

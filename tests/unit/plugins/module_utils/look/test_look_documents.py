@@ -29,7 +29,7 @@ def options(documented):
     return plain
 
 
-@pytest.mark.parametrize("name", ["look.py", "look_probe.py"])
+@pytest.mark.parametrize("name", ["look.py", "look_probe.py", "win_look_probe.yml"])
 def test_options(name):
     documentation = get_docstring(str(ROOT / "plugins/modules" / name), fragment_loader, is_module=True)[0]
     assert options(documentation["options"]) == host.ARGUMENTS

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# The functions of the Windows probe, taken out of the script as the parser sees them, under PowerShell 5.1 with Pester 5.
+# The functions of the Windows probe, taken out of their module as the parser sees them, under PowerShell 5.1 with Pester 5.
 # What they collect is judged in Python; here only the collecting is tested.
 
 BeforeAll {
-    $path = Join-Path -Path $PSScriptRoot -ChildPath '..\..\plugins\modules\win_vram_probe.ps1'
+    $path = Join-Path -Path $PSScriptRoot -ChildPath '..\..\plugins\module_utils\VramProbe.psm1'
     $errors = $null
     $script = [System.Management.Automation.Language.Parser]::ParseFile($path, [ref]$null, [ref]$errors)
     $errors | Should -BeNullOrEmpty
