@@ -85,3 +85,9 @@ def test_each_difference_has_a_reason_and_a_test_of_the_default(row):
     assert row["reason"]
     path, _colons, name = row["tested_by"].partition("::")
     assert re.search(rf"^def {re.escape(name)}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), row["tested_by"]
+
+
+def test_the_hosts_of_the_example_pull_from_its_mirror():
+    """Who copies the example would fill a mirror for nobody, and read so in a warning."""
+    mirrors = _read("inventories/example/hosts.yml")["all"]["children"]["model_mirror"]["hosts"]
+    assert yaml.safe_load(EXAMPLE)["llm_registry"] in ["http://" + host["ansible_host"] for host in mirrors.values()]

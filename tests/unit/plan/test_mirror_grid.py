@@ -368,6 +368,16 @@ def test_an_upstream_that_nobody_reaches_leaves_the_catalogue_with_one_sentence(
     assert "(model_mirror_upstream of hub) answers neither this machine (does not answer:" in told and "nor hub (Ansible does not reach it:" in told
 
 
+def test_a_web_server_on_the_mirrors_port_is_not_called_a_mirror_that_lacks_the_model(tmp_path, behind_the_hub):
+    """Whoever reads why the catalogue had to do must look for the right thing on that host."""
+    _address, hub, _runs, _proxy = behind_the_hub
+    hub.update(model_mirror_upstream="http://nowhere.invalid", ansible_connection="ssh", ansible_port=9)
+    with Server(foreign=page).served() as mirror:
+        hosts = {"known": HOSTS["known"]}
+        code, told, _plans = plan(tmp_path, fleet(hosts, {"hub": {**hub, "model_mirror_port": mirror.port}}, llm_registry=mirror.url))
+    assert code == 0 and "since hub (llm_registry, port %d) answers, but not as a mirror does, and http://nowhere.invalid" % mirror.port in told, told
+
+
 def test_a_python_that_does_not_start_on_the_hub_is_named(tmp_path, behind_the_hub):
     """Ansible's own words for it, "No start of json char found", name neither the cause nor the variable."""
     _address, hub, _runs, _proxy = behind_the_hub

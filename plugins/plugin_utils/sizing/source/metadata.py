@@ -110,7 +110,7 @@ class Headers:
         except RegistryError as problem:
             if problem.final and not problem.missing:
                 raise  # it holds the model, and no other copy could be sized either
-            return None, problem.silent or ("does not hold it yet" if problem.missing else "is not served by that mirror")
+            return None, problem.silent or ("does not hold it yet" if problem.missing else "answers, but not as a mirror does")
 
     # -- the registry at the end
 
