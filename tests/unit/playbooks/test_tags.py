@@ -38,6 +38,7 @@ LISTED = {
         ("Fill the mirror with what the new plans name", MIRROR | MODELS),
         ("Take the smaller plan that fits what was measured", MODELS),
         ("Run Open WebUI", PAGE),
+        ("Say where to go", PAGE),
     ],
     "upgrade.yml": [
         ("Plan", SERVICE | MODELS | MIRROR),
