@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import contact
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.first_module import run_first
 
 
 class ActionModule(ActionBase):
@@ -30,25 +29,4 @@ class ActionModule(ActionBase):
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
         )
-        try:
-            result = setup.run(task_vars=task_vars)
-        except AnsibleConnectionFailure:
-            # A host that is off is unreachable, which Ansible tells by itself.
-            raise
-        except AnsibleError as error:
-            sentence = self._why(task_vars, str(error), "", None, {})
-            if sentence:
-                raise AnsibleActionFail(sentence) from None
-            raise
-        if result.get("failed") or result.get("rc"):
-            found = result.get("ansible_facts") or {}
-            errors = str(result.get("module_stderr") or "")
-            sentence = self._why(task_vars, str(result.get("msg") or ""), errors, result.get("rc"), found)
-            if sentence:
-                # Without the traceback and the empty output that would be shown beside it.
-                return {"failed": True, "changed": False, "msg": sentence}
-        return result
-
-    @staticmethod
-    def _why(task_vars, message, errors, code, found):
-        return contact.why(task_vars.get("inventory_hostname", "the host"), message, errors, code, contact.python_of(task_vars, found))
+        return run_first(lambda: setup.run(task_vars=task_vars), task_vars)

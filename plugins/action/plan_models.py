@@ -10,6 +10,7 @@ import time
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import spills
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
                 "models": {"type": "list", "elements": "raw", "required": True},
                 "policy": {"type": "dict", "default": {}},
                 "vram": {"type": "dict"},
-                "ollama_version": {"type": "str", "default": "0.32.15"},
+                "ollama_version": {"type": "str", "default": OLLAMA_VERSION},
                 "metadata_sources": {"type": "list", "elements": "str", "default": list(plan.SOURCES)},
                 "registry": {"type": "str", "default": ""},
                 "filesystem": {"type": "path"},

@@ -39,7 +39,7 @@ options:
         type: str
         required: true
       models_dir:
-        description: The model store.
+        description: The model store. Its disk and that of O(questions[].install_dir) are measured as those of O(filesystems) are.
         type: str
         required: true
       service:

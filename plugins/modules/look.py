@@ -13,12 +13,25 @@ author: [llmfleet authors (@llmfleet)]
 description:
   - Sets C(ansible_facts.vram), as M(llmfleet.ollama.vram_facts) does, and C(ansible_facts.look), which says what is there of Ollama.
     That is files and links, service, listeners, door, users, programs, disks, the model store, what was proved of models, and what the API answers.
-  - One shape on Linux, macOS and Windows. Nothing else has to be gathered beside it.
+  - One shape on Linux, macOS and Windows. Nothing else has to be gathered beside it; C(system), C(architecture), C(kernel), C(service_mgr),
+    C(distribution_version), and C(os_family) of Macs and Windows, are set under their usual names where nobody has gathered them.
+  - Where it is the first module of a run and the host's Python or privileges keep it from working, the failure names the variable to set.
   - Runs M(llmfleet.ollama.look_probe) or M(llmfleet.ollama.win_look_probe) on the host, once, and checks the answer on the controller.
     One that is incomplete, or was given by another release of the collection, is refused in one sentence that names the host and the field.
   - Texts that somebody on the host may have written come without control characters, and no task may take them for a path or a template.
   - Changes nothing. A dead share, a name server or a driver that does not answer costs what it would have said, within O(timeout).
 extends_documentation_fragment: [llmfleet.ollama.probe, llmfleet.ollama.look, llmfleet.ollama.read_only]
+options:
+  questions:
+    description:
+      - What a host is asked, one entry for each system that it may have; which one it has shows on the host.
+      - Without it the action asks what M(llmfleet.ollama.plan_service) needs, by the host's own variables.
+    required: false
+  wish:
+    description:
+      - Variables of role C(ollama) and C(llm_registry), by their names, from which the questions follow. Those that are not given are the host's own.
+    type: dict
+    default: {}
 attributes:
   action:
     description: It is an action, which picks the module for the host's system.
@@ -37,9 +50,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Look at the host, at what role ollama will need to know of it
   llmfleet.ollama.look:
-    filesystems: [/usr/share/ollama/.ollama/models]
+
+- name: Look at a Linux host, at what is listed here
+  llmfleet.ollama.look:
     questions:
       - system: linux
         user: ollama

@@ -443,13 +443,20 @@ function Get-DisplayVendor {
         ForEach-Object { $vendors[$Matches[1]] } | Sort-Object -Unique
 }
 
+$options = @{
+    timeout = $module.Params.timeout
+    gather = $module.Params.gather
+    topology = $module.Params.topology
+    allow_cli = $module.Params.allow_cli
+    filesystems = @(@($module.Params.filesystems) + $question.models_dir + $question.install_dir | Where-Object { $_ } | Select-Object -Unique)
+}
 $identity = [Security.Principal.WindowsIdentity]::GetCurrent()
 $principal = New-Object -TypeName Security.Principal.WindowsPrincipal -ArgumentList $identity
 $look = @{
     schema = 1
     system = 'windows'
     is_root = $principal.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
-    observation = Get-VramObservation -Options $module.Params
+    observation = Get-VramObservation -Options $options
 }
 $module.Result.look = $look
 if (-not $look.is_root) {

@@ -353,11 +353,16 @@ def walk_api(emit, settled, url, seconds=5):
         emit({"silent": str(silent)})
 
 
+def _is(value, kind):
+    # Python counts true among the numbers.
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
 def _entries(answer):
     rows = answer.get("models")
     # Ollama writes null for an empty list.
     rows = [row for row in rows if isinstance(row, dict)][:MOST] if isinstance(rows, list) else []
-    return [{name: row[name] for name, kind in API_FIELDS.items() if type(row.get(name)) is kind} for row in rows]
+    return [{name: row[name] for name, kind in API_FIELDS.items() if _is(row.get(name), kind)} for row in rows]
 
 
 # -- the whole -----------------------------------------------------------------------------------------------------------

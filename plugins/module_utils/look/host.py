@@ -96,6 +96,7 @@ def look(params, uname=None, root="", programs=common.PATH, paths=None):
         from ansible_collections.llmfleet.ollama.plugins.module_utils.look import macos as reader
     began = time.monotonic()
     options = {name: params[name] for name in PROBE}
+    options["filesystems"] = list(dict.fromkeys(params["filesystems"] + [question["models_dir"], question["install_dir"]]))
     found = {}
 
     def meanwhile():

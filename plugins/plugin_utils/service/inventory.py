@@ -13,6 +13,16 @@ from . import address, release, wish
 from .contract import Around, Mirror, Wish
 
 VARIABLES = tuple(wish.variable(name) for name in wish.NAMES)
+_KNOWN = ("inventory_hostname", "ansible_host", "ansible_connection", "ansible_user", "ansible_facts")
+
+
+def of_host(task_vars, template, wishes, listed=""):
+    """(public variables, Around) of the host of a task. template: makes the value of a variable; wishes: variables that are given otherwise."""
+    variables = {name: template(task_vars[name]) for name in VARIABLES if name in task_vars and name not in wishes}
+    variables.update(wishes)
+    known = {name: template(task_vars[name]) for name in _KNOWN if name in task_vars}
+    known.update(groups=task_vars.get("groups"), hostvars=task_vars.get("hostvars"))
+    return variables, around({**known, **variables}, listed)
 
 
 def around(variables, listed=""):

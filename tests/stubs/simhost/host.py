@@ -89,8 +89,9 @@ class Host:
 
     def look_probe(self, args):
         """The look as module look_probe or win_look_probe gives it, with the recorded observation of this machine."""
-        look = self.look(next(asked for asked in args["questions"] if asked["system"] == self.system))
-        filesystems = [{"path": path, **self.disk(path)} for path in args["filesystems"]]
+        asked = next(asked for asked in args["questions"] if asked["system"] == self.system)
+        look, paths = self.look(asked), dict.fromkeys([*args["filesystems"], asked["models_dir"], asked["install_dir"]])
+        filesystems = [{"path": path, **self.disk(path)} for path in paths]
         return {"look": {**look, "observation": {**self.state.get("observation", {}), "filesystems": filesystems}}}
 
     win_look_probe = look_probe

@@ -23,15 +23,16 @@ LOST = {"observation_version": 1, "system": "Linux", "nvml": {"driver": {"rc": 0
 def run(monkeypatch):
     """run(answer, **arguments) -> (result, what was executed)"""
 
-    def act(answer, windows=False, verbosity=0):
+    def act(answer, windows=False, verbosity=0, questions=QUESTIONS, **variables):
         plugin = action.ActionModule.__new__(action.ActionModule)
         plugin._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(_IS_WINDOWS=windows))
         plugin._display = types.SimpleNamespace(verbosity=verbosity)
         executed = []
-        plugin.validate_argument_spec = lambda argument_spec: (None, {"questions": list(QUESTIONS), "timeout": 7})
+        plugin.validate_argument_spec = lambda argument_spec: (None, {"questions": questions and list(questions), "wish": {}, "timeout": 7})
         plugin._execute_module = lambda **called: executed.append(called) or answer
         monkeypatch.setattr(action.ActionBase, "run", lambda self, tmp, task_vars: {})
-        return plugin.run(task_vars={"inventory_hostname": "gpu1"}), executed
+        plugin._templar = types.SimpleNamespace(template=lambda value: value)
+        return plugin.run(task_vars={"inventory_hostname": "gpu1", "groups": {}, "hostvars": {}, **variables}), executed
 
     return act
 
@@ -44,7 +45,7 @@ def test_one_module_run(run, windows, module, systems):
     result, executed = run({"look": bare("windows" if windows else "linux")}, windows=windows)
     assert [called["module_name"] for called in executed] == ["llmfleet.ollama." + module]
     assert executed[0]["module_args"] == {"questions": [{"system": system} for system in systems], "timeout": 7}
-    assert result["changed"] is False and set(result["ansible_facts"]) == {"vram", "look"}
+    assert result["changed"] is False and {"vram", "look"} < set(result["ansible_facts"])
 
 
 def test_facts(run):
@@ -55,6 +56,30 @@ def test_facts(run):
     assert facts["vram"]["system_memory"] == {"total_bytes": 2048, "available_bytes": 1024}
     assert "reboot the host" in result["warnings"][0] and "observation" not in result
     assert facts["look"] == bare("linux")
+
+
+def test_what_is_asked_follows_from_the_inventory(run):
+    """A task without options asks what the decision will need; before a role is loaded, its defaults are missing."""
+    asked = run({"look": bare("linux")}, questions=None)[1][0]["module_args"]["questions"]
+    assert [(entry["system"], entry["models_dir"]) for entry in asked] == [
+        ("linux", "/usr/share/ollama/.ollama/models"), ("macos", "/opt/ollama/models"),
+    ]
+    asked = run({"look": bare("linux")}, questions=None, ollama_models_dir="/srv/m", ollama_port="8080")[1][0]["module_args"]["questions"]
+    assert {(entry["models_dir"], entry["port"], entry["url"]) for entry in asked} == {("/srv/m", 8080, "http://127.0.0.1:8080")}
+
+
+def test_usual_facts(run):
+    """Tasks that ask for the system need no setup; what a setup said is not overwritten by less."""
+    facts = run({"look": bare("windows")})[0]["ansible_facts"]
+    assert (facts["os_family"], facts["architecture"], facts["distribution_version"]) == ("Windows", "AMD64", "10.0.20348")
+    facts = run({"look": bare("linux")}, ansible_facts={"distribution_version": "13.1"})[0]["ansible_facts"]
+    assert facts["service_mgr"] == "systemd" and "os_family" not in facts and "distribution_version" not in facts
+
+
+def test_the_first_module_of_a_run(run):
+    """A forgotten password of sudo is a sentence with its variable, not one of sudo's."""
+    failed = {"failed": True, "msg": "Missing sudo password", "rc": 1}
+    assert "ansible_become_password" in run(failed)[0]["msg"]
 
 
 def test_the_observation_is_shown_to_those_who_debug(run):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
+from ansible_collections.llmfleet.ollama.plugins.action import look
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import host
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Question
@@ -29,10 +30,10 @@ def options(documented):
     return plain
 
 
-@pytest.mark.parametrize("name", ["look.py", "look_probe.py", "win_look_probe.yml"])
-def test_options(name):
+@pytest.mark.parametrize(("name", "spec"), [("look.py", look.SPEC), ("look_probe.py", host.ARGUMENTS), ("win_look_probe.yml", host.ARGUMENTS)])
+def test_options(name, spec):
     documentation = get_docstring(str(ROOT / "plugins/modules" / name), fragment_loader, is_module=True)[0]
-    assert options(documentation["options"]) == host.ARGUMENTS
+    assert options(documentation["options"]) == spec
 
 
 def test_questions():

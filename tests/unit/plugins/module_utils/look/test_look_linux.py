@@ -310,6 +310,12 @@ def test_a_user_that_cannot_enter(machine, tmp_path, monkeypatch):
     assert os.geteuid() == 0, "this process is still who it was"
 
 
+def test_the_disks_of_release_and_models_are_measured(machine):
+    """The plan asks the fact vram for the room of the store, whatever the task listed."""
+    machine.folder("opt/ollama")
+    assert [row["path"] for row in machine.look()["observation"]["filesystems"]] == ["/srv/models", "/opt/ollama"]
+
+
 def test_tools_and_names(machine):
     """A name that nobody knows admits nobody and is told so; it costs the others nothing."""
     machine.tool("zstd", "exit 0")
