@@ -667,8 +667,14 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
         "ok": not errors,
         "errors": errors,
         "warnings": warnings,
-        "summary": "; ".join("%s: %s" % (entry["name"], entry["reason"]) for entry in entries) or "no model is wanted",
+        "summary": "; ".join(_told(entry) for entry in entries) or "no model is wanted",
     }
+
+
+def _told(entry):
+    """Which model a reason speaks of; that of a fixed tag begins with its name."""
+    reason = entry["reason"]
+    return reason if reason.startswith(entry["name"] + " ") else "%s: %s" % (entry["name"], reason)
 
 
 def _names(chosen):
