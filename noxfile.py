@@ -62,7 +62,7 @@ def python_of(version: str) -> str | None:
 
 
 def imports_of(path: Path) -> set:
-    """Every module that a test imports, and those that its neighbours import which it imports."""
+    """Every module that a test imports, and those that its neighbours and helpers of tests/support import which it imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -70,9 +70,10 @@ def imports_of(path: Path) -> set:
         elif isinstance(node, ast.ImportFrom):
             names |= {"%s.%s" % (node.module, alias.name) for alias in node.names}
     for name in list(names):
-        neighbour = path.parent / (name.split(".")[0] + ".py")
-        if neighbour.exists() and neighbour != path:
-            names |= imports_of(neighbour)
+        first, _dot, rest = name.partition(".")
+        helper = ROOT / "tests" / "support" / (rest.split(".")[0] + ".py") if first == "support" else path.parent / (first + ".py")
+        if helper.exists() and helper != path:
+            names |= imports_of(helper)
     return names
 
 

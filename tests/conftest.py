@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+# Their assertions say what they compare, as those of the tests do.
+pytest.register_assert_rewrite("support")
+
 MISSING = "not to be had here: "
 
 

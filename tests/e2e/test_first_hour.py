@@ -13,7 +13,9 @@ import re
 import fresh_machine
 
 # Pure Python, one that starts Ansible, and some that want a compiler: the three kinds of unit tests.
-CHOSEN = "tests/unit/accelerators/test_machines.py tests/unit/vram/test_playbook.py tests/unit/vram/test_bindings.py"
+CHOSEN = " ".join(
+    "tests/unit/plugins/module_utils/%s.py" % name for name in ("accelerators/test_machines", "probe/test_probe_playbook", "probe/test_bindings")
+)
 
 
 def test_unit_tests_by_somebody_without_root():

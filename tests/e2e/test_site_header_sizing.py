@@ -19,11 +19,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-import full_size
-import headers
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from fleet import HOSTS, OUTPUT, ROOT, Run, ask, enter
+from support import full_size, headers
 
 NAME, MIRROR, REGISTRY, STORAGE = "lab-headers", "172.30.77.20", "172.30.77.21", "172.30.77.22"
 MIB = 1 << 20

@@ -4,7 +4,7 @@
 """Plans through a mirror on a real host: not there yet, behind Debian's default site, deployed, purged.
 
 The registry behind it has full-size models (holes for weights) and a name that only the mirror's host knows, as where the planning machine has no way
-out. tests/unit/plan/test_mirror_grid.py goes through the whole grid on the loopback; deleted, nothing would show that role, purge, nginx and
+out. tests/unit/playbooks/test_mirror_grid.py goes through the whole grid on the loopback; deleted, nothing would show that role, purge, nginx and
 Ansible's own connection to the mirror's host agree with it.
 """
 
@@ -17,10 +17,9 @@ import sys
 import time
 from pathlib import Path
 
-import full_size
-import headers
 import pytest
 from fleet import OUTPUT, ROOT, enter
+from support import full_size, headers
 
 NAME, HUB, REGISTRY = "lab-planned", "172.30.77.23", "172.30.77.24"
 UPSTREAM = "http://registry.full"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The oracle's builds, and the table of differences at the end of the run.
 
-LLMFLEET_ORACLE_RECORD=tests/unit/sizing/recorded_dry_runs.csv keeps what llama.cpp said for the unit tests, which do without it.
+LLMFLEET_ORACLE_RECORD=tests/unit/plugins/plugin_utils/sizing/model/recorded_dry_runs.csv keeps what llama.cpp said for the unit tests, which do without it.
 """
 
 from __future__ import annotations

@@ -11,14 +11,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 
-import headers
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
-
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "sizing"))
-import loopback_registry
+from support import headers, loopback_registry
 
 MIB = 1024**2
 

@@ -8,12 +8,12 @@ Without this the formulas would only agree with the reading of a source; with it
 
 from __future__ import annotations
 
-import headers
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
+from support import headers
 
 MIB = 1024**2
 EXACT = 0.0151  # MiB: the dry run prints two decimals

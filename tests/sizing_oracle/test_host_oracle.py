@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import stat
 
-import headers
 import oracle
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
@@ -19,6 +18,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llam
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
+from support import headers
 
 MIB = 1024**2
 # The package has the server's code without its command line: this reads the few options that the oracle gives.

@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 
-import headers
 import oracle
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
@@ -22,9 +21,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llam
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
-
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "sizing"))
-import loopback_registry
+from support import headers, loopback_registry
 
 MIB = 1024**2
 MODELS = {model.label: model for model in headers.models()}

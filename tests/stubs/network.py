@@ -7,7 +7,7 @@
     network.py MIRROR PLATFORM:HOST:ADDRESS...
 
 Whether somebody answers on a host, to whom, with which version and which settings is read from the host's state at each request: a
-stopped service or a closed door is silence. The answers are those of tests/unit/ollama_models/fake_ollama.py; no model is behind them.
+stopped service or a closed door is silence. The answers are those of tests/support/fake_ollama.py; no model is behind them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import threading
 
 import stage
 
-sys.path.insert(0, str(stage.PROJECT / "tests/unit/ollama_models"))
+sys.path.insert(0, str(stage.PROJECT / "tests"))
 
-from fake_ollama import FakeOllama, FakeRegistry, model_blobs  # noqa: E402
+from support.fake_ollama import FakeOllama, FakeRegistry, model_blobs  # noqa: E402
 
 TAGS = ("1.5b", "7b", "8b", "14b", "32b", "70b")
 

@@ -30,7 +30,7 @@ PROJECT = HERE.parents[1]
 # Of one scenario: two of them may run at once.
 CACHE = Path(os.environ.get("LLMFLEET_STUBS", PROJECT / ".cache/stubs"))
 ROLE_FILES = PROJECT / "roles/ollama/files"
-MACHINES = PROJECT / "tests/unit/accelerators/machines"
+MACHINES = PROJECT / "tests/unit/plugins/module_utils/accelerators/machines"
 SCRIPTS = {"windows": "*.ps1", "macos": "*.sh"}
 BASE = "http://releases.test"
 GIB = 2**30

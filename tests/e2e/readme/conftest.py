@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-for folder in ("tests/support", "tests/e2e", "lab"):
+for folder in ("tests/e2e", "lab"):
     sys.path.append(str(ROOT / folder))
 
 import fresh

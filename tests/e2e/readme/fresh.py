@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from documents import ROOT, Block, blocks
 from llmfleet_lab import engine, hosts, images
+from support.documents import ROOT, Block, blocks
 
 RECAP = re.compile(r"^(\S+)\s+: (ok=.*unreachable=.*)$", re.MULTILINE)
 LAB = {host.name: host for host in hosts.HOSTS}

@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-import documents
 import fresh_machine
 import pytest
 import upstream
 from fresh import Person, readme_command
+from support import documents
 
 pytestmark = pytest.mark.long
 

@@ -13,12 +13,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import documents
-import full_size
-import headers
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from llmfleet_lab import engine, upstream
 from llmfleet_lab.common import CACHE, ROOT, is_made, mark_made, recipe
+from support import documents, full_size, headers
 
 NAME, ADDRESS = "readme-upstream", "172.30.77.179"
 REGISTRY, RELEASES = f"http://{ADDRESS}", "http://releases.readme"  # by address, since the planning machine asks it too and has no name for it

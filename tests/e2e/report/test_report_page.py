@@ -10,23 +10,18 @@ filter, sorting or printing could be dead, and every other test would still pass
 from __future__ import annotations
 
 import base64
-import pathlib
 import re
 import shutil
-import sys
 
 import pytest
-
-ROOT = pathlib.Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT / "tests/unit/report"))
-
-import recorded_runs as runs
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import page
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
+from support import ROOT
+from support import recorded_runs as runs
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 assert CHROMIUM and DRIVER, "needs chromium and chromedriver: apt-get install chromium chromium-driver"

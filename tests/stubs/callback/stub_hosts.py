@@ -8,7 +8,7 @@
   llmfleet_stubs.builtin.*. What a scenario's own plays do stays real.
 * The probes of vram_facts and look answer with the machine's recorded observation and its state, first_contact with its facts; a wait for a
   server asks the simulated one.
-* A module that `followed` runs is its stub, and over at once: the following itself is tested in tests/unit/progress.
+* A module that `followed` runs is its stub, and over at once: the following itself is tested in tests/unit/plugins/action.
 * Module ollama_models runs for real, in this machine's Python instead of the Mac's: the Mac's loopback is its `ansible_host`, and its
   file of local facts lies beside its state.
 

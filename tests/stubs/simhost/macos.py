@@ -182,7 +182,7 @@ class MacOS(Host):
         if args["creates"] and self.under(args["creates"]):
             return {"changed": False, "rc": 0, "stdout": "skipped, since it exists"}
         if self.check:
-            # As the real module answers; it runs nothing. tests/unit/winmac compares the two: with rc null, cores before 2.21 fail the task.
+            # As the real module answers; it runs nothing. tests/unit/roles/ollama/winmac compares the two: with rc null, cores before 2.21 fail the task.
             return {"rc": 0, "changed": True} if args["creates"] else {"rc": 0, "changed": False, "skipped": True}
         if script == "fetch.sh":
             return self.fetch(*argv[4:])
@@ -206,7 +206,7 @@ class MacOS(Host):
         return {"changed": True, "rc": 0, "stdout": output, "stdout_lines": output.splitlines(), "stderr": ""}
 
     def fetch(self, install, version, base, checksum, needs_server):
-        """What fetch.sh does; the script itself runs for real in tests/unit/winmac."""
+        """What fetch.sh does; the script itself runs for real in tests/unit/roles/ollama/winmac."""
         url = f"{base}/v{version}/ollama-darwin.tgz"
         item = self.download(url)
         wanted = checksum.removeprefix("sha256:") or f"{base}/v{version}/sha256sum.txt"
@@ -222,7 +222,7 @@ class MacOS(Host):
         return {"rc": 0, "changed": True, "stderr": "", "stdout": ""}
 
     def door(self, action, anchor, rules, keep):
-        """What door.sh does; the script itself runs for real in tests/unit/winmac."""
+        """What door.sh does; the script itself runs for real in tests/unit/roles/ollama/winmac."""
         pf = self.state["pf"]
         token = self.files.get(keep, {}).get("text", "")
         if action == "hold":
@@ -258,7 +258,7 @@ class MacOS(Host):
         raise Refused(f"launchctl {argv[1]} is not simulated")
 
     def run_load(self, argv):
-        """What load.sh does; the script itself runs for real in tests/unit/winmac."""
+        """What load.sh does; the script itself runs for real in tests/unit/roles/ollama/winmac."""
         self.load(argv[4])
 
     # -- launchd ----------------------------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ class MacOS(Host):
         self.files[store + "/blobs/sha256-" + "0" * 64] = {"type": "file", "owner": "_ollama", "text": "", "sha256": sha256("")}
 
     def ollama_store_move(self, args):
-        """What the real module does, tests/unit/ollama_models; here, that the role calls it at the right moments."""
+        """What the real module does, tests/unit/plugins/module_utils/models; here, that the role calls it at the right moments."""
         stores = [store for store in args["sources"] if self.blobs(store)]
         if args["state"] == "judged":
             if stores and args["word"] == "refuse":

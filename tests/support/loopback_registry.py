@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A registry on the loopback that serves sparse files by range, and the plan playbook run against it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+
+from support import ROOT
+
+GIB = 1024**3
+MODEL = "application/vnd.ollama.image.model"
+
+
+def digest(text):
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+class Registry:
+    """manifests: '/v2/library/model/manifests/tag' -> bytes or function(handler); blobs: digest -> path of a file or function(handler)."""
+
+    def __init__(self):
+        self.manifests, self.blobs, self.requests, self.sent = {}, {}, [], 0
+        self.url = None
+
+    def add(self, model, tag, path, config=None):
+        """A model whose file lies at `path`; a hole of gigabytes is not hashed, so its digest is made from its name."""
+        size, blob = os.path.getsize(path), digest(path)
+        document = json.dumps(config or {"model_format": "gguf", "file_type": "F16"}).encode()
+        self.blobs[blob], self.blobs[digest(path + "c")] = path, document
+        self.manifests["/v2/library/%s/manifests/%s" % (model, tag)] = json.dumps(
+            {
+                "schemaVersion": 2,
+                "config": {"digest": digest(path + "c"), "size": len(document)},
+                "layers": [{"mediaType": MODEL, "digest": blob, "size": size}],
+            }
+        ).encode()
+        return blob
+
+    def handler(self):
+        registry = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_args):
+                pass
+
+            def do_GET(self):
+                registry.requests.append(self.path)
+                found = registry.manifests.get(self.path) or registry.blobs.get(self.path.rsplit("/", 1)[-1])
+                if callable(found):
+                    return found(self)
+                if isinstance(found, str):
+                    return self.part(found)
+                return self.answer(200 if found is not None else 404, found or b"")
+
+            def part(self, path):
+                size = os.path.getsize(path)
+                first, end = 0, size - 1
+                if self.headers.get("Range"):
+                    first, end = (int(number) for number in self.headers["Range"][6:].split("-"))
+                with open(path, "rb") as stream:
+                    stream.seek(first)
+                    body = stream.read(min(end, size - 1) - first + 1)
+                self.answer(206, body, {"Content-Range": "bytes %d-%d/%d" % (first, first + len(body) - 1, size)})
+
+            def answer(self, status, body=b"", more=None):
+                self.send_response(status)
+                for key, value in dict(more or {}, **{"Content-Length": str(len(body))}).items():
+                    self.send_header(key, value)
+                self.end_headers()
+                self.wfile.write(body)
+                registry.sent += len(body)
+
+        return Handler
+
+
+@contextlib.contextmanager
+def served(registry):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), registry.handler())
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    registry.url = "http://127.0.0.1:%d" % server.server_address[1]
+    yield registry
+    server.shutdown()
+    server.server_close()
+
+
+def plan(folder, hosts, environment=None, own=None, **variables):
+    """playbooks/plan.yml for hosts {name: GiB of its one card}, own: variables of single hosts -> (exit status, text of the terminal, plans by host)."""
+    cards = {}
+    for name, gib in hosts.items():
+        card = {"index": 0, "name": "card", "vendor": "nvidia", "uuid": name, "memory_usable_bytes": int(gib * GIB)}
+        cards[name] = dict({"llm_vram_override": {"devices": [card]}}, **(own or {}).get(name, {}))
+    inventory, output = folder / "hosts.json", folder / "plan.json"
+    inventory.write_text(json.dumps({"all": {"children": {"ollama": {"hosts": cards, "vars": variables}}}}))
+    output.unlink(missing_ok=True)
+    surroundings = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), LLMFLEET_REPORT_DIR="", ANSIBLE_FORKS="2", ANSIBLE_NOCOLOR="1")
+    command = [sys.executable, "-m", "ansible", "playbook", "playbooks/plan.yml", "-i", str(inventory), "-e", "llm_plan_output=%s" % output]
+    done = subprocess.run(
+        command, cwd=ROOT, env=dict(surroundings, **(environment or {})), capture_output=True, text=True, timeout=300, check=False
+    )
+    # A terminal folds lines; what a person reads does not depend on where.
+    told = " ".join((done.stdout + done.stderr).split())
+    return done.returncode, told, json.loads(output.read_text()) if output.exists() else {}

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/plan.yml with full-size models behind a mirror that serves ranges, as on a real network.
+
+Without this test the parts could work alone and the plan still size from the catalogue, or read gigabytes. The blobs are sparse files: a real head
+with its tensor table, and a hole of the model's size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from support import ROOT, headers
+
+GIB = 1024**3
+MODELS = {"8b": "qwen3-8b", "14b": "qwen2-14b", "32b": "qwen2-32b", "1.5b": "qwen2-1.5b", "7b": "qwen2-7b"}
+FIND = {model.label: model for model in headers.models()}
+
+
+class Mirror:
+    """The paths that nginx serves over a model store, and what left it."""
+
+    def __init__(self, folder):
+        self.folder, self.manifests, self.blobs, self.sent, self.requests = folder, {}, {}, 0, 0
+        for tag, label in MODELS.items():
+            path = FIND[label].write(os.path.join(folder, tag + ".gguf"))
+            size = os.path.getsize(path)
+            digest = "sha256:" + hashlib.sha256(tag.encode()).hexdigest()  # a hole of 30 GB is not hashed here
+            self.blobs[digest] = path
+            config = json.dumps({"model_format": "gguf", "file_type": "F16"}).encode()
+            config_path = os.path.join(folder, tag + ".json")
+            with open(config_path, "wb") as stream:
+                stream.write(config)
+            config_digest = "sha256:" + hashlib.sha256(tag.encode() + b"c").hexdigest()
+            self.blobs[config_digest] = config_path
+            self.manifests[tag] = json.dumps(
+                {
+                    "schemaVersion": 2,
+                    "config": {"digest": config_digest, "size": len(config)},
+                    "layers": [{"mediaType": "application/vnd.ollama.image.model", "digest": digest, "size": size}],
+                }
+            ).encode()
+
+    def handler(self):
+        mirror = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_args):
+                pass
+
+            def do_GET(self):
+                mirror.requests += 1
+                last = self.path.rsplit("/", 1)[-1]
+                if "/manifests/" in self.path:
+                    return self.answer(200 if last in mirror.manifests else 404, mirror.manifests.get(last, b""))
+                path = mirror.blobs[last]
+                first, end = 0, os.path.getsize(path) - 1
+                if self.headers.get("Range"):
+                    first, end = (int(part) for part in self.headers["Range"][6:].split("-"))
+                with open(path, "rb") as stream:
+                    stream.seek(first)
+                    body = stream.read(end - first + 1)
+                whole = {"Content-Range": "bytes %d-%d/%d" % (first, first + len(body) - 1, os.path.getsize(path))}
+                return self.answer(206, body, whole) if self.headers.get("Range") else self.answer(200, body)
+
+            def answer(self, status, body, more=None):
+                self.send_response(status)
+                for key, value in dict(more or {}, **{"Content-Length": str(len(body))}).items():
+                    self.send_header(key, value)
+                self.end_headers()
+                self.wfile.write(body)
+                mirror.sent += len(body)
+
+        return Handler
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    (tmp_path / "store").mkdir()
+    made = Mirror(str(tmp_path / "store"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), made.handler())
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    made.url = "http://127.0.0.1:%d" % server.server_address[1]
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+def play(tmp_path, mirror):
+    cards = {
+        "small": {"index": 0, "name": "RTX 3060", "vendor": "nvidia", "uuid": "a", "memory_usable_bytes": 12 * GIB},
+        "large": {"index": 0, "name": "RTX 3090", "vendor": "nvidia", "uuid": "b", "memory_usable_bytes": 40 * GIB},
+    }
+    hosts = {name: {"llm_vram_override": {"devices": [card]}, "ansible_host": "192.0.2.1"} for name, card in cards.items()}
+    variables = {
+        "llm_models": [{"family": "deepseek-r1", "context": 4096, "quantizations": ["Q4_K_M"]}],
+        "llm_metadata_sources": ["header", "catalogue"],
+        "llm_registry": mirror.url,
+    }
+    inventory = tmp_path / "hosts.json"
+    inventory.write_text(json.dumps({"all": {"children": {"ollama": {"hosts": hosts, "vars": variables}}}}))
+    output = tmp_path / "plan.json"
+    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"), LLMFLEET_REPORT_DIR="", ANSIBLE_FORKS="2")
+    command = [sys.executable, "-m", "ansible", "playbook", "playbooks/plan.yml", "-i", str(inventory), "-e", "llm_plan_output=%s" % output]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(output.read_text())
+
+
+def test_the_fleet_is_sized_from_headers_once(tmp_path, mirror):
+    plans = play(tmp_path, mirror)
+    # The mirror's files hold 16-bit weights: by their headers a 12 GiB card takes none of the larger ones that the catalogue would promise.
+    small, large = plans["small"]["models"][0], plans["large"]["models"][0]
+    assert (small["source"], large["source"]) == ("header", "header")
+    assert small["tag"] == "1.5b" and large["tag"] == "14b"
+    assert any(row["name"] == "deepseek-r1:14b" and row["short_by_bytes"] > 10 * GIB for row in plans["small"]["rejected"])
+    assert mirror.sent < 16 * 1024**2 * len(MODELS)
+    heads = sum(os.path.getsize(path) for path in mirror.blobs.values())
+    assert heads > 100 * GIB  # and nobody read them
+    before = mirror.requests
+    assert play(tmp_path, mirror) == plans and mirror.requests == before  # a warm cache opens no connection
+
+
+def test_a_playbook_asks_for_metadata_and_memory(tmp_path, mirror):
+    """Lookup and filter under their public names, as a playbook writes them; and the refusal in one sentence."""
+    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"))
+
+    def debug(name):
+        text = "{{ (lookup('llmfleet.ollama.model_metadata', '%s', registry='%s', sources=['header'])" % (name, mirror.url)
+        text += " | llmfleet.ollama.model_memory(context=8192, ubatch=512)).kv_cache_bytes | llmfleet.ollama.gib }}"
+        command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "ansible.builtin.debug", "-a", json.dumps({"msg": text})]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    done = debug("deepseek-r1:14b")
+    assert "1.5 GiB" in done.stdout, done.stdout + done.stderr
+    refused = debug("deepseek-r1:15b")
+    assert refused.returncode and "deepseek-r1:15b does not exist at %s" % mirror.url in " ".join(refused.stdout.split())

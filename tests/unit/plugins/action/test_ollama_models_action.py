@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The side that a person sees: one module run on a calm host, lines of progress on a busy one, and the controller's side for Windows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible_collections.llmfleet.ollama.plugins.action import ollama_models as action
+from ansible_collections.llmfleet.ollama.plugins.module_utils import job
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import progress
+from support.fake_ollama import model_blobs
+
+
+class Task:
+    def __init__(self, args, check_mode=False, async_val=0, diff=False):
+        self.args, self.check_mode, self.async_val, self.diff = args, check_mode, async_val, diff
+        self.action = "llmfleet.ollama.ollama_models"
+        self.delegate_to = None
+
+
+class Connection:
+    """A host's shell that is this machine's, with `breaks` connection failures to come and Windows files in a dict."""
+
+    def __init__(self, windows=False, breaks=0):
+        self._shell = type("Shell", (), {"_IS_WINDOWS": windows, "tmpdir": "/tmp/none"})()
+        self.breaks = breaks
+        self.files = {}
+
+    def fetch_file(self, remote, local):
+        if remote not in self.files:
+            raise AnsibleError("failed to transfer file: does not exist")
+        with open(local, "wb") as handle:
+            handle.write(self.files[remote])
+
+    def put_file(self, local, remote):
+        with open(local, "rb") as handle:
+            self.files[remote] = handle.read()
+
+
+def make(task, connection, module=None):
+    made = action.ActionModule.__new__(action.ActionModule)
+    made._task, made._connection = task, connection
+    made._execute_module = lambda **kwargs: made.calls.append(kwargs) or module(kwargs)
+    made.calls = []
+
+    def shell(command):
+        if connection.breaks:
+            connection.breaks -= 1
+            raise AnsibleConnectionFailure("broken pipe")
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+        return {"stdout": done.stdout, "rc": done.returncode}
+
+    made._low_level_execute_command = shell
+    return made
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(progress, "QUICKEST_LOOK", 0.1)
+    monkeypatch.setattr(progress, "SHORTEST", 0.1)
+    monkeypatch.setattr(job, "WRITE_EVERY", 0.0)
+
+
+def test_calm_host_costs_one_module_run():
+    """The budget of a converged host is ten module runs in all; this is one of them."""
+    made = make(Task({"models": ["x"]}), Connection(), lambda call: {"changed": False})
+    assert made._run_there({"inventory_hostname": "h"}) == {"changed": False}
+    assert len(made.calls) == 1 and made.calls[0]["module_args"]["background"] is True
+
+
+@pytest.mark.parametrize("task", [Task({}, check_mode=True), Task({}, async_val=60)])
+def test_check_mode_and_async_stay_in_one_module_run(task):
+    made = make(task, Connection(), lambda call: {"changed": True})
+    made._run_there({"inventory_hostname": "h"})
+    assert made.calls[0]["module_args"]["background"] is False
+    assert made.calls[0]["wrap_async"] == task.async_val
+
+
+def test_work_in_the_background_is_followed_to_its_result(monkeypatch):
+    """A broken line does not lose the download: the host goes on, and we come back to its file."""
+    said = []
+
+    def work(progress):
+        for step in range(1, 5):
+            progress(
+                {
+                    "what": "x:1b",
+                    "number": 1,
+                    "count": 1,
+                    "status": "pulling 123",
+                    "total_bytes": 4 << 30,
+                    "completed_bytes": step << 30,
+                    "rate": 1 << 20,
+                    "seconds_left": 100,
+                }
+            )
+            time.sleep(0.2)
+        return {"changed": True, "models": [], "warnings": [], "diff": {"before": "", "after": "x"}}
+
+    path = []
+    made = make(
+        Task({}, diff=True),
+        Connection(breaks=2),
+        lambda call: path.append(job.start(work, "the work")) or {"changed": False, "job": path[0]},
+    )
+    monkeypatch.setattr(action, "ticker_for", lambda variables: progress.Ticker(variables["inventory_hostname"], say=said.append))
+    result = made._run_there({"inventory_hostname": "lab-3060"})
+    assert result == {"changed": True, "models": [], "diff": {"before": "", "after": "x"}}
+    assert any(line.startswith("lab-3060: x:1b ") and "4.0 GiB" in line and "MiB/s, 2 min left" in line for line in said), said
+    assert not os.path.exists(os.path.dirname(path[0])), "the work's folder stayed on the host"
+
+
+def followed(path, connection=None):
+    """What the action makes of a state file."""
+    made = make(Task({}), connection or Connection(), None)
+    return progress.result_of_job(made._low_level_execute_command, path, progress.Ticker("h", say=print), action.DIED)
+
+
+def test_a_host_that_is_lost_for_long_is_unreachable(monkeypatch, tmp_path):
+    monkeypatch.setattr(progress, "LOST_LOOKS", 2)
+    with pytest.raises(AnsibleConnectionFailure):
+        followed(str(tmp_path / "state.json"), Connection(breaks=99))
+
+
+def test_killed_work_is_a_failure_and_no_endless_wait(tmp_path):
+    state = tmp_path / "state.json"
+    state.write_text('{"pid": 999999999, "progress": {}}')
+    with pytest.raises(AnsibleActionFail, match="without a result"):
+        followed(str(state))
+
+
+def test_work_that_crashes_says_so():
+    def work(progress):
+        raise ValueError("odd")
+
+    result = followed(job.start(work, "the work on the models"))
+    assert result["failed"] and "the work on the models ended with ValueError: odd" in result["msg"] and "Traceback" in result["exception"]
+
+
+def test_state_file_is_private():
+    """It lies in a folder that everybody can list."""
+    path = job.start(lambda progress: {"changed": False}, "the work")
+    assert os.stat(os.path.dirname(path)).st_mode & 0o077 == 0
+    assert os.stat(path).st_mode & 0o077 == 0
+    followed(path)
+
+
+@pytest.mark.parametrize(
+    "url, address, expected",
+    [
+        ("http://127.0.0.1:11434", "10.0.0.5", "http://10.0.0.5:11434"),
+        ("http://localhost", "win.example", "http://win.example:11434"),
+        ("http://0.0.0.0:1234", "fe80::1", "http://[fe80::1]:1234"),
+        ("https://ollama.example:443", "10.0.0.5", "https://ollama.example:443"),
+    ],
+)
+def test_loopback_of_a_windows_host_is_not_ours(url, address, expected):
+    assert action.reachable(url, address) == expected
+
+
+def windows(options, **changes):
+    args = {key: options[key] for key in ("api_url", "registry", "reserve_bytes", "timeout", "retries", "models_dir")}
+    args.update({"prove": True, "proofs_path": "C:\\ProgramData\\llmfleet\\proofs.json"}, **changes)
+    return Task(args, check_mode=changes.pop("check", False))
+
+
+@pytest.fixture
+def named(registry, monkeypatch):
+    """A mirror whose name has no port, as Windows wants it, though the fake listens on one."""
+    registry.put("library/small/1b", model_blobs("small"))
+    monkeypatch.setattr(
+        action.parse_registry("").__class__,
+        "manifest_url",
+        lambda self, name: "%s/v2/%s/%s/manifests/%s" % ((registry.url,) + tuple(name[1:])),
+    )
+
+
+def test_windows_host_is_served_from_here(options, ollama, named):
+    connection = Connection(windows=True)
+    made = make(windows(options, models=["small:1b"], registry="http://mirror"), connection)
+    result = made._run_from_here("win", {"ansible_host": "127.0.0.1"})
+    assert result["changed"] and ollama.names() == ["small:1b"] and made.calls == []
+    proofs = json.loads(connection.files["C:\\ProgramData\\llmfleet\\proofs.json"])["proofs"]
+    assert [entry["ok"] for entry in proofs.values()] == [True]
+    again = make(windows(options, models=["small:1b"], registry="http://mirror"), connection)
+    again = again._run_from_here("win", {"ansible_host": "127.0.0.1"})
+    assert not again["changed"] and again["proved"][0]["remembered"]
+
+
+def test_windows_host_refuses_a_mirror_with_a_port(options, ollama):
+    """Ollama's own words for it are "The directory name is invalid", after the download has begun."""
+    with pytest.raises(AnsibleActionFail, match="80 or 443"):
+        make(windows(options, models=["small:1b"], registry="http://mirror:5080"), Connection(windows=True))._run_from_here("win", {})
+    assert ollama.requests == []
+
+
+def test_windows_options_are_checked_as_the_module_would(options, ollama):
+    with pytest.raises(AnsibleActionFail, match="state"):
+        make(windows(options, models=["x"], state="wrong"), Connection(windows=True))._run_from_here("win", {})
+    with pytest.raises(AnsibleActionFail, match="not a model's name"):
+        make(windows(options, models=["a b"], registry=""), Connection(windows=True))._run_from_here("win", {})

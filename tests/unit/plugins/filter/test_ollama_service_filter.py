@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses of the door and the server's environment.
+
+Deleted, a wrong network in the inventory could open the door, and a switch written as "no" would be on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.llmfleet.ollama.plugins.filter.ollama_service import address_sets, ollama_environment
+from hypothesis import given
+from hypothesis import strategies as st
+from support import ROOT
+
+CATALOGUE = yaml.safe_load((ROOT / "plugins/catalogue/environment.yml").read_text(encoding="utf-8"))
+
+
+def merged(*layers, version="0.32.15"):
+    return ollama_environment(layers, version, CATALOGUE)
+
+
+@given(st.lists(st.ip_addresses().map(str), max_size=20))
+def test_every_address_is_admitted_and_no_other(addresses):
+    sets = address_sets(addresses)
+    admitted = [ipaddress.ip_network(n) for n in sets["ipv4"] + sets["ipv6"]]
+    assert sets["refused"] == []
+    assert sum(n.num_addresses for n in admitted) == len(set(addresses))
+    assert all(any(ipaddress.ip_address(a) in n for n in admitted if n.version == ipaddress.ip_address(a).version) for a in addresses)
+
+
+@pytest.mark.parametrize(
+    ("given_entries", "ipv4", "ipv6", "refused"),
+    [
+        (["10.20.3.4", "10.20.0.0/16"], ["10.20.0.0/16"], [], []),
+        (["10.20.3.4/16"], ["10.20.0.0/16"], [], []),
+        (["fd00::1", "::/0"], [], ["::/0"], []),
+        (["10.0.0.0/33", "webui", "", "10.0.0.1-10.0.0.9"], [], [], ["10.0.0.0/33", "webui", "", "10.0.0.1-10.0.0.9"]),
+    ],
+)
+def test_entries(given_entries, ipv4, ipv6, refused):
+    assert address_sets(given_entries) == {"ipv4": ipv4, "ipv6": ipv6, "refused": refused}
+
+
+def test_the_last_layer_wins_and_everything_is_text():
+    result = merged({"OLLAMA_KEEP_ALIVE": "5m", "OLLAMA_NUM_PARALLEL": 1}, {"OLLAMA_KEEP_ALIVE": -1})
+    assert result == {"environment": {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_NUM_PARALLEL": "1"}, "unknown": []}
+
+
+@pytest.mark.parametrize(("written", "read"), [("no", "false"), (False, "false"), ("0", "false"), ("Yes", "true"), (1, "true"), ("", "false")])
+def test_switches_mean_what_they_say(written, read):
+    assert merged({"OLLAMA_NOPRUNE": written})["environment"]["OLLAMA_NOPRUNE"] == read
+
+
+@pytest.mark.parametrize(
+    ("layer", "word"),
+    [
+        ({"OLLAMA_NOPRUNE": "perhaps"}, "OLLAMA_NOPRUNE"),
+        ({"OLLAMA_ORIGINS": "a\nb"}, "OLLAMA_ORIGINS"),
+        ({"OLLAMA_ORIGINS": None}, "OLLAMA_ORIGINS"),
+        ({"OLLAMA_ORIGINS": {"a": 1}}, "OLLAMA_ORIGINS"),
+        ({"BAD NAME": "1"}, "BAD NAME"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_by_name(layer, word):
+    with pytest.raises(AnsibleFilterError, match=word):
+        merged(layer)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "known"),
+    [
+        ("OLLAMA_CONTEXT_LENGTH", "0.5.12", False),
+        ("OLLAMA_CONTEXT_LENGTH", "0.5.13", True),
+        ("OLLAMA_NEW_ENGINE", "0.24.1", True),
+        ("OLLAMA_NEW_ENGINE", "0.30.0-rc1", False),
+        ("OLLAMA_NUM_GPU", "0.32.15", False),
+        ("CUDA_VISIBLE_DEVICES", "0.32.15", True),
+    ],
+)
+def test_names_that_the_release_does_not_read(name, version, known):
+    unknown = merged({name: "1"}, version=version)["unknown"]
+    assert [entry["name"] for entry in unknown] == ([] if known else [name])
+
+
+def test_a_myth_is_told_with_the_way_out():
+    assert "llm_registry" in merged({"OLLAMA_REGISTRY": "x"})["unknown"][0]["why"]

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a mirror serves. Without these, a blob that is not what its name says, or half a model, could reach every host of the fleet."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
+from ansible_collections.llmfleet.ollama.plugins.modules import model_mirror_store
+from support.fake_ollama import FakeOllama, model_blobs, sha
+
+
+@pytest.fixture
+def filler(tmp_path, registry):
+    """The Ollama that fills: its store lies where the mirror's module looks."""
+    server = FakeOllama(tmp_path / "mirror" / "ollama", registry)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mirror(tmp_path, registry):
+    def run(models, check=False, **changes):
+        options = {
+            "path": str(tmp_path / "mirror"),
+            "models": models,
+            "registry": registry.url,
+            "exact": False,
+            "verify_all": False,
+            "https_proxy": "",
+            "no_proxy": "",
+            **changes,
+        }
+        store = MirrorStore(options, "0.32.15", check)
+        store.client.pause = 0
+        run.store = store.run()
+        return run.store.result()
+
+    return run
+
+
+def served(tmp_path):
+    found = []
+    for folder, _folders, files in os.walk(tmp_path / "mirror" / "public"):
+        found += [os.path.relpath(os.path.join(folder, file), tmp_path / "mirror" / "public") for file in files]
+    return sorted(found)
+
+
+def test_what_is_missing_is_named_and_nothing_is_served(mirror, registry, tmp_path):
+    registry.put("library/small/1b", model_blobs("small"))
+    result = mirror(["small:1b"])
+    assert result["missing"] == ["small:1b"] and result["served"] == [] and result["probe"] == "" and served(tmp_path) == []
+
+
+def test_filled_is_verified_once_and_served_without_a_second_copy(mirror, filler, registry, tmp_path):
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    result = mirror(["small:1b"])
+    assert result["published"] == ["small:1b"] and result["missing"] == [] and result["changed"]
+    assert result["hashed_bytes"] == sum(len(data) for _kind, data in model_blobs("small"))
+    blob = "blobs/sha256-" + sha(model_blobs("small")[1][1])
+    assert os.path.samefile(tmp_path / "mirror" / "ollama" / blob, tmp_path / "mirror" / "public" / blob)
+    assert "manifests/registry.ollama.ai/library/small/1b" in served(tmp_path)
+    again = mirror(["small:1b"])
+    assert not again["changed"] and again["hashed_bytes"] == 0, "a converged mirror would hash terabytes on every run"
+    assert mirror(["small:1b"], verify_all=True)["hashed_bytes"] == result["hashed_bytes"]
+
+
+def test_check_mode_serves_nothing(mirror, filler, registry, tmp_path):
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    assert mirror(["small:1b"], check=True)["published"] == ["small:1b"]
+    assert served(tmp_path) == [] and not os.path.exists(tmp_path / "mirror" / "verified.json")
+
+
+@pytest.mark.parametrize("published_before", [False, True])
+def test_spoilt_blob_is_never_served(mirror, filler, registry, tmp_path, published_before):
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    if published_before:
+        mirror(["small:1b"])
+    digest = "sha256:" + sha(model_blobs("small")[1][1])
+    with open(filler.blob_file(digest), "r+b") as handle:
+        handle.write(b"xxxx")
+    os.utime(filler.blob_file(digest), ns=(1, 1))
+    result = mirror(["small:1b"])
+    assert result["corrupt"] == [digest] and result["missing"] == ["small:1b"] and result["changed"]
+    assert not os.path.exists(filler.blob_file(digest)), "Ollama would trust the spoilt file and not pull it again"
+    assert "blobs/" + digest.replace(":", "-") not in served(tmp_path)
+
+
+def test_half_a_model_is_not_served(mirror, filler, registry, tmp_path):
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    os.unlink(filler.blob_file("sha256:" + sha(model_blobs("small")[2][1])))
+    assert mirror(["small:1b"])["missing"] == ["small:1b"] and served(tmp_path) == []
+
+
+def test_moved_tag_is_missing_until_it_is_filled_and_the_old_blobs_go(mirror, filler, registry, tmp_path):
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    mirror(["small:1b"])
+    registry.put("library/small/1b", model_blobs("moved"))
+    result = mirror(["small:1b"])
+    assert result["missing"] == ["small:1b"] and result["served"] == ["small:1b"], "the old one is served until the new one is whole"
+    filler.have("small:1b", model_blobs("moved"))
+    assert mirror(["small:1b"])["published"] == ["small:1b"]
+    assert "blobs/sha256-" + sha(model_blobs("small")[1][1]) not in served(tmp_path)
+    assert not os.path.exists(filler.blob_file("sha256:" + sha(model_blobs("small")[1][1])))
+
+
+def test_beginning_of_a_pull_is_kept(mirror, filler, registry, tmp_path):
+    """Pruning it would make a mirror on a bad line start from zero each time."""
+    registry.put("library/small/1b", model_blobs("small"))
+    partial = tmp_path / "mirror" / "ollama" / "blobs" / ("sha256-" + "a" * 64 + "-partial")
+    partial.write_bytes(b"x")
+    mirror(["small:1b"])
+    assert partial.exists()
+
+
+def test_upstream_that_is_down_does_not_stop_a_mirror_that_is_whole(mirror, filler, registry):
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    registry.fault = 503
+    result = mirror(["small:1b"])
+    assert result["published"] == ["small:1b"] and "served as it is here" in mirror.store.warnings[0]
+    with pytest.raises(Failure, match="model_mirror_upstream"):
+        mirror(["other:1b"])
+
+
+def test_what_is_said_of_several_models_is_one_sentence(mirror, filler, registry):
+    """A fleet with five tags and a silent upstream would otherwise read the same sentence five times."""
+    registry.put("library/small/1b", model_blobs("small"))
+    registry.fault = 503
+    with pytest.raises(Failure) as problem:
+        mirror(["small:1b", "other:1b"])
+    said = str(problem.value)
+    assert said.startswith("small:1b, other:1b are not on the mirror, and ") and said.count("does not answer") == 1
+
+
+def test_a_mirror_is_not_set_up_without_root_or_on_another_programs_port(monkeypatch):
+    """Before: "useradd: Permission denied", or an nginx that cannot bind after everything was fetched."""
+    params = {"as_root": True, "port": None, "nginx": "/usr/sbin/nginx"}
+    monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 1000)
+    assert "set ansible_become to true for the group model_mirror" in model_mirror_store.refusal(params)
+    monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 0)
+    assert model_mirror_store.refusal(params) is None
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        params["port"] = server.getsockname()[1]
+        said = model_mirror_store.refusal(params)
+        assert said.startswith("Port %d (model_mirror_port) of " % params["port"]) and "llm_registry" in said and "(process " in said
+        monkeypatch.setattr(model_mirror_store, "port_owner", lambda _port: ("nginx", 1))
+        assert model_mirror_store.refusal({**params, "nginx": __file__}) is None, "the host's own nginx takes a site more"
+        assert model_mirror_store.refusal({**params, "nginx": "/nowhere"}), "a container's nginx does not"
+
+
+@pytest.mark.parametrize("fault, words", [(404, "does not exist"), (412, "model_mirror_ollama_version")])
+def test_what_upstream_refuses_stops_with_the_variable(mirror, registry, fault, words):
+    registry.fault = fault
+    with pytest.raises(Failure, match=words):
+        mirror(["small:1b"])
+
+
+def test_exact_removes_the_rest_and_refuses_to_empty_the_mirror(mirror, filler, registry, tmp_path):
+    for name in ("small", "old"):
+        registry.put("library/%s/1b" % name, model_blobs(name))
+        filler.have(name + ":1b", model_blobs(name))
+    mirror(["small:1b", "old:1b"])
+    assert mirror(["small:1b"])["removed"] == [], "without exact nothing goes"
+    result = mirror(["small:1b"], exact=True)
+    assert result["removed"] == ["old:1b"] and result["served"] == ["small:1b"]
+    assert "blobs/sha256-" + sha(model_blobs("old")[1][1]) not in served(tmp_path)
+    with pytest.raises(Failure, match="model_mirror_exact"):
+        mirror([], exact=True)
+
+
+def test_names_with_a_host_of_their_own_are_left_to_the_hosts(mirror, registry):
+    result = mirror(["huggingface.co/org/repo:Q4"])
+    assert result["missing"] == [] and registry.asked == [] and "not mirrored" in mirror.store.warnings[0]
+
+
+def test_bad_names_name_the_variable(mirror):
+    with pytest.raises(Failure, match="model_mirror_models"):
+        mirror(["a b"])
+    with pytest.raises(Failure, match="model_mirror_upstream"):
+        mirror(["a"], registry="http://x/y")
