@@ -15,9 +15,11 @@ import re
 import subprocess
 import sys
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan, units
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import placement
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine.placement import Load
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
@@ -55,7 +57,7 @@ def need(row, total, reserved, kind="f16"):
     made = planner(total, reserved)
     left = placement.usable_left(made.host)
     placed = placement.on_gpu(row.shape, Load(8192, 1, kind, kind, True), made.rules, made.host, left)
-    return "fits" if placed.kind else "short of %s" % units.gib(placed.short)
+    return "fits" if placed.kind else "short of %s" % gib(placed.short)
 
 
 def llmfit(path, gigabytes):

@@ -17,6 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
@@ -120,7 +121,7 @@ def reachable(url, address):
     if parts.hostname not in LOOPBACK:
         return url
     name = "[%s]" % address if ":" in address else address
-    return urlunsplit((parts.scheme, "%s:%d" % (name, parts.port or 11434), parts.path, "", ""))
+    return urlunsplit((parts.scheme, "%s:%d" % (name, parts.port or PORT), parts.path, "", ""))
 
 
 def _content(path):

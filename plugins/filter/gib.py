@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import units
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib as words
 
 
 def gib(value):
     try:
-        return units.gib(int(value))
+        return words(int(value))
     except (TypeError, ValueError):
         raise AnsibleFilterError("gib wants a number of bytes, not '%s'" % (value,))
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
@@ -17,7 +18,7 @@ def model_memory(
     parallel=1,
     kv_cache_type="f16",
     flash_attention=True,
-    ollama_version="0.32.15",
+    ollama_version=OLLAMA_VERSION,
     ubatch=None,
     build=None,
     backend="cuda",

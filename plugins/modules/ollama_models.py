@@ -249,6 +249,7 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import API_URL, RESERVE_BYTES, path_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.job import start
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
@@ -257,12 +258,12 @@ ARGUMENTS = {
     "models": {"type": "list", "elements": "raw", "default": []},
     "state": {"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
     "registry": {"type": "str", "default": ""},
-    "api_url": {"type": "str", "default": "http://127.0.0.1:11434"},
+    "api_url": {"type": "str", "default": API_URL},
     "models_dir": {"type": "path"},
-    "reserve_bytes": {"type": "int", "default": 2147483648},
+    "reserve_bytes": {"type": "int", "default": RESERVE_BYTES},
     "prove": {"type": "bool", "default": True},
     "prove_gpu": {"type": "bool", "default": True},
-    "proofs_path": {"type": "str", "default": "/etc/ansible/facts.d/llmfleet.fact"},
+    "proofs_path": {"type": "str", "default": path_of("proofs")},
     "settings": {"type": "dict", "default": {}},
     "devices": {"type": "list", "elements": "str", "default": []},
     "https_proxy": {"type": "str", "default": ""},

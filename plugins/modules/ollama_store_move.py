@@ -115,6 +115,7 @@ stays:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import RESERVE_BYTES
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.job import start
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.store_move import Mover, as_user
@@ -125,7 +126,7 @@ ARGUMENTS = {
     "user": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["judged", "brought", "left"], "required": True},
     "word": {"type": "str", "choices": ["refuse", "move", "leave"], "default": "refuse"},
-    "reserve_bytes": {"type": "int", "default": 2147483648},
+    "reserve_bytes": {"type": "int", "default": RESERVE_BYTES},
     "background": {"type": "bool", "default": False},
 }
 

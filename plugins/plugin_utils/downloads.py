@@ -9,7 +9,9 @@ import http.client
 import urllib.request
 from dataclasses import dataclass
 
-from .sizing import data, units
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+
+from .sizing import data
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Part:
     variable: str
 
     def __str__(self) -> str:
-        return f"{self.what} ({'size unknown' if self.size is None else ('' if self.exact else 'about ') + units.gib(self.size)})"
+        return f"{self.what} ({'size unknown' if self.size is None else ('' if self.exact else 'about ') + gib(self.size)})"
 
 
 def ask(url: str, timeout: float = 4) -> int | None:
@@ -69,7 +71,7 @@ def tell(parts: list, filesystems: list) -> tuple[str, list]:
     if not parts:
         return "", []
     known = [part.size for part in parts if part.size is not None]
-    total = f": {'' if len(known) == len(parts) else 'more than '}{units.gib(sum(known))} in all" if len(parts) > 1 and known else ""
+    total = f": {'' if len(known) == len(parts) else 'more than '}{gib(sum(known))} in all" if len(parts) > 1 and known else ""
     rooms, problems = [], []
     for mount, wanted in _by_disk(parts, filesystems).items():
         free = next(row["free_bytes"] for row in filesystems if row["mount_point"] == mount)
@@ -77,7 +79,7 @@ def tell(parts: list, filesystems: list) -> tuple[str, list]:
         if needs > free:
             problems.append(_too_small(mount, free, needs, wanted))
         else:
-            rooms.append(f"{mount} has {units.gib(free)} free for {units.gib(needs)}")
+            rooms.append(f"{mount} has {gib(free)} free for {gib(needs)}")
     return f"To download: {', '.join(map(str, parts))}{total}{'; ' + ', '.join(rooms) if rooms else ''}.", problems
 
 
@@ -96,6 +98,6 @@ def _too_small(mount: str, free: int, needs: int, parts: list) -> str:
     movable = list(dict.fromkeys(part.variable for part in parts if part.variable.startswith("ollama_")))
     way = f"make room there, or set {' and '.join(movable)} to a larger disk" if movable else "make room there, or move the engine's storage"
     return (
-        f"{mount} ({', '.join(places)}) has only {units.gib(free)} free, and {', '.join(part.what for part in parts)} "
-        f"{'takes' if len(parts) == 1 else 'take'} {units.gib(needs)}: {way}; nothing was changed."
+        f"{mount} ({', '.join(places)}) has only {gib(free)} free, and {', '.join(part.what for part in parts)} "
+        f"{'takes' if len(parts) == 1 else 'take'} {gib(needs)}: {way}; nothing was changed."
     )

@@ -13,7 +13,7 @@ import time
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib, speed
 
 display = Display()
 
@@ -110,7 +110,7 @@ def line(state, status, seconds):
     else:
         words += ", pulling"
     if state.get("rate"):
-        words += ", %s/s" % gib(state["rate"])
+        words += ", %s" % speed(state["rate"])
     if state.get("seconds_left") is not None:
         words += ", %s left" % duration(state["seconds_left"])
     return words

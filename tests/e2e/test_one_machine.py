@@ -67,7 +67,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_first_change(machine):
     done = machine.play(COMMAND, f"-e '{machine.closed}' -e ollama_install_dir=/srv/small/ollama")
     assert done.returncode != 0 and changed(done.stdout) == 0, done.stdout[-3000:]
     said = " ".join(done.stdout.split())
-    assert "/srv/small (ollama_install_dir /srv/small/ollama) has only 30 MiB free, and Ollama 0.9.3 takes" in said, said[-3000:]
+    assert "/srv/small (ollama_install_dir /srv/small/ollama) has only 30.0 MiB free, and Ollama 0.9.3 takes" in said, said[-3000:]
     assert "set ollama_install_dir to a larger disk; nothing was changed" in said
     assert machine.root("ls /srv/small; command -v dockerd || true") == ""
 

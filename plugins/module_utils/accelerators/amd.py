@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.cards import check_nodes, step_failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, used_by, warn
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import SYSFS_ID
 
-VENDOR_ID = "0x1002"
-GIB = 1 << 30
+VENDOR_ID = SYSFS_ID["amd"]
 APU_TARGETS = ("gfx902", "gfx90c", "gfx1013", "gfx1033", "gfx1035", "gfx1036", "gfx1103", "gfx1150", "gfx1151", "gfx1152", "gfx1153")
 FUSION = 1
-HOW = {"timeout": "timeout", "crashed": "probe_crashed"}
 
 
 def devices(observation, memory, warnings):
@@ -94,25 +95,6 @@ def _card(row, address, files, drm, node, listed_name, observation, memory):
         warn(found, broken)
     _memory(found, files, drm, node, memory)
     return found
-
-
-def check_nodes(found, row, observation, others=()):
-    """Existence is not permission: the probe tried each node for its own user."""
-    nodes = parse.table(observation.get("nodes"))
-    wanted = ["/dev/dri/%s" % row.get("render_node")] + list(others)
-    answers = [nodes.get(path) for path in wanted]
-    found["accessible"] = True in answers
-    if not found["accessible"]:
-        warn(found, "no_permission" if False in answers else "device_node_missing")
-
-
-def step_failure(observation, address):
-    for probe in parse.rows(observation.get("probes")):
-        if probe.get("name") == "sysfs":
-            for step in parse.rows(probe.get("failed_steps")):
-                if step.get("step") == address:
-                    return HOW.get(parse.text(step.get("how")))
-    return None
 
 
 def _programs(observation, node):

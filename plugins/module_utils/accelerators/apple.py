@@ -9,8 +9,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, warn
-
-GIB = 1 << 30
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB
 
 
 def devices(observation, memory, warnings):

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
-from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.amd import check_nodes, step_failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.cards import check_nodes, step_failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, warn
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import SYSFS_ID
 
-VENDOR_ID = "0x8086"
+VENDOR_ID = SYSFS_ID["intel"]
 DRIVERS = ("xe", "i915")
 INTEGRATED_ADDRESS = "0000:00:02.0"
 SYSTEM_REGION, DEVICE_REGION = 0, 1

@@ -11,8 +11,9 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, used_by, warn, warning
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import SOC_NAME
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import SYSFS_ID
 
-VENDOR_ID = "0x10de"
+VENDOR_ID = SYSFS_ID["nvidia"]
 CODES = {
     3: "memory_not_reported",
     4: "no_permission",

@@ -12,10 +12,10 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, warn
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import OF_ID, SYSFS_ID
 
-VENDORS = {0x10DE: "nvidia", 0x1002: "amd", 0x1022: "amd", 0x8086: "intel", 0x5143: "qualcomm", 0x4D4F4351: "qualcomm"}
 SATURATED = 4293918720
-GIB = 1 << 30
 BOGUS = 64 << 20
 DISCRETE_NAME = {
     "amd": re.compile(r"\bRX\b|Radeon Pro\b|\bPRO [WVR]\d|\bW\d{4}\b|Instinct|\bR9700\b|\bV\d{3}\b|Vega Frontier|\bVII\b", re.IGNORECASE),
@@ -29,12 +29,12 @@ INTEGRATED_NAME = {
 
 def devices(observation, memory, warnings):
     windows = parse.table(observation.get("windows"))
-    gather = parse.texts(parse.table(observation.get("options")).get("gather")) or ["nvidia", "amd", "intel"]
+    gather = parse.texts(parse.table(observation.get("options")).get("gather")) or list(SYSFS_ID)
     controllers = [row for row in map(_controller, parse.rows(windows.get("controllers"))) if row]
     told = any(answer.get("tool") == "nvidia-smi" and answer.get("rc") == 0 for answer in parse.rows(observation.get("cli")))
     found = []
     for adapter in _current(parse.table(windows.get("dxreg"))):
-        vendor = VENDORS.get(parse.whole(adapter.get("VendorId")))
+        vendor = OF_ID.get(parse.whole(adapter.get("VendorId")))
         if vendor is None or (vendor == "nvidia" and told):
             continue
         found.append(_from_dxreg(adapter, vendor, controllers))
@@ -49,7 +49,7 @@ def _controller(row):
     """A present display device of hardware; virtual and remote displays have no PCI or Qualcomm id."""
     pnp = row.get("PNPDeviceID") if isinstance(row.get("PNPDeviceID"), str) else ""
     match = re.match(r"^PCI\\VEN_([0-9A-F]{4})&DEV_([0-9A-F]{4})", pnp.upper())
-    vendor = VENDORS.get(int(match.group(1), 16)) if match else "qualcomm" if "QCOM" in pnp.upper() else None
+    vendor = OF_ID.get(int(match.group(1), 16)) if match else "qualcomm" if "QCOM" in pnp.upper() else None
     if vendor is None:
         return None
     return {

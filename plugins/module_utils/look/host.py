@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.observe import ARGUMENTS as PROBE
@@ -19,7 +20,6 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.observe impo
 
 SCHEMA = 1
 SYSTEMS = {"Linux": "linux", "Darwin": "macos"}
-PROOFS = "/etc/ansible/facts.d/llmfleet.fact"
 # What plugin_utils.service.contract.Question.to_dict() gives, as module options.
 QUESTION = {
     "system": {"type": "str", "choices": ["linux", "macos", "windows"], "required": True},
@@ -89,7 +89,7 @@ def look(params, uname=None, root="", programs=common.PATH, paths=None):
             "This host runs %s, and was asked only what %s tells; take it out of the group, or ask that of it."
             % (uname.sysname, " or ".join(asked["system"] for asked in params["questions"]) or "nothing")
         )
-    question["proofs"] = params["proofs_path"] or PROOFS
+    question["proofs"] = params["proofs_path"] or path_of("proofs")
     if system == "linux":
         from ansible_collections.llmfleet.ollama.plugins.module_utils.look import linux as reader
     else:

@@ -13,8 +13,8 @@ import time
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import holder, holds, listening
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system import graphics_cards, mounts
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import OF_ID
 
-VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
 GPU_GROUPS = ("render", "video")
 PROPERTIES = (
     "FragmentPath", "LoadState", "ActiveState", "MainPID", "ExecMainStartTimestamp", "NeedDaemonReload", "UnitFileState", "Environment",
@@ -38,7 +38,7 @@ def machine(uname, root="", programs=common.PATH):
         "os_name": release.get("PRETTY_NAME") or release.get("NAME") or uname.sysname,
         "os_version": release.get("VERSION_ID") or "",
         "service_manager": _service_manager(root),
-        "display_vendors": sorted({VENDORS[card["vendor"]] for card in graphics_cards(root)}),
+        "display_vendors": sorted({OF_ID[int(card["vendor"], 16)] for card in graphics_cards(root)}),
         "l4t": int(jetson.group(1)) if jetson else None,
         "controller": controller(root),
     }

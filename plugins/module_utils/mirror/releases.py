@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, seal, sha256_of, write_file
 
@@ -42,7 +43,8 @@ class ReleaseStore:
             for position, archive in enumerate(want["archives"]):
                 if not SAFE.match(want["version"]) or not SAFE.match(archive):
                     raise Failure(
-                        "ollama_version: %s of Ollama %s cannot be a file's name; write a release such as 0.32.15" % (archive, want["version"])
+                        "ollama_version: %s of Ollama %s cannot be a file's name; write a release such as %s"
+                        % (archive, want["version"], OLLAMA_VERSION)
                     )
                 base = "%s/v%s/" % (want["base_url"].rstrip("/"), want["version"])
                 # The user's checksum is that of the main archive; the others have theirs in the release's list.

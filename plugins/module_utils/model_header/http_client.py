@@ -14,7 +14,9 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
-USER_AGENT = "ollama/0.32.15 (amd64 linux) Go/go1.24"  # an unknown client gets 412 from the public registry for some tags
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+
+USER_AGENT = "ollama/%s (amd64 linux) Go/go1.24" % OLLAMA_VERSION  # an unknown client gets 412 from the public registry for some tags
 _CHUNK = 256 * 1024
 _TRIES = 3
 _RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+|\*)$")

@@ -14,12 +14,13 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Fail
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.proof_file import ProofFile, settings_digest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import as_words, parse_parameters, read_wants
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import ApiUnreachable, OllamaApi, OllamaError, StreamCut
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name, version_tuple
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_errors import comes_from_mirror, explain, gave_up
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_tracker import HASH_RATE, Tracker
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import RegistryClient
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
 MANAGED_SINCE = (0, 5, 5)
 LONGEST_PAUSE = 30

@@ -11,6 +11,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import API_URL
+
 # One line of a stream is a few hundred bytes; a server that sends more than this isn't Ollama.
 MAX_LINE = 1 << 20
 # /api/tags of a thousand models is about 500 kB, /api/show with a big template less.
@@ -71,7 +73,7 @@ class OllamaApi:
         except ValueError:
             port = 0
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-            raise ValueError("api_url '%s' is not an address of Ollama: write http://127.0.0.1:11434" % url)
+            raise ValueError("api_url '%s' is not an address of Ollama: write %s" % (url, API_URL))
         self.scheme = parts.scheme
         self.host = parts.hostname
         self.port = port or (443 if self.scheme == "https" else 80)

@@ -87,9 +87,3 @@ def parse_digest(text):
     if not match:
         raise BadName("'%s' is not a digest: write the 64 hex digits that the registry or `ollama list` gives, after 'sha256:'" % (text,))
     return match.group(1)
-
-
-def version_tuple(text):
-    """`0.5.4-ipexllm-20250407` to (0, 5, 4); () where there is no number."""
-    match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(text or ""))
-    return tuple(int(part or 0) for part in match.groups()) if match else ()

@@ -16,6 +16,8 @@ import tempfile
 import time
 from contextlib import closing
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+
 DATABASE = "webui.db"
 # `cache` is left out: Open WebUI fills it again by itself.
 FOLDERS = ("uploads", "vector_db")
@@ -84,7 +86,7 @@ def save(folder: str | None, archive: str, secret: str, about: dict, dump: str |
     free = shutil.disk_usage(os.path.dirname(archive)).free
     # The database is copied beside the archive first.
     if free < needed:
-        raise DataError(f"{os.path.dirname(archive)} has {_gib(free)} free, the backup may need {_gib(needed)}")
+        raise DataError(f"{os.path.dirname(archive)} has {gib(free)} free, the backup may need {gib(needed)}")
     seen = look_into(folder)
     described = dict(about, format=FORMAT, dump=bool(dump), saved_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **seen)
     partial = archive + ".partial"
@@ -275,7 +277,3 @@ def _sha256(path: str) -> str:
         for block in iter(lambda: content.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _gib(value: int) -> str:
-    return f"{value / 2**30:.1f} GiB"

@@ -18,12 +18,14 @@ import time
 import urllib.error
 import urllib.request
 
-MIB = 1024**2
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES, OLLAMA_VERSION
+
 MAX_HEAD = 64 * MIB
 OPTIONS = {
     "ask": {"type": "str", "choices": ["host", "controller"], "default": "host"},
     "planned": {"type": "dict"},
-    "ollama_version": {"type": "str", "default": "0.32.15"},
+    "ollama_version": {"type": "str", "default": OLLAMA_VERSION},
     "server": {
         "type": "list",
         "elements": "path",
@@ -41,7 +43,7 @@ OPTIONS = {
     "ubatch": {"type": "int", "default": 512},
     "kv_cache_type": {"type": "str", "choices": ["f16", "q8_0", "q4_0"], "default": "f16"},
     "flash_attention": {"type": "bool"},
-    "fit_margin_bytes": {"type": "int", "default": 1073741824},
+    "fit_margin_bytes": {"type": "int", "default": FIT_MARGIN_BYTES},
     "timeout": {"type": "int", "default": 30},
 }
 _PROJECTED = re.compile(r"projected to use (\d+) MiB of (device|host) memory vs\. (\d+) MiB of")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 
-NVIDIA, AMD, INTEL = "0x10de", "0x1002", "0x8086"  # as sysfs writes the vendors
 VISIBILITY = (
     "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES",

@@ -9,10 +9,10 @@ import os
 import time
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, system
-from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import AMD, INTEL, NVIDIA
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import GATHERED, SYSFS_ID, TOOLS
 
 OBSERVATION_VERSION = 1
-GATHER = ("nvidia", "amd", "intel", "apple", "system")
+GATHER = (*GATHERED, "system")
 ARGUMENTS = {
     "timeout": {"type": "int", "default": 20},
     "gather": {"type": "list", "elements": "str", "choices": list(GATHER), "default": list(GATHER)},
@@ -20,7 +20,6 @@ ARGUMENTS = {
     "allow_cli": {"type": "bool", "default": True},
     "filesystems": {"type": "list", "elements": "str", "default": []},
 }
-VENDOR_IDS = {"nvidia": NVIDIA, "amd": AMD, "intel": INTEL}
 LIBRARY_NOT_FOUND = 12
 
 
@@ -79,7 +78,7 @@ def _linux(observation, options, root, paths, deadline):
 
     def meanwhile():
         began = time.monotonic()
-        cards = system.graphics_cards(root, [VENDOR_IDS[name] for name in ("nvidia", "amd", "intel") if name in gather])
+        cards = system.graphics_cards(root, [number for name, number in SYSFS_ID.items() if name in gather])
         observation["pci"] = cards
         more = [child.Job("sysfs", lambda emit, settled: _walk_sysfs(emit, settled, cards, root))] if cards else []
         status, detail = "ok", None
@@ -127,14 +126,14 @@ def _tools_wanted(observation, gather):
     wanted = []
     driver = (observation.get("nvml") or {}).get("driver")
     if "nvidia" in gather and driver is not None and driver["rc"] == LIBRARY_NOT_FOUND:
-        wanted.append("nvidia-smi")
+        wanted += TOOLS["nvidia"]
     told = {row["address"] for row in observation.get("pci_files", []) if row["files"].keys() & TELLING}
     told |= {row["address"] for row in observation.get("drm", []) if row.get("regions") or (row.get("vram") or {}).get("total")}
     silent = {card["vendor"] for card in observation.get("pci", []) if card["address"] not in told and card["driver"] != "vfio-pci"}
-    if VENDOR_IDS["amd"] in silent:
-        wanted += ["amd-smi", "rocm-smi"]
-    if VENDOR_IDS["intel"] in silent:
-        wanted.append("xpu-smi")
+    # NVIDIA's cards have no such files: its library speaks for them.
+    for name in ("amd", "intel"):
+        if SYSFS_ID[name] in silent:
+            wanted += TOOLS[name]
     return wanted
 
 

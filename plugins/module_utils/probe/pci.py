@@ -14,8 +14,10 @@ import glob
 import os
 import struct
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import AMD, INTEL, NVIDIA
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system import read
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import SYSFS_ID
+
+NVIDIA, AMD, INTEL = (SYSFS_ID[name] for name in ("nvidia", "amd", "intel"))
 
 PCI_FILES = {
     AMD: (

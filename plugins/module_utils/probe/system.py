@@ -8,7 +8,8 @@ from __future__ import annotations
 import glob
 import os
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import AMD, INTEL, NVIDIA, VISIBILITY
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import VISIBILITY
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import SYSFS_ID
 
 FILES = (
     "/proc/device-tree/model",
@@ -19,7 +20,7 @@ FILES = (
     "/opt/rocm/.info/version",
 )
 # Class 0x12 is "processing accelerator": NVIDIA and AMD use it for compute cards, Intel for NPUs, which hold no models.
-CLASSES = {NVIDIA: ("0x03", "0x12"), AMD: ("0x03", "0x12"), INTEL: ("0x03",)}
+CLASSES = {SYSFS_ID["nvidia"]: ("0x03", "0x12"), SYSFS_ID["amd"]: ("0x03", "0x12"), SYSFS_ID["intel"]: ("0x03",)}
 NODES = ("/dev/nvidiactl", "/dev/nvidia[0-9]*", "/dev/dri/renderD*", "/dev/kfd", "/dev/dxg")
 
 

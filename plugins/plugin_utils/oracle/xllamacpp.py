@@ -18,11 +18,11 @@ import subprocess
 import sys
 import tempfile
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpClient, HttpError
 from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle.llama_server import NoAnswer
 
 from ..sizing import versions
-from ..sizing.units import MIB
 
 _SETTINGS = ("context", "parallel", "ubatch", "kv_cache_type", "flash_attention")
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "xllamacpp_child.py")

@@ -16,6 +16,7 @@ import re
 import time
 
 import jinja2
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import LABELS
 
 from . import bars
 from .table import speeds
@@ -41,15 +42,8 @@ _PLACEMENT = {
     "partial": "partly on the card, rest on the CPU",
     "cpu": "on the CPU",
 }
-_VENDORS = {
-    "nvidia": "NVIDIA",
-    "amd": "AMD",
-    "intel": "Intel",
-    "apple": "Apple",
-    "qualcomm": "Qualcomm",
-    "system": "CPU only",
-    "other": "Other",
-}
+# The fleet may have machines without any.
+_VENDORS = {**LABELS, "system": "CPU only"}
 _PRODUCTS = {"ollama": "Ollama", "open_webui": "Open WebUI", "model_mirror": "Model mirror"}
 _SOURCES = {
     "header": "the model's own header",

@@ -9,7 +9,7 @@ import calendar
 import re
 import time
 
-GIB = 1024**3
+from ansible_collections.llmfleet.ollama.plugins.module_utils import bytes
 
 # A message of a host may hold anything: escape sequences would repaint the terminal, user:password@ in an address would be kept for ever.
 # Marks of direction would turn a line around.
@@ -57,14 +57,10 @@ def number(value) -> int | None:
 
 
 def gib(value, unit: bool = True) -> str:
-    """Bytes in GiB with one decimal; below 0.1 GiB in MiB, since '0.0 GiB' would be read as nothing."""
+    """Bytes as everywhere, or the number of GiB alone; "?" for what nobody knows."""
     if value is None:
         return "?"
-    if not unit:
-        return f"{value / GIB:.1f}"
-    if 0 < abs(value) < GIB // 10:
-        return f"{value / 1024**2:.0f} MiB" if abs(value) >= 1024**2 else f"{value / 1024:.0f} KiB"
-    return f"{value / GIB:.1f} GiB"
+    return bytes.gib(value) if unit else f"{value / bytes.GIB:.1f}"
 
 
 def seconds(value) -> str:

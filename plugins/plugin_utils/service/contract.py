@@ -16,6 +16,8 @@ from __future__ import annotations
 import dataclasses
 import typing
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
+
 OPEN_WEBUI = "open_webui"
 
 
@@ -45,7 +47,7 @@ class Wish:
     # refuse, move or leave
     models_move: str = "refuse"
     host: str = "0.0.0.0"
-    port: int = 11434
+    port: int = PORT
     firewall: str = "managed"
     accept_open_port: bool = False
     allowed_cidrs: tuple[str, ...] = ()

@@ -9,7 +9,9 @@ import functools
 import os
 import re
 
-from ..sizing.units import GIB, gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
+
 from . import address, environment, release
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -26,7 +28,7 @@ ANCHOR = "com.apple/" + DOOR_LABEL
 # Emptied at every start of the Mac, as is pf's own list of references.
 TOKEN = "/var/run/%s.token" % DOOR_LABEL
 CLI = "/usr/local/bin/ollama"
-PROOFS = "/etc/ansible/facts.d/llmfleet.fact"
+PROOFS = path_of("proofs", "Darwin")
 OLDEST_SYSTEM = 14
 # The archive of a release and what is unpacked from it, with room to spare.
 RELEASE_BYTES = 2 * GIB

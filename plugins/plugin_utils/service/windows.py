@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ..sizing.units import GIB, gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
+
 from . import address, environment, release
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -16,7 +18,7 @@ from .render import render
 
 TASK = "ollama"
 RULE = "llmfleet ollama"
-PROOFS = "C:\\ProgramData\\llmfleet.fact"
+PROOFS = path_of("proofs", "Windows")
 ACCOUNTS = {"SYSTEM": "S-1-5-18", "LOCAL SERVICE": "S-1-5-19", "NETWORK SERVICE": "S-1-5-20"}
 SYSTEM, ADMINISTRATORS, USERS = "S-1-5-18", "S-1-5-32-544", "S-1-5-32-545"
 # Windows Server 2019 and Windows 10 22H2: below these, ollama needs no longer run.

@@ -8,6 +8,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
+
 from . import address, drivers, release
 from .contract import OPEN_WEBUI, Problem, Wish
 from .environment import FALSE_WORDS, OWNED, TRUE_WORDS
@@ -18,9 +21,9 @@ _CHECKSUM = re.compile(r"sha256:([0-9a-fA-F]{64}|(https?|ftp|file)://.+)$")
 
 # What differs between systems where the inventory says nothing.
 PLACES = {
-    "linux": {"install_dir": "/opt/ollama", "models_dir": "/usr/share/ollama/.ollama/models", "user": "ollama"},
-    "macos": {"install_dir": "/opt/ollama", "models_dir": "/opt/ollama/models", "user": "_ollama"},
-    "windows": {"install_dir": "C:\\ollama", "models_dir": "C:\\ollama\\models", "user": "LOCAL SERVICE"},
+    "linux": {"install_dir": "/opt/ollama", "models_dir": path_of("models"), "user": "ollama"},
+    "macos": {"install_dir": "/opt/ollama", "models_dir": path_of("models", "Darwin"), "user": "_ollama"},
+    "windows": {"install_dir": "C:\\ollama", "models_dir": path_of("models", "Windows"), "user": "LOCAL SERVICE"},
 }
 _PLACED = ("install_dir", "models_dir", "user", "group")
 CHOICES = {"state": ("present", "absent"), "firewall": ("managed", "none")}
@@ -101,7 +104,7 @@ def read(variables, system):
         if name in CHOICES and values[name] not in CHOICES[name]:
             problems.append(_refused(name, given, " or ".join(CHOICES[name])))
     if "version" not in values and not problems:
-        problems.append(Problem("type", "ollama_version", "ollama_version is not set; write a release such as 0.32.15."))
+        problems.append(Problem("type", "ollama_version", "ollama_version is not set; write a release such as %s." % OLLAMA_VERSION))
     if problems:
         return None, problems
     values.setdefault("group", values["user"])
@@ -117,7 +120,7 @@ def _refused(name, given, wanted):
 
 def numbers(version):
     """(0, 32, 15) of a well-formed release, pre-releases and vendors' builds included; None of another text."""
-    return tuple(int(part) for part in re.split(r"[-+]", version)[0].split(".")) if _VERSION.match(version) else None
+    return version_tuple(version) if _VERSION.match(version) else None
 
 
 def platform_problems(look):
@@ -160,7 +163,7 @@ def _version(wish, _around):
     if version is None:
         yield Problem(
             "version_form", "ollama_version",
-            'ollama_version is "%s"; write a release such as 0.32.15, without a leading v and not "latest".' % wish.version,
+            'ollama_version is "%s"; write a release such as %s, without a leading v and not "latest".' % (wish.version, OLLAMA_VERSION),
         )
         return
     if version < FLOOR and not wish.accept_vulnerable_version:

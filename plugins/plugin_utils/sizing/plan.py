@@ -8,13 +8,16 @@ from __future__ import annotations
 import functools
 import itertools
 
-from . import data, units, versions
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, gib, pad
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
+
+from . import data, versions
 from .choice import candidates, wants
 from .choice.spills import Spills, card_set
 from .errors import BadInput
 from .machine import budget, ollama_rules, placement
 from .machine.placement import Load, Rules
-from .model.memory import FIT_MARGIN, PROCESS_RAM
+from .model.memory import PROCESS_RAM
 
 CPU_BANDWIDTH = 20 * 10**9  # bytes a second that two channels of DDR4 give to one token in practice
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
@@ -339,10 +342,10 @@ class Planner:
             free = sum(left) if item.placed.kind == "multi_gpu" else max(left)
             settings = item.placed.settings
             believed = ollama_rules.predicted(item.candidate.shape, settings.context, settings.parallel)
-            if number and believed > 0.8 * free:
+            if number and believed > ollama_rules.FILL * free:
                 self.warnings.append(
                     "%s fits beside %s, but Ollama predicts %s for it, more than four fifths of the %s that are then free, and may load them in turns"
-                    % (item.candidate.name, largest_first[0].candidate.name, units.gib(believed), units.gib(free))
+                    % (item.candidate.name, largest_first[0].candidate.name, gib(believed), gib(free))
                 )
             left, _ram = placement.spend(left, self.host, item.placed)
         self._load_order(largest_first)
@@ -386,7 +389,7 @@ class Planner:
                 self.errors.append(
                     "%s and %s cannot live in memory together: %s alone needs %s of %s; take one out, ask for less context, "
                     "or set llm_policy.resident to one, so that they are loaded in turns"
-                    % (", ".join(places[:-1]), places[-1], candidate.name, units.gib(placed.need), units.gib(self._room()))
+                    % (", ".join(places[:-1]), places[-1], candidate.name, gib(placed.need), gib(self._room()))
                 )
                 return
         self.errors.append(self._why_nothing(want, failure.rejected, loads))
@@ -397,10 +400,10 @@ class Planner:
         if gone and not any(candidate.source == "header" for candidate, _placed, _why in rejected):
             return (
                 "%s: %s answers, but is no registry, or holds none of %s's tags that fit %s: correct that variable, or leave it out to ask "
-                "registry.ollama.ai" % (kind, self.place, want.target, units.gib(self._room()))
+                "registry.ollama.ai" % (kind, self.place, want.target, gib(self._room()))
             )
         parts = [
-            "%s %s" % (candidate.label, why or "is short of %s" % units.gib(placed.short))
+            "%s %s" % (candidate.label, why or "is short of %s" % gib(placed.short))
             for candidate, placed, why in rejected
             if not why or not why.startswith(_GONE)
         ]
@@ -414,7 +417,7 @@ class Planner:
         return "%s: nothing of %s fits %s at %d tokens: %s. %s" % (
             kind,
             want.target,
-            units.gib(self._room()),
+            gib(self._room()),
             want.own_context or min(loads[-1].context, want.context or loads[-1].context),
             ", ".join(parts),
             way,
@@ -427,20 +430,20 @@ class Planner:
 
     def _reason(self, item, entry):
         context, label = item.placed.settings.context, item.candidate.label
-        where = {"gpu": units.gib(entry["budget_bytes"]), "cpu": "%s of system memory" % units.gib(entry["budget_bytes"])}.get(
+        where = {"gpu": gib(entry["budget_bytes"]), "cpu": "%s of system memory" % gib(entry["budget_bytes"])}.get(
             item.placed.kind
         )
         if item.placed.kind == "multi_gpu":
-            where = "%s on %d cards" % (units.gib(entry["budget_bytes"]), len(item.placed.shares))
+            where = "%s on %d cards" % (gib(entry["budget_bytes"]), len(item.placed.shares))
         if item.placed.kind == "partial":
             text = "%s does not fit %s: %d of %d layers go to the GPU, which is slow" % (
                 label,
-                units.gib(entry["budget_bytes"]),
+                gib(entry["budget_bytes"]),
                 item.placed.num_gpu,
                 item.candidate.shape.blocks,
             )
         else:
-            text = "%s fits %s at %d tokens with %s to spare" % (label, where, context, units.gib(entry["headroom_bytes"]))
+            text = "%s fits %s at %d tokens with %s to spare" % (label, where, context, gib(entry["headroom_bytes"]))
         wanted = item.want.own_context or item.want.context
         if wanted and context < wanted and not item.candidate.embedding:
             text += " (%d were wanted)" % wanted
@@ -466,8 +469,8 @@ class Planner:
         if spilled and not spilled.loaded:
             return "was refused for lack of memory on this host at %d tokens" % spilled.context
         if spilled:
-            return "spilled %s to the CPU on this host at %d tokens" % (units.gib(spilled.missing), spilled.context)
-        return "would need %s" % units.gib(placed.need)
+            return "spilled %s to the CPU on this host at %d tokens" % (gib(spilled.missing), spilled.context)
+        return "would need %s" % gib(placed.need)
 
     def entry(self, item):
         placed, candidate, want = item.placed, item.candidate, item.want
@@ -522,7 +525,7 @@ class Planner:
         for item in chosen:
             for candidate, placed, why in item.rejected:
                 if why is None:
-                    why = "%s of %s" % (self._miss(candidate, placed), units.gib(self._room()))
+                    why = "%s of %s" % (self._miss(candidate, placed), gib(self._room()))
                 rows.append({"name": candidate.name, "why": why, "short_by_bytes": placed.short if placed else None})
         return rows
 
@@ -541,9 +544,9 @@ class Planner:
             told["OLLAMA_FLASH_ATTENTION"] = 1 if load.flash_attention else 0
         elif not any(capable):
             told["OLLAMA_FLASH_ATTENTION"] = 0
-        if self.policy.fit_margin_bytes != FIT_MARGIN and self.host.cards:
+        if self.policy.fit_margin_bytes != FIT_MARGIN_BYTES and self.host.cards:
             projector = max(item.candidate.shape.vision_bytes for item in chosen)
-            told["LLAMA_ARG_FIT_TARGET"] = units.pad(self.policy.fit_margin_bytes + projector, units.MIB) // units.MIB
+            told["LLAMA_ARG_FIT_TARGET"] = pad(self.policy.fit_margin_bytes + projector, MIB) // MIB
         if self.policy.reserve_bytes and self.version < versions.FIRST_FIT and self.host.cards:
             told["OLLAMA_GPU_OVERHEAD"] = self.policy.reserve_bytes
         known = versions.known_variables(self.version)
@@ -651,7 +654,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     if disk and disk.get("total_bytes") and download > disk["total_bytes"]:
         errors.append(
             "llm_models need %s on disk, but %s has only %s: put ollama_models_dir on a larger file system or choose smaller models"
-            % (units.gib(download), disk.get("mount_point") or filesystem, units.gib(disk["total_bytes"]))
+            % (gib(download), disk.get("mount_point") or filesystem, gib(disk["total_bytes"]))
         )
     for item in chosen:
         if item.candidate.source == "estimate":

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import collections
 import functools
-import re
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
 from . import data
 
@@ -15,12 +17,14 @@ FIRST_FIT = (0, 30, 0)  # from here llama-server's --fit decides the layers
 
 
 def parse(text):
-    """'v0.9.3', '0.33.0-rc2', '0.5.4-ipexllm-20250407' -> (0, 9, 3): a build or pre-release counts as its release."""
-    match = re.match(r"^v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-+.].*)?$", str(text).strip())
-    if not match:
-        raise ValueError("ollama_version is '%s': write a release such as 0.32.15" % text)
-    return tuple(int(part or 0) for part in match.groups())
+    """The numbers of a release; ValueError with the variable for what is none."""
+    numbers = version_tuple(text)
+    if not numbers:
+        raise ValueError("ollama_version is '%s': write a release such as %s" % (text, OLLAMA_VERSION))
+    return numbers
 
+
+DEFAULT = parse(OLLAMA_VERSION)
 
 Era = collections.namedtuple("Era", "name vocab_outputs mask_bytes mixed_input whole_rope")
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import collections
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
+
 from .. import versions
 
 Spilled = collections.namedtuple("Spilled", "name digest context cache_type missing loaded")
-# A model that was refused for lack of memory does not say how much: as much as llama.cpp itself keeps free.
-_REFUSED = 1 << 30
-
 
 def card_set(host):
     """The cards as a proof names them: sorted names and usable bytes, no identity of a single card."""
@@ -54,7 +53,8 @@ class Spills:
         except ValueError:
             return
         size, on_gpu = int(record.get("size_bytes") or 0), int(record.get("size_vram_bytes") or 0)
-        missing = size - on_gpu if size else _REFUSED
+        # One that was refused for lack of memory does not say how much: as much as llama.cpp itself keeps free.
+        missing = size - on_gpu if size else FIT_MARGIN_BYTES
         if measured != version or missing <= 0 or (size and not on_gpu):
             return  # nothing at all on the GPU is a fault of the driver, which a smaller model would not mend
         cards = record.get("devices")

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import collections
 
-from .. import data, units
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
+
+from .. import data
 from ..errors import BadInput
-from ..model import memory
 from ..source import catalogue
 
 DEFAULT_CONTEXT = 8192
@@ -31,7 +33,7 @@ _POLICY_KEYS = (
     "min_offload_share",
     "quantizations",
 )
-_SMALLEST_MARGIN = 512 * units.MIB
+_SMALLEST_MARGIN = 512 * MIB
 
 Want = collections.namedtuple(
     "Want", "position where item kind target context min_context own_context managed parameters quantizations require_gpu"
@@ -76,7 +78,7 @@ def policy(given):
     resident = given.get("resident", "all")
     if resident not in ("all", "one"):
         raise BadInput("llm_policy.resident is '%s': write all (every model stays loaded) or one (they are loaded in turns)" % resident)
-    margin = _integer(given.get("fit_margin_bytes", memory.FIT_MARGIN), "llm_policy.fit_margin_bytes", 0)
+    margin = _integer(given.get("fit_margin_bytes", FIT_MARGIN_BYTES), "llm_policy.fit_margin_bytes", 0)
     if margin < _SMALLEST_MARGIN:
         raise BadInput("llm_policy.fit_margin_bytes is %d: write %d (512 MiB) or more" % (margin, _SMALLEST_MARGIN))
     try:

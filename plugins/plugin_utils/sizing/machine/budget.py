@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import collections
 
-from .. import units
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, MIB, gib, pad
+from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import BACKENDS
 
 Card = collections.namedtuple("Card", "index name key group backend budget usable unified discrete compute_capability")
 Host = collections.namedtuple("Host", "cards unified ram_budget ram_total warnings environment")
 
 # Processes whose memory is what the plan itself puts there.
 _OURS = ("ollama", "llama-server", "ollama-lib", "ollama_llama_server", "ollama_llama_se", "ollama-runner", "ollama runner")
-_DESKTOP = units.GIB  # a card whose holders can't be named (Windows, WSL): what a desktop and its browser take
-_IDLE = 512 * units.MIB  # what an idle card shows as used without any process
-_GRAIN = 64 * units.MIB  # others' use is rounded up, so that its small swings change no plan
+_DESKTOP = GIB  # a card whose holders can't be named (Windows, WSL): what a desktop and its browser take
+_IDLE = 512 * MIB  # what an idle card shows as used without any process
+_GRAIN = 64 * MIB  # others' use is rounded up, so that its small swings change no plan
 _OS_SHARE = 0.2  # of system memory, for everything that is not the model
 _OS_SHARE_UNIFIED = 0.1
-_OS_MINIMUM = 4 * units.GIB  # on machines whose GPU uses the system's memory
-_BACKENDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal", "intel": "vulkan", "qualcomm": "vulkan", "other": "vulkan"}
+_OS_MINIMUM = 4 * GIB  # on machines whose GPU uses the system's memory
 
 
 def _is_ours(name):
@@ -41,7 +41,7 @@ def held_by_others(device, warnings):
             # is left to them, the same at the least as before our models were loaded.
             ours = [holder.get("memory_bytes") for holder in holders if _is_ours(holder.get("name"))]
             known = max(known, _DESKTOP, 0 if None in ours else used - sum(ours))
-        return units.pad(known, _GRAIN)
+        return pad(known, _GRAIN)
     if device.get("vendor") == "apple" or device.get("unified"):
         return 0  # the limit of the working set and the share for the system cover it
     if device.get("source") in ("dxreg", "registry", "wmi"):
@@ -50,7 +50,7 @@ def held_by_others(device, warnings):
         return 0
     warnings.append(
         "%s of %s are held by processes that cannot be named, %s of it counted as others'; set llm_policy.reserve_bytes to keep more free"
-        % (units.gib(used), device.get("name"), units.gib(_DESKTOP))
+        % (gib(used), device.get("name"), gib(_DESKTOP))
     )
     return _DESKTOP
 
@@ -123,7 +123,7 @@ def _card(device, system_total, reserve_bytes, warnings):
         name=name,
         key=str(device.get("uuid") or device.get("pci_address") or device.get("index") or 0),
         group=vendor,
-        backend=_BACKENDS.get(vendor, "vulkan"),
+        backend=BACKENDS.get(vendor, BACKENDS["other"]),
         budget=max(0, budget),
         usable=max(0, usable),
         unified=unified,

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import functools
 
-from .. import units, versions
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, MIB
 
-MINIMUM_MEMORY = {"metal": 512 * units.MIB}  # 457 MiB elsewhere
-_MINIMUM_MEMORY = 457 * units.MIB
+from .. import versions
+
+FILL = 0.8  # the share of what is free that Ollama is ready to fill by its own prediction
+MINIMUM_MEMORY = {"metal": 512 * MIB}  # 457 MiB elsewhere
+_MINIMUM_MEMORY = 457 * MIB
 _LEGACY_BYTES = {"f16": 2.0, "bf16": 2.0, "f32": 2.0, "q8_0": 1.0, "q4_0": 0.5}
 
 
@@ -84,11 +87,11 @@ def ubatch(shape, context, parallel, flash_attention, version, available, smalle
         return min(2048, context)
     effective = context * parallel
     if backend == "cuda" and not flash_attention:
-        return 256 if effective > 4096 and smallest_gpu <= 8 * units.GIB else 512
+        return 256 if effective > 4096 and smallest_gpu <= 8 * GIB else 512
     wanted = 512 if effective <= 4096 else 1024 if effective <= 32768 else 2048
     need = predicted(shape, context, parallel)
-    for size, share, surcharge in ((2048, 0.60, 2 * units.GIB), (1024, 0.75, 768 * units.MIB)):
-        if wanted >= size and need <= share * available and surcharge <= 0.8 * available - need:
+    for size, share, surcharge in ((2048, 0.60, 2 * GIB), (1024, 0.75, 768 * MIB)):
+        if wanted >= size and need <= share * available and surcharge <= FILL * available - need:
             return size
     return 512
 

@@ -246,7 +246,7 @@ def on_gpu(shape, load, rules, host, left):
         if legacy or not any(other.group == card.group and other.key != card.key for other in host.cards):
             return whole
         context, parallel = whole.settings.context, whole.settings.parallel
-        if ollama_rules.predicted(shape, context, parallel) <= 0.8 * left[position]:
+        if ollama_rules.predicted(shape, context, parallel) <= ollama_rules.FILL * left[position]:
             return whole
         break  # it would fit, but Ollama believes otherwise and spreads it over all cards
     for group in sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name)):

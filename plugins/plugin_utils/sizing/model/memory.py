@@ -8,17 +8,18 @@ from __future__ import annotations
 import collections
 import functools
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, pad
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import ggml
 
-from .. import units, versions
+from .. import versions
 from . import graphs
 
 # Device memory that no buffer shows: CUDA's context 305 MiB (RTX 16 GB) to 456 MiB (RTX 4090) measured; Metal's minimum is Ollama's own.
-OVERHEAD = {"cuda": 460 * units.MIB, "rocm": 460 * units.MIB, "vulkan": 460 * units.MIB, "metal": 512 * units.MIB, "cpu": 0}
-FIT_MARGIN = 1024 * units.MIB  # llama.cpp's --fit-target for each device, since Ollama 0.30.0
+OVERHEAD = {"cuda": 460 * MIB, "rocm": 460 * MIB, "vulkan": 460 * MIB, "metal": 512 * MIB, "cpu": 0}
 # The projector's own compute buffer, made when it warms up: 248.10 MiB measured (Qwen 3.6, 1472 x 1472 pixels); others take smaller images.
-PROJECTOR_COMPUTE = 256 * units.MIB
-PROCESS_RAM = 512 * units.MIB  # the server process itself, outside every buffer (CPU only)
+PROJECTOR_COMPUTE = 256 * MIB
+PROCESS_RAM = 512 * MIB  # the server process itself, outside every buffer (CPU only)
 PIPELINE_COPIES = 4  # GGML_SCHED_MAX_COPIES: inputs and masks when several GPUs work as a pipeline
 # Rows as wide as the embedding that a card of such a pipeline holds beside the buffer of a single GPU: copies of what it is given by the host
 # or by the card before it. Largest count seen in llama.cpp's dry run on two and three devices: (mixed input, flash attention) -> rows.
@@ -58,7 +59,7 @@ def default_ubatch(shape, context, parallel, version):
 
 def _cells(shape, settings, sequence):
     """(cells of a full layer, cells of a sliding layer) for one sequence."""
-    sliding = units.pad(min(sequence, shape.window + settings.ubatch), 256) if shape.window else sequence
+    sliding = pad(min(sequence, shape.window + settings.ubatch), 256) if shape.window else sequence
     return sequence, min(sequence, sliding)
 
 
@@ -136,7 +137,7 @@ def _formula(shape, settings, sequence):
 @functools.lru_cache(maxsize=65536)
 def memory(shape, settings):
     """Everything that full offload needs, on one device."""
-    sequence = units.pad(settings.context, 256)
+    sequence = pad(settings.context, 256)
     kv_layers = _kv_layers(shape, settings, sequence)
     body, mask = _compute(shape, settings, sequence)
     state = 0
@@ -160,7 +161,7 @@ def memory(shape, settings):
     )
 
 
-def settings_for(shape, context, parallel=1, kv_cache_type="f16", flash_attention=True, ollama_version=(0, 32, 15), ubatch=None, era=None):
+def settings_for(shape, context, parallel=1, kv_cache_type="f16", flash_attention=True, ollama_version=versions.DEFAULT, ubatch=None, era=None):
     """Settings as the filter's caller states them. A quantized cache without flash attention is refused: llama.cpp fails to load it."""
     if context < 1 or parallel < 1:
         raise ValueError("context and parallel must be at least 1")
@@ -185,11 +186,11 @@ def settings_for(shape, context, parallel=1, kv_cache_type="f16", flash_attentio
     )
 
 
-def describe(shape, settings, ollama_version=(0, 32, 15), backend="cuda"):
+def describe(shape, settings, ollama_version=versions.DEFAULT, backend="cuda"):
     """The `memory` dict of a plan for one device; all integers."""
     found = memory(shape, settings)
     overhead = OVERHEAD[backend] + found.dequantized
-    margin = FIT_MARGIN if ollama_version >= versions.FIRST_FIT and backend != "cpu" else 0
+    margin = FIT_MARGIN_BYTES if ollama_version >= versions.FIRST_FIT and backend != "cpu" else 0
     parts = {
         "weights_bytes": found.weights,
         "kv_cache_bytes": found.kv,

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import pad
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import ggml
 
-from .. import data, units
+from .. import data
 from ..errors import MetadataError
 
 # The layer i slides over its window iff rule(i); used where the file has no explicit pattern (llama.cpp, llama-model.cpp).
@@ -183,7 +184,7 @@ class Shape:
     def _from_tensors(self, tensors):
         names, token_embd = set(), 0
         for tensor in tensors:
-            name, size = tensor["name"], units.pad(tensor_bytes(tensor), 32)
+            name, size = tensor["name"], pad(tensor_bytes(tensor), 32)
             names.add(name)
             block = _BLOCK.match(name)
             if block and int(block.group(1)) < self.blocks:

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import misfit_message, model_wants, models_to_drop, models_to_mirror
+from ansible_collections.llmfleet.ollama.plugins.filter.misfit_message import misfit_message
+from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import model_wants
+from ansible_collections.llmfleet.ollama.plugins.filter.models_to_drop import models_to_drop
+from ansible_collections.llmfleet.ollama.plugins.filter.models_to_mirror import models_to_mirror
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import read_wants
 
 PIN = "sha256:" + "a" * 64

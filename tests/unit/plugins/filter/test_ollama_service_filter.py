@@ -11,18 +11,15 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.llmfleet.ollama.plugins.filter.ollama_service import address_sets, ollama_environment
+from ansible_collections.llmfleet.ollama.plugins.filter.address_sets import address_sets
+from ansible_collections.llmfleet.ollama.plugins.filter.ollama_environment import ollama_environment
 from hypothesis import given
 from hypothesis import strategies as st
-from support import ROOT
-
-CATALOGUE = yaml.safe_load((ROOT / "plugins/catalogue/environment.yml").read_text(encoding="utf-8"))
 
 
 def merged(*layers, version="0.32.15"):
-    return ollama_environment(layers, version, CATALOGUE)
+    return ollama_environment(layers, version)
 
 
 @given(st.lists(st.ip_addresses().map(str), max_size=20))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_digest, parse_name, version_tuple
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_digest, parse_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
 
 @pytest.mark.parametrize(

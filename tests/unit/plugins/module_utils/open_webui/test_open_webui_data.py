@@ -181,7 +181,7 @@ def test_a_damaged_database_is_not_saved_as_if_it_were_whole(folder, secret, tmp
 
 def test_a_full_disk_is_told_before_the_first_byte(folder, secret, tmp_path, monkeypatch):
     monkeypatch.setattr(data.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1})())
-    with pytest.raises(data.DataError, match="GiB free, the backup may need"):
+    with pytest.raises(data.DataError, match="has 1 bytes free, the backup may need"):
         data.save(str(folder), str(tmp_path / "b" / "a.tar.gz"), str(secret), {})
 
 

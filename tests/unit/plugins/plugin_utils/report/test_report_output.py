@@ -330,7 +330,7 @@ def test_cards_have_the_name_that_people_use(name, short):
 
 @pytest.mark.parametrize(
     ("size", "told"),
-    [(None, "?"), (0, "0.0 GiB"), (430_000, "420 KiB"), (50 * 1024**2, "50 MiB"), (1024**3, "1.0 GiB"), (-(2**31), "-2.0 GiB")],
+    [(None, "?"), (0, "0.0 GiB"), (430_000, "419.9 KiB"), (50 * 1024**2, "50.0 MiB"), (1024**3, "1.0 GiB"), (-(2**31), "-2.0 GiB")],
 )
 def test_bytes_in_gib(size, told):
     assert text.gib(size) == told

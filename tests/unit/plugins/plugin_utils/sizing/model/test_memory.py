@@ -290,7 +290,7 @@ def test_freed_ranges_are_reused_by_best_fit():
 
 
 def test_bytes_for_people():
-    assert [gib(value) for value in (12147483648, 0, 40 * MIB)] == ["11.3 GiB", "0.0 GiB", "40 MiB"]
+    assert [gib(value) for value in (12147483648, 0, 40 * MIB)] == ["11.3 GiB", "0.0 GiB", "40.0 MiB"]
 
 
 def test_unknown_variables_have_a_reason():

@@ -9,6 +9,7 @@ import pathlib
 
 import pytest
 import yaml
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data, versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import placement
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
@@ -93,5 +94,5 @@ def test_the_table():
 def test_no_run_took_more_than_a_plan_counts(row):
     """Not one false 'fits': without the device's overhead, and with no more than a tenth of the margin that each card keeps free."""
     cards = len(row["weights"]) if isinstance(row.get("weights"), list) else 1
-    keeps = 0 if "ollama" in row else cards * memory.FIT_MARGIN / 10 / MIB
+    keeps = 0 if "ollama" in row else cards * FIT_MARGIN_BYTES / 10 / MIB
     assert compare(row)[2] >= -keeps - 0.01
