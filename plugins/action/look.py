@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.fact import interpret, urgent
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
@@ -14,10 +18,20 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.first_module impor
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.look_schema import complaint
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
 
-# The names that Ansible has for the systems.
+# The names that Ansible has for the systems, and for the families of Linux by what /etc/os-release says.
 SYSTEMS = {"linux": "Linux", "macos": "Darwin", "windows": "Windows"}
+FAMILIES = {
+    "debian": "Debian", "ubuntu": "Debian", "rhel": "RedHat", "fedora": "RedHat", "centos": "RedHat", "suse": "Suse", "opensuse": "Suse",
+    "arch": "Archlinux", "alpine": "Alpine", "gentoo": "Gentoo",
+}
 # What is asked follows from the inventory, unless a task says it.
-SPEC = dict(ARGUMENTS, questions=dict(ARGUMENTS["questions"], required=False), wish={"type": "dict", "default": {}})
+SPEC = dict(
+    ARGUMENTS, questions=dict(ARGUMENTS["questions"], required=False), wish={"type": "dict", "default": {}}, reuse={"type": "bool", "default": False},
+)
+
+
+def _digest(question, proofs_path):
+    return hashlib.sha256(json.dumps([question, proofs_path], sort_keys=True).encode("utf-8")).hexdigest()[:16]
 
 
 class ActionModule(ActionBase):
@@ -28,15 +42,18 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         _result, arguments = self.validate_argument_spec(argument_spec=SPEC)
-        wish = arguments.pop("wish")
+        wish, reuse = arguments.pop("wish"), arguments.pop("reuse")
         if arguments["questions"] is None:
             variables, around = inventory.of_host(task_vars, self._templar.template, wish)
             # Before a role is there, no defaults are.
-            asked = decide.questions({"ollama_version": OLLAMA_VERSION, **variables}, around)
-            arguments["questions"] = [question.to_dict() for question in asked]
+            questions = decide.questions({"ollama_version": OLLAMA_VERSION, **variables}, around)
+            arguments["questions"] = [question.to_dict() for question in questions]
         windows = getattr(self._connection._shell, "_IS_WINDOWS", False)
         # Which of the others a host has shows there.
-        arguments["questions"] = [asked for asked in arguments["questions"] if (asked["system"] == "windows") is windows]
+        arguments["questions"] = [question for question in arguments["questions"] if (question["system"] == "windows") is windows]
+        asked = {question["system"]: _digest(question, arguments["proofs_path"]) for question in arguments["questions"]}
+        if reuse and self._still_holds(task_vars.get("ansible_facts") or {}, asked, arguments["filesystems"]):
+            return {"changed": False, "msg": "was looked at in this run, and not changed since"}
         probe = "llmfleet.ollama.win_look_probe" if windows else "llmfleet.ollama.look_probe"
         answer = run_first(lambda: self._execute_module(module_name=probe, module_args=arguments, task_vars=task_vars), task_vars)
         if answer.get("failed"):
@@ -50,6 +67,7 @@ class ActionModule(ActionBase):
         wrong = complaint(task_vars.get("inventory_hostname", "this host"), look)
         if wrong:
             return {"failed": True, "changed": False, "msg": wrong}
+        look.update(asked=asked.get(look["system"]), run=self._run_id())
         # Its raw texts keep their line breaks: interpret() reads some of them line by line and gives none of them back unread.
         fact = clean(interpret(observation))
         result = {"changed": False, "ansible_facts": {**self._usual(look, task_vars.get("ansible_facts") or {}), "vram": fact, "look": look}}
@@ -60,13 +78,26 @@ class ActionModule(ActionBase):
             result["observation"] = observation
         return result
 
+    def _run_id(self):
+        """The same for every task and host of one run of Ansible: facts may outlive it in a cache, and hosts change meanwhile."""
+        return "-".join(self._task._uuid.split("-")[2:4])
+
+    def _still_holds(self, facts, asked, filesystems):
+        look, measured = facts.get("look") or {}, (facts.get("vram") or {}).get("filesystems") or []
+        return (
+            look.get("run") == self._run_id()
+            and look.get("asked") == asked.get(look.get("system"))
+            and set(filesystems) <= {entry["path"] for entry in measured}
+        )
+
     @staticmethod
     def _usual(look, known):
         """What setup would say of it and nobody has gathered: enough for a task that asks for the host's system."""
-        system = SYSTEMS[look["system"]]
+        system, like = SYSTEMS[look["system"]], look.get("os_like") or []
+        family = next((FAMILIES[name] for name in like if name in FAMILIES), like[0].capitalize() if like else system)
         facts = {
-            # Which family of Linux it is, nobody asked.
-            "system": system, "os_family": None if system == "Linux" else system, "architecture": look.get("architecture"),
-            "kernel": look.get("kernel"), "distribution_version": look.get("os_version"), "service_mgr": look.get("service_manager"),
+            "system": system, "os_family": family, "architecture": look.get("architecture"), "kernel": look.get("kernel"),
+            "distribution": re.sub("( GNU/| )Linux.*", "", look.get("os_name") or ""), "distribution_version": look.get("os_version"),
+            "service_mgr": look.get("service_manager"),
         }
-        return {name: value for name, value in facts.items() if value and name not in known}
+        return {name: value for name, value in facts.items() if value and known.get(name, value) == value}

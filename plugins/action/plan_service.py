@@ -44,7 +44,11 @@ class ActionModule(ActionBase):
             made = decide.decide(near.host, variables, look, near)
         except look_schema.BadLook as odd:
             raise AnsibleActionFail(str(odd)) from odd
-        return self._told(result, made, args["fail_on_problem"])
+        result = self._told(result, made, args["fail_on_problem"])
+        if not args["look"] and (made.changes or made.problems):
+            # What it said will not be true for long: the next task that asks for a look gets a new one.
+            result.setdefault("ansible_facts", {})["look"] = {**{name: look[name] for name in look}, "run": ""}
+        return result
 
     def _known(self, task_vars):
         """What the inventory and the facts say beside the wishes."""

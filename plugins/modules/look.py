@@ -13,8 +13,8 @@ author: [llmfleet authors (@llmfleet)]
 description:
   - Sets C(ansible_facts.vram), as M(llmfleet.ollama.vram_facts) does, and C(ansible_facts.look), which says what is there of Ollama.
     That is files and links, service, listeners, door, users, programs, disks, the model store, what was proved of models, and what the API answers.
-  - One shape on Linux, macOS and Windows. Nothing else has to be gathered beside it; C(system), C(architecture), C(kernel), C(service_mgr),
-    C(distribution_version), and C(os_family) of Macs and Windows, are set under their usual names where nobody has gathered them.
+  - One shape on Linux, macOS and Windows. Nothing else has to be gathered beside it; C(system), C(os_family), C(distribution),
+    C(distribution_version), C(architecture), C(kernel) and C(service_mgr) are set where nobody has gathered them.
   - Where it is the first module of a run and the host's Python or privileges keep it from working, the failure names the variable to set.
   - Runs M(llmfleet.ollama.look_probe) or M(llmfleet.ollama.win_look_probe) on the host, once, and checks the answer on the controller.
     One that is incomplete, or was given by another release of the collection, is refused in one sentence that names the host and the field.
@@ -32,6 +32,12 @@ options:
       - Variables of role C(ollama) and C(llm_registry), by their names, from which the questions follow. Those that are not given are the host's own.
     type: dict
     default: {}
+  reuse:
+    description:
+      - Keep the facts of an earlier look of the same run that was asked the same, if nothing was to be changed since.
+        M(llmfleet.ollama.plan_service) takes a look's word back as soon as it finds something to change.
+    type: bool
+    default: false
 attributes:
   action:
     description: It is an action, which picks the module for the host's system.

@@ -479,6 +479,7 @@ $look.architecture = @($env:PROCESSOR_ARCHITEW6432, $env:PROCESSOR_ARCHITECTURE 
 $look.kernel = [Environment]::OSVersion.Version.ToString()
 $look.os_version = $look.kernel
 $look.os_name = [String]$system.Caption
+$look.os_like = @()
 $look.os_build = [Int32]$system.BuildNumber
 $look.is_server = ($system.ProductType -ne 1)
 $look.service_manager = 'windows'

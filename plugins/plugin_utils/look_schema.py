@@ -116,7 +116,8 @@ COMMON = {
     # ---- the machine. architecture: x86_64, aarch64, arm64, AMD64 ...: of the kernel, not of a Python under Rosetta
     "architecture": Text(), "kernel": Text(),
     # os_version: that of a distribution, 14.5 of a Mac, 10.0.20348 of Windows
-    "os_name": Text(), "os_version": Text(),
+    # os_like: ID and ID_LIKE of /etc/os-release, the nearest first; empty where there is none
+    "os_name": Text(), "os_version": Text(), "os_like": Each(Text()),
     # systemd, launchd, windows, or what else process 1 is
     "service_manager": Text(),
     # an administrator on Windows. Without it nothing below means anything, and most is empty.

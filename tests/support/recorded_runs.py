@@ -307,21 +307,19 @@ def recorded(hosts, recorder):
         tell = Teller(recorder, name, host)
         if "unreachable" in host:
             tell(
-                "ansible.builtin.setup",
-                "Gather the few facts that the plan and the roles need",
+                "llmfleet.ollama.look",
+                "Look at the host",
                 {"unreachable": True, "msg": host["unreachable"]},
                 outcome="unreachable",
                 took=3.1,
             )
             continue
-        system = dict(zip(("ansible_distribution", "ansible_distribution_version", "ansible_architecture"), host["system"], strict=True))
-        tell(
-            "ansible.builtin.setup",
-            "Gather the few facts that the plan and the roles need",
-            {"ansible_facts": {**system, "ansible_system": "Linux"}},
-        )
-        if "vram" in host:
-            tell("llmfleet.ollama.vram_facts", "Read the memory of every accelerator", {"ansible_facts": {"vram": host["vram"]}})
+        system = {"system": "Linux", **dict(zip(("distribution", "distribution_version", "architecture"), host["system"], strict=True))}
+        if "vram" not in host:
+            facts = {f"ansible_{key}": value for key, value in system.items()}
+            tell("llmfleet.ollama.first_contact", "Gather the few facts that the roles need", {"ansible_facts": facts})
+        else:
+            tell("llmfleet.ollama.look", "Look at the host", {"ansible_facts": {**system, "vram": host["vram"]}}, took=0.8)
             tell(
                 "llmfleet.ollama.plan_models",
                 "Choose the models that this host can hold",

@@ -37,6 +37,7 @@ def machine(uname, root="", programs=common.PATH):
         "kernel": uname.release,
         "os_name": release.get("PRETTY_NAME") or release.get("NAME") or uname.sysname,
         "os_version": release.get("VERSION_ID") or "",
+        "os_like": ("%s %s" % (release.get("ID", ""), release.get("ID_LIKE", ""))).split(),
         "service_manager": _service_manager(root),
         "display_vendors": sorted({OF_ID[int(card["vendor"], 16)] for card in graphics_cards(root)}),
         "l4t": int(jetson.group(1)) if jetson else None,

@@ -31,6 +31,7 @@ def machine(uname, root="", programs=common.PATH):
         "os_name": "macOS",
         # A Python that was built for an old macOS is told 10.16 by the system's own file.
         "os_version": _said(["sw_vers", "-productVersion"], programs).strip(),
+        "os_like": [],
         "service_manager": "launchd",
         "display_vendors": [],
         "l4t": None,

@@ -14,7 +14,7 @@ from .advice import with_way_out
 from .text import clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
-ACTIONS = ("vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
+ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
 GROUPS = ("ollama", "open_webui", "model_mirror")
 # Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}; the web UI's also
 # has {admin_email, password_file, default_model, unplanned_models}.
@@ -126,8 +126,9 @@ class Recorder:
         facts = result.get("ansible_facts") or {}
         if not isinstance(facts, dict):
             return
-        if ours == "vram_facts" and facts.get("vram"):
+        if ours in ("look", "vram_facts") and facts.get("vram"):
             entry["machine"] = machine(facts["vram"])
+            entry["system"] = system_of(facts) or entry["system"]
         elif ours == "plan_models":
             planned = facts.get("model_plan") or result.get("model_plan")
             if planned:

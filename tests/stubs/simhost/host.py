@@ -107,7 +107,7 @@ class Host:
         listener = self.state["server"] and self.state["server"]["environment"]["OLLAMA_HOST"]
         return {
             "schema": 1, "system": asked["system"], "display_vendors": [], "l4t": None, "observation": self.state.get("observation"),
-            "kernel": self.state["facts"]["ansible_kernel"],
+            "kernel": self.state["facts"]["ansible_kernel"], "os_like": [],
             "files": [self.looked_at(path, asked) for path in asked["paths"] if path in self.files],
             "user": {"exists": False, "groups": []}, "gpu_groups": [],
             "service": {**dict.fromkeys(("path", "enabled", "pid", "started_at")), **dict.fromkeys(("loaded", "running", "needs_reload"), False)},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 
 _BARE = {
-    "schema": 1, "is_root": True, "display_vendors": [], "l4t": None, "observation": None, "files": [],
+    "schema": 1, "is_root": True, "os_like": [], "display_vendors": [], "l4t": None, "observation": None, "files": [],
     "user": {"exists": False, "groups": []}, "gpu_groups": [],
     "service": {"path": None, "loaded": False, "enabled": None, "running": False, "pid": None, "started_at": None, "needs_reload": False},
     "port_owner": None, "own_listener": None, "resolved": [], "controller": None, "tools": [],
@@ -21,7 +21,8 @@ _BARE = {
 }
 _SYSTEMS = {
     "linux": {
-        "system": "linux", "architecture": "x86_64", "kernel": "6.12.0", "os_name": "Debian GNU/Linux", "os_version": "13", "service_manager": "systemd",
+        "system": "linux", "architecture": "x86_64", "kernel": "6.12.0", "os_name": "Debian GNU/Linux", "os_version": "13", "os_like": ["debian"],
+        "service_manager": "systemd",
         "door": {"error": None, "id": None}, "tools": ["nft", "runuser", "zstd"],
     },
     "macos": {

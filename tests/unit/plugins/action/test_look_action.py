@@ -23,12 +23,14 @@ LOST = {"observation_version": 1, "system": "Linux", "nvml": {"driver": {"rc": 0
 def run(monkeypatch):
     """run(answer, **arguments) -> (result, what was executed)"""
 
-    def act(answer, windows=False, verbosity=0, questions=QUESTIONS, **variables):
+    def act(answer, windows=False, verbosity=0, questions=QUESTIONS, reuse=False, task="a-b-run-1-9", **variables):
         plugin = action.ActionModule.__new__(action.ActionModule)
         plugin._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(_IS_WINDOWS=windows))
+        plugin._task = types.SimpleNamespace(_uuid=task)
         plugin._display = types.SimpleNamespace(verbosity=verbosity)
         executed = []
-        plugin.validate_argument_spec = lambda argument_spec: (None, {"questions": questions and list(questions), "wish": {}, "timeout": 7})
+        given = {"questions": questions and list(questions), "wish": {}, "reuse": reuse, "filesystems": [], "proofs_path": None}
+        plugin.validate_argument_spec = lambda argument_spec: (None, given)
         plugin._execute_module = lambda **called: executed.append(called) or answer
         monkeypatch.setattr(action.ActionBase, "run", lambda self, tmp, task_vars: {})
         plugin._templar = types.SimpleNamespace(template=lambda value: value)
@@ -44,7 +46,9 @@ def test_one_module_run(run, windows, module, systems):
     """Exactly one, by the connection's kind; a host gets the questions of the systems that it can have."""
     result, executed = run({"look": bare("windows" if windows else "linux")}, windows=windows)
     assert [called["module_name"] for called in executed] == ["llmfleet.ollama." + module]
-    assert executed[0]["module_args"] == {"questions": [{"system": system} for system in systems], "timeout": 7}
+    assert executed[0]["module_args"] == {
+        "questions": [{"system": system} for system in systems], "filesystems": [], "proofs_path": None,
+    }
     assert result["changed"] is False and {"vram", "look"} < set(result["ansible_facts"])
 
 
@@ -55,7 +59,7 @@ def test_facts(run):
     facts = result["ansible_facts"]
     assert facts["vram"]["system_memory"] == {"total_bytes": 2048, "available_bytes": 1024}
     assert "reboot the host" in result["warnings"][0] and "observation" not in result
-    assert facts["look"] == bare("linux")
+    assert {name: value for name, value in facts["look"].items() if name not in ("asked", "run")} == bare("linux")
 
 
 def test_what_is_asked_follows_from_the_inventory(run):
@@ -73,7 +77,23 @@ def test_usual_facts(run):
     facts = run({"look": bare("windows")})[0]["ansible_facts"]
     assert (facts["os_family"], facts["architecture"], facts["distribution_version"]) == ("Windows", "AMD64", "10.0.20348")
     facts = run({"look": bare("linux")}, ansible_facts={"distribution_version": "13.1"})[0]["ansible_facts"]
-    assert facts["service_mgr"] == "systemd" and "os_family" not in facts and "distribution_version" not in facts
+    assert (facts["os_family"], facts["distribution"], facts["service_mgr"]) == ("Debian", "Debian", "systemd") and "distribution_version" not in facts
+    assert run({"look": bare("linux", os_like=["rocky", "rhel", "centos", "fedora"])})[0]["ansible_facts"]["os_family"] == "RedHat"
+    assert run({"look": bare("linux", os_like=["void"])})[0]["ansible_facts"]["os_family"] == "Void"
+
+
+def test_a_look_is_kept_for_the_rest_of_the_run(run):
+    """The role after the plan needs no module run; another run, another question, or a change that was found, and it looks again."""
+    facts = run({"look": bare("linux")})[0]["ansible_facts"]
+    kept, executed = run({}, reuse=True, task="c-d-run-1-77", ansible_facts=facts)
+    assert executed == [] and kept == {"changed": False, "msg": "was looked at in this run, and not changed since"}
+    for again in (
+        {"reuse": False}, {"task": "a-b-run-2-9"}, {"questions": [{"system": "linux", "port": 1}]},
+        {"ansible_facts": {**facts, "look": {**facts["look"], "run": ""}}}, {"ansible_facts": {}},
+    ):
+        assert len(run({"look": bare("linux")}, **{"reuse": True, "ansible_facts": facts, **again})[1]) == 1, again
+    # What another system would have been asked is of no account.
+    assert run({}, reuse=True, ansible_facts=facts, questions=[QUESTIONS[0], {"system": "macos", "port": 1}])[1] == []
 
 
 def test_the_first_module_of_a_run(run):

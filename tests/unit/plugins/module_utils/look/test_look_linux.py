@@ -72,7 +72,8 @@ def test_a_system_that_nobody_asked_about(machine):
 
 
 def test_the_machine(machine):
-    machine.write("usr/lib/os-release", 'NAME="Debian GNU/Linux"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\n')
+    text = 'ID=raspbian\nID_LIKE="debian"\nNAME="Debian GNU/Linux"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\n'
+    machine.write("usr/lib/os-release", text)
     machine.link("etc/os-release", "../usr/lib/os-release")
     machine.write("etc/nv_tegra_release", "# R36 (release), REVISION: 4.3, GCID: 38968081\n")
     machine.write("proc/1/comm", "openrc-init\n")
@@ -82,7 +83,7 @@ def test_the_machine(machine):
     found = machine.look()
     assert (found["os_name"], found["os_version"], found["l4t"]) == ("Debian GNU/Linux 12 (bookworm)", "12", 36)
     assert found["display_vendors"] == ["amd", "nvidia"] and found["architecture"] == "x86_64" and found["kernel"] == "6.1.0-30-amd64"
-    assert found["service_manager"] == "openrc-init"
+    assert found["service_manager"] == "openrc-init" and found["os_like"] == ["raspbian", "debian"]
 
 
 def test_where_the_controller_comes_from(machine):
