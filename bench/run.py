@@ -15,6 +15,7 @@ BENCHES = (
     ("vram_facts.py",),
     ("plan_bench.py",),
     ("count_module_runs.py", "-i", str(HERE.parent / "inventories" / "lab"), str(HERE.parent / "site.yml"), "--at-most", "10"),
+    ("scale.py",),
 )
 
 
