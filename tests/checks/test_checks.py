@@ -92,3 +92,9 @@ def test_links_between_pages():
             if not re.match(r"[a-z]+:", link) and not (page.parent / link).exists():
                 dead.append("%s: %s" % (page.relative_to(ROOT), link))
     assert listed and dead == []
+
+
+def test_places_that_the_architecture_names_exist():
+    """A page that leads to a file that was moved costs a new contributor the hour that it should save."""
+    named = re.findall(r"`((?:plugins|roles|playbooks|tests|molecule)/[\w./*-]*)`", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
+    assert len(named) > 20 and [name for name in named if not list(ROOT.glob(name))] == []
