@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import shutil
 import socketserver
+import tempfile
 import threading
 from urllib.parse import parse_qs, urlsplit
 
@@ -82,7 +84,7 @@ def registry():
 
 
 @pytest.fixture
-def docker(tmp_path):
+def docker():
     """An engine that pulls as told, and notes what it was asked."""
 
     class Handler(socketserver.StreamRequestHandler):
@@ -108,13 +110,16 @@ def docker(tmp_path):
             body = json.dumps({"Id": self.has} if found else {}).encode()
             self.wfile.write(f"HTTP/1.1 {200 if found or path == '/info' else 404} X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
-    place = tmp_path / "docker.sock"
-    server = socketserver.ThreadingUnixStreamServer(str(place), Handler)
+    # Not in tmp_path: a socket's path has 107 bytes, and the folder of a run under another Python lies deep.
+    folder = tempfile.mkdtemp(prefix="llmfleet-", dir="/tmp")
+    place = f"{folder}/docker.sock"
+    server = socketserver.ThreadingUnixStreamServer(place, Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     Handler.engine = Engine(f"unix://{place}")
     yield Handler
     server.shutdown()
     server.server_close()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(autouse=True)
