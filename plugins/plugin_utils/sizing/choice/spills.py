@@ -13,6 +13,7 @@ from .. import versions
 
 Spilled = collections.namedtuple("Spilled", "name digest context cache_type missing loaded")
 
+
 def card_set(host):
     """The cards as a proof names them: sorted names and usable bytes, no identity of a single card."""
     return sorted("%s %d" % (card.name, card.usable // 2**20) for card in host.cards)

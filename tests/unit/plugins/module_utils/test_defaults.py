@@ -52,7 +52,7 @@ def test_the_defaults_are_found():
     assert {name for _path, name, _default in FOUND} >= set(MEANS) - {"model_mirror_ollama_version"} and len(FOUND) > 8
 
 
-@pytest.mark.parametrize(("path", "name", "default"), FOUND, ids=lambda value: str(value))
+@pytest.mark.parametrize(("path", "name", "default"), FOUND, ids=str)
 def test_documentation(path, name, default):
     assert default == MEANS[name]
 
