@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         except look_schema.BadLook as odd:
             raise AnsibleActionFail(str(odd)) from odd
         result = self._told(result, made, args["fail_on_problem"])
-        if not args["look"] and (made.changes or made.problems):
+        if not args["look"] and (made.changes or variables.get("ollama_state") == "absent"):
             # What it said will not be true for long: the next task that asks for a look gets a new one.
             result.setdefault("ansible_facts", {})["look"] = {**{name: look[name] for name in look}, "run": ""}
         return result

@@ -173,7 +173,7 @@ COMMON = {
     "failed": FAILED,
 }
 # What a look may owe: a name that does not resolve, models and proofs that are then asked for anew.
-MAY_FAIL = ("resolved", "manifests", "proofs")
+MAY_FAIL = ("resolved", "names", "manifests", "proofs")
 
 # The door is another thing on each system.
 DOOR = {

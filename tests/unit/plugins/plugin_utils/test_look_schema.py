@@ -70,6 +70,8 @@ def test_a_field_that_nobody_asked_for_is_ignored():
 def test_a_reader_that_failed_is_named_with_its_reason():
     """Null for "nobody listens" and null for "could not be told" must not be mixed up: the role would take a port that is taken."""
     failed = [{"field": "resolved webui", "why": "no answer in time"}, {"field": "manifests", "why": "no answer in time"}]
+    # All of the time went by with the first names of a silent name server: the others do not resolve either, and the decision says so.
+    failed.append({"field": "names", "why": "no answer within 20 s"})
     assert look_schema.complaint("gpu1", bare("linux", failed=failed)) is None
     said = look_schema.complaint("gpu1", bare("linux", service=None, failed=[*failed, {"field": "service", "why": "no answer in time"}]))
     assert said == "gpu1 cannot say what is to be known of its service (no answer in time); look into that there, then run this again."
