@@ -49,12 +49,13 @@ def machine(total, reserved):
     return {"devices": [card], "system_memory": {"total_bytes": 64 << 30, "available_bytes": 60 << 30}}
 
 
-def planner(total, reserved):
-    return plan.Planner([{"family": "deepseek-r1", "context": 8192}], {}, machine(total, reserved), "0.32.15", ["catalogue"])
+def case(total, reserved):
+    made, _problems = plan.case_of([{"family": "deepseek-r1", "context": 8192}], {}, machine(total, reserved), "0.32.15", ["catalogue"])
+    return made
 
 
 def need(row, total, reserved, kind="f16"):
-    made = planner(total, reserved)
+    made = case(total, reserved)
     left = placement.usable_left(made.host)
     placed = placement.on_gpu(row.shape, Load(8192, 1, kind, kind, True), made.rules, made.host, left)
     return "fits" if placed.kind else "short of %s" % gib(placed.short)

@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan is made from, and what the search for it comes to: the words between those who choose and those who tell."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+# wanted: wants.Want; version: numbers; spills: what earlier runs saw; flash: flash attention of the service; header: asks a registry, at `place`
+Case = collections.namedtuple("Case", "wanted policy host version rules spills flash sources header place")
+
+# Why a tag was passed over. short: it does not fit (placed says by how much); trained: for so few tokens (detail); slow: fewer tokens a second on
+# this CPU than the policy bears (detail); gone: the registry has none (detail: its words).
+Rejected = collections.namedtuple("Rejected", "candidate kind placed detail", defaults=(None, None))
+
+
+class Chosen:
+    """A want and its tag. placed, load and before (what was left on cards and in memory) come when all settings are known."""
+
+    __slots__ = ("want", "candidate", "rejected", "placed", "load", "before")
+
+    def __init__(self, want, candidate, rejected):
+        self.want, self.candidate, self.rejected = want, candidate, rejected
+        self.placed = self.load = self.before = None
+
+    @property
+    def name(self):
+        return self.want.managed or self.candidate.name
+
+    @property
+    def has_less(self):
+        """Whether the tag got less context than was wanted; a fixed one has no smaller sister."""
+        return self.want.kind == "family" and not self.candidate.embedding and self.placed.settings.context < (self.want.context or 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    """No tag of a want fits, even alone; tokens: the least that was tried."""
+
+    want: object
+    rejected: list
+    tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Crowded:
+    """A want fits alone, as this candidate, but not beside the others."""
+
+    candidate: object
+    placed: object
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """The host or the list as a whole: no_gpu, no_memory, no_setting."""
+
+    kind: str
+
+
+# chosen and load, or failure; problems: sentences about single wants, which end a search before it begins
+Outcome = collections.namedtuple("Outcome", "chosen load failure problems", defaults=([], None, None, []))

@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model_plan as a dict: what is shown, kept and acted on."""
+
+from __future__ import annotations
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, pad
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
+
+from . import versions, words
+from .machine import placement
+from .model.memory import PROCESS_RAM
+
+
+def entry(case, item):
+    """A model of the plan."""
+    placed, candidate, want = item.placed, item.candidate, item.want
+    shares = placed.shares
+    on_card = [share for share in shares if share.card is not None]
+    memory = _memory(item)
+    if on_card:
+        used = {share.card.key for share in on_card}
+        room = sum(left for card, left in zip(case.host.cards, item.before[0]) if card.key in used)
+        taken = sum(placement.share_total(share) for share in on_card)
+    else:
+        room, taken = item.before[1], placement.share_total(shares[0])
+    settings = placed.settings
+    found = {
+        "name": item.name,
+        "digest": want.item.get("digest") or candidate.metadata.get("digest"),
+        "family": candidate.family,
+        "tag": candidate.tag,
+        "embedding": bool(candidate.embedding),
+        "parameter_size": candidate.row.parameter_size if candidate.row else candidate.metadata.get("parameter_size"),
+        "quantization": candidate.quantization,
+        "context": settings.context,
+        "parallel": settings.parallel,
+        "ubatch": settings.ubatch,
+        "flash_attention": settings.flash_attention,
+        "kv_cache_type": settings.k_type,
+        "placement": placed.kind,
+        "memory": memory,
+        "devices": [_device(share) for share in on_card],
+        "budget_bytes": room,
+        "headroom_bytes": room - taken,
+        "download_bytes": candidate.download_bytes,
+        "source": candidate.source,
+        # Where the header was read; null for the catalogue and an estimate.
+        "asked": candidate.metadata.get("asked"),
+        "verified": bool(candidate.metadata.get("verified", candidate.source == "header")),
+        "blob": _blob(candidate.metadata),
+        "num_gpu": placed.num_gpu,
+        "requires": candidate.metadata.get("requires"),
+        "requested": want.item,
+    }
+    if want.managed:
+        parameters = dict(want.parameters)
+        if placed.num_gpu is not None:
+            parameters.setdefault("num_gpu", placed.num_gpu)
+        found.update({"from": candidate.name, "parameters": parameters})
+    found["reason"] = words.reason(case, item, found)
+    return found
+
+
+def _memory(item):
+    shares = item.placed.shares
+    found = placement.memory(item.candidate.shape, item.placed.settings)
+    cards = [share for share in shares if share.card is not None] or list(shares)
+    recurrent = found.recurrent if len(shares) else 0
+    parts = {
+        "weights_bytes": sum(share.weights for share in cards),
+        "kv_cache_bytes": sum(share.kv for share in cards) - recurrent,
+        "recurrent_bytes": recurrent,
+        "compute_bytes": sum(share.compute for share in cards),
+        "projector_bytes": found.projector,
+        "overhead_bytes": sum(share.overhead for share in cards) - found.projector,
+        "margin_bytes": sum(share.margin for share in cards),
+    }
+    parts["total_bytes"] = sum(parts.values())
+    on_host = [share for share in shares if share.card is None]
+    if item.placed.kind == "cpu":
+        parts["host_bytes"] = parts["total_bytes"]
+    elif on_host:
+        parts["host_bytes"] = sum(placement.share_total(share) for share in on_host)
+    else:
+        parts["host_bytes"] = found.host + PROCESS_RAM
+    return parts
+
+
+def _device(share):
+    return {
+        "index": share.card.index,
+        "name": share.card.name,
+        "budget_bytes": share.card.budget,
+        "weights_bytes": share.weights,
+        "kv_cache_bytes": share.kv,
+        "compute_bytes": share.compute,
+        "overhead_bytes": share.overhead,
+        "margin_bytes": share.margin,
+        "total_bytes": placement.share_total(share),
+    }
+
+
+def _blob(metadata):
+    """Where the head of the file can be read, for the oracle on the host; null unless it was read there."""
+    if not metadata.get("blob_url"):
+        return None
+    return {"url": metadata["blob_url"], "bytes": metadata["blob_bytes"], "header_bytes": metadata["header_bytes"]}
+
+
+def rejected(case, chosen):
+    """The tags that were passed over, with the reason."""
+    return [
+        {"name": row.candidate.name, "why": words.rejected(case, row), "short_by_bytes": row.placed.short if row.placed else None}
+        for item in chosen
+        for row in item.rejected
+    ]
+
+
+def environment(case, chosen, load):
+    """What the service must be told for the numbers of the plan to be true; only variables that this version reads."""
+    if not chosen:
+        return {}
+    told = {
+        "OLLAMA_CONTEXT_LENGTH": load.context,
+        "OLLAMA_NUM_PARALLEL": load.parallel,
+        "OLLAMA_KV_CACHE_TYPE": load.k_type,
+        "OLLAMA_MAX_LOADED_MODELS": len(chosen) if case.policy.resident == "all" else 1,
+    }
+    capable = [item.candidate.shape.flash_attention for item in chosen]
+    if all(capable) or (any(capable) and case.version < versions.FIRST_FIT):
+        told["OLLAMA_FLASH_ATTENTION"] = 1 if load.flash_attention else 0
+    elif not any(capable):
+        told["OLLAMA_FLASH_ATTENTION"] = 0
+    if case.policy.fit_margin_bytes != FIT_MARGIN_BYTES and case.host.cards:
+        projector = max(item.candidate.shape.vision_bytes for item in chosen)
+        told["LLAMA_ARG_FIT_TARGET"] = pad(case.policy.fit_margin_bytes + projector, MIB) // MIB
+    if case.policy.reserve_bytes and case.version < versions.FIRST_FIT and case.host.cards:
+        told["OLLAMA_GPU_OVERHEAD"] = case.policy.reserve_bytes
+    known = versions.known_variables(case.version)
+    return {name: str(value) for name, value in sorted(told.items()) if name in known}
+
+
+def disk_of(vram, path):
+    """The file system of the model store, from the facts: the row for this path, else the longest mount point above it."""
+    best = None
+    for row in vram.get("filesystems") or []:
+        if path and row.get("path") == path:
+            return row
+        mount = (row.get("mount_point") or "").rstrip("/") + "/"
+        if (
+            path
+            and (path + "/").startswith(mount)
+            and (best is None or len(mount) > len((best.get("mount_point") or "").rstrip("/") + "/"))
+        ):
+            best = row
+    return best
+
+
+def empty(errors, warnings):
+    """The plan of a host that gets no models."""
+    return {
+        "models": [],
+        "rejected": [],
+        "environment": {},
+        "download_bytes": 0,
+        "disk_free_bytes": None,
+        "cards": [],
+        "ok": not errors,
+        "errors": errors,
+        "warnings": warnings,
+        "summary": "no plan: " + "; ".join(errors) if errors else "no model is wanted",
+    }

@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sentences about what a search found. Nothing is searched here."""
+
+from __future__ import annotations
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+
+from .choice.case import Crowded, Nothing
+from .choice.residence import Late
+
+_REFUSED = {
+    "no_gpu": "no usable GPU and llm_policy.allow_cpu is false: set it to true or leave this host out of the group 'ollama'",
+    "no_memory": "neither a GPU nor the system's memory is known: gather facts with llmfleet.ollama.vram_facts or set llm_vram_override",
+    "no_setting": "llm_models: the models fit one by one, but not with one setting of the service for all of them: "
+    "write fewer, or set llm_policy.resident to one",
+}
+
+
+def failure(case, found):
+    """Why nothing is planned, and the way out."""
+    if isinstance(found, Nothing):
+        return _nothing(case, found)
+    if isinstance(found, Crowded):
+        places = [want.where for want in case.wanted]
+        return (
+            "%s and %s cannot live in memory together: %s alone needs %s of %s; take one out, ask for less context, "
+            "or set llm_policy.resident to one, so that they are loaded in turns"
+            % (", ".join(places[:-1]), places[-1], found.candidate.name, gib(found.placed.need), gib(room(case.host)))
+        )
+    return _REFUSED[found.kind]
+
+
+def _nothing(case, found):
+    want = found.want
+    kind = "%s.%s" % (want.where, "family" if want.kind == "family" else "from" if want.managed else "model")
+    gone = [row.candidate.label for row in found.rejected if row.kind == "gone"]
+    if gone and not any(row.candidate.source == "header" for row in found.rejected):
+        return (
+            "%s: %s answers, but is no registry, or holds none of %s's tags that fit %s: correct that variable, or leave it out to ask "
+            "registry.ollama.ai" % (kind, case.place, want.target, gib(room(case.host)))
+        )
+    parts = [
+        "%s %s" % (row.candidate.label, _passed_over(row) or "is short of %s" % gib(row.placed.short)) for row in found.rejected if row.kind != "gone"
+    ]
+    way = "ask for less context"
+    if case.host.cards and not case.policy.allow_partial_offload:
+        way += ", set llm_policy.allow_partial_offload to true for a slow split"
+    way = way[0].upper() + way[1:] + " or choose a smaller model"
+    if gone:
+        parts.append("%s does not have %s" % (case.place, ", ".join(gone)))
+        way = "Bring one of these there, or name another registry"
+    return "%s: nothing of %s fits %s at %d tokens: %s. %s" % (kind, want.target, gib(room(case.host)), found.tokens, ", ".join(parts), way)
+
+
+def room(host):
+    """Bytes that the models of a host may take."""
+    return sum(card.budget for card in host.cards) if host.cards else host.ram_budget
+
+
+def _passed_over(row):
+    """Why a tag is out whatever room there is; None where it is the room."""
+    if row.kind == "trained":
+        return "it was trained for %d tokens" % row.detail
+    if row.kind == "slow":
+        return "slower than %g tokens a second on a CPU" % row.detail
+    return "not to be had: " + row.detail if row.kind == "gone" else None
+
+
+def _miss(case, row):
+    spilled = case.spills.spilled(row.candidate)
+    if spilled and not spilled.loaded:
+        return "was refused for lack of memory on this host at %d tokens" % spilled.context
+    if spilled:
+        return "spilled %s to the CPU on this host at %d tokens" % (gib(spilled.missing), spilled.context)
+    return "would need %s" % gib(row.placed.need)
+
+
+def rejected(case, row):
+    """Why a tag was passed over, for the list of those."""
+    return _passed_over(row) or "%s of %s" % (_miss(case, row), gib(room(case.host)))
+
+
+def reason(case, item, entry):
+    """Why this tag, how it lies, and what became of the next better one. entry: the numbers of the plan for it."""
+    context, label = item.placed.settings.context, item.candidate.label
+    budget = gib(entry["budget_bytes"])
+    if item.placed.kind == "partial":
+        text = "%s does not fit %s: %d of %d layers go to the GPU, which is slow" % (label, budget, item.placed.num_gpu, item.candidate.shape.blocks)
+    else:
+        where = {"gpu": budget, "cpu": "%s of system memory" % budget, "multi_gpu": "%s on %d cards" % (budget, len(item.placed.shares))}
+        text = "%s fits %s at %d tokens with %s to spare" % (label, where[item.placed.kind], context, gib(entry["headroom_bytes"]))
+    wanted = item.want.own_context or item.want.context
+    if wanted and context < wanted and not item.candidate.embedding:
+        text += " (%d were wanted)" % wanted
+    if entry["kv_cache_type"] != "f16":
+        text += ", with the cache in %s" % entry["kv_cache_type"]
+    row = _next_better(item)
+    if row:
+        out = _passed_over(row)
+        text += "; %s %s" % (row.candidate.label, "is out: %s" % out if out else _miss(case, row))
+    return text
+
+
+def _next_better(item):
+    """The rejected tag that a person asks about: the lightest of the next larger size, else the next better file of this size."""
+    others = [row for row in item.rejected if row.candidate.row and item.candidate.row and row.candidate.row.size != item.candidate.row.size]
+    if not others:
+        return item.rejected[-1] if item.rejected else None
+    nearest = others[-1].candidate.row.size
+    return min((row for row in others if row.candidate.row.size == nearest), key=lambda row: row.placed.need if row.placed else 0)
+
+
+def in_turns(names):
+    """What a host would hold if the models took turns, for whoever is left with less now."""
+    return "; loaded in turns (llm_policy.resident: one) this host holds %s and %s" % (", ".join(names[:-1]), names[-1])
+
+
+def whole_context(item, label):
+    """Less context is the first concession, which not everybody would make: the tag that holds all of it, and the variable."""
+    return "; %s holds all %d (min_context: %d)" % (label, item.want.context, item.want.context)
+
+
+def eviction(found):
+    """What Ollama may unload, and what to do."""
+    if isinstance(found, Late):
+        after = ", ".join(item.candidate.name for item in found.after)
+        return "%s finds no room if it is loaded after %s, and Ollama then unloads one of them: load it first" % (found.item.candidate.name, after)
+    return "%s fits beside %s, but Ollama predicts %s for it, more than four fifths of the %s that are then free, and may load them in turns" % (
+        found.item.candidate.name, found.largest.candidate.name, gib(found.believed), gib(found.free),
+    )
+
+
+def fallback(why):
+    return "planned by the catalogue, since %s" % why
+
+
+def clients_must_ask(load):
+    return "this version has no OLLAMA_CONTEXT_LENGTH: its clients must send num_ctx, and the plan holds up to %d tokens" % load.context
+
+
+def estimated(candidate):
+    return "%s: its size is estimated, 10 %% is added" % candidate.name
+
+
+def disk_too_small(download, disk, path):
+    return "llm_models need %s on disk, but %s has only %s: put ollama_models_dir on a larger file system or choose smaller models" % (
+        gib(download), disk.get("mount_point") or path, gib(disk["total_bytes"]),
+    )
+
+
+def summary(entries):
+    return "; ".join(_told(entry) for entry in entries) or "no model is wanted"
+
+
+def _told(entry):
+    """Which model a reason speaks of; that of a fixed tag begins with its name."""
+    text = entry["reason"]
+    return text if text.startswith(entry["name"] + " ") else "%s: %s" % (entry["name"], text)
