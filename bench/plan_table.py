@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, gib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
@@ -24,7 +24,6 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine imp
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine.placement import Load
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
-MIB = 1024**2
 # Nominal GB, total MiB, MiB that the driver keeps: RTX 2060, 4060, 3060, 4080, 4090, A6000, A100
 CARDS = [(6, 6144, 200), (8, 8188, 225), (12, 12288, 368), (16, 16376, 376), (24, 24564, 400), (48, 49140, 600), (80, 81920, 600)]
 OFFICIAL = {

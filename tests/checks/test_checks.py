@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 import sanity
 import yaml
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.parent.name for path in (ROOT / "roles").glob("*/meta"))
 PLAYBOOKS = sorted(str(path.relative_to(ROOT)) for path in [ROOT / "site.yml", *(ROOT / "playbooks").glob("*.yml")])
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 # What a user may have left in a checkout: reports with addresses, plans, archives with a secret key, caches, an inventory with a vault.
 LEFT = (
     "reports/fleet.html", "reports/inventory/fleet.json", "reports/probe/observation-1.json", "plan.json", "plan-of-monday.json",

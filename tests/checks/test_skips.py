@@ -8,11 +8,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TESTS = {
     "function": "def test_x():\n    pytest.skip('needs a C compiler; install gcc')\n",
     "mark": "@pytest.mark.skipif(True, reason='needs root')\ndef test_x():\n    pass\n",

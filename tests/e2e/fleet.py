@@ -11,9 +11,9 @@ import re
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support import ROOT
+
 OUTPUT = ROOT / "tests" / "output" / "site"
 HOSTS = {"lab-3060": "172.30.77.11", "lab-3090x2": "172.30.77.12", "lab-cpu": "172.30.77.13"}
 NEW, OLD = "0.9.3", "0.5.4-ipexllm-20250407"

@@ -19,9 +19,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support import ROOT
+
 PROGRAMS = ROOT / "tests" / "e2e" / "programs"
 WEBUI = ROOT / ".cache" / "lab" / "webui"  # the archive of Open WebUI's images
 USER = "ansible"  # an ordinary user who may use sudo, as the lab's images have one

@@ -16,12 +16,11 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import fresh_machine
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "tests/output/one-machine"
 COMMAND = "ansible-playbook -i inventories/local site.yml"
 PASSWORD_FILE = f"{fresh_machine.HOME}/.config/llmfleet/open-webui-password"

@@ -22,10 +22,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from fleet import HOSTS, OUTPUT, ROOT, Run, ask, enter
-from support import full_size, headers
+from support import MIB, full_size, headers
 
 NAME, MIRROR, REGISTRY, STORAGE = "lab-headers", "172.30.77.20", "172.30.77.21", "172.30.77.22"
-MIB = 1 << 20
 LINE = re.compile(r'"(?:GET|HEAD) (?P<path>\S+) [^"]*" (?P<status>\d+) (?P<bytes>\d+)')
 
 PUBLIC_REGISTRY = f"""

@@ -18,8 +18,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e/browser"))
 
 chat = pytest.importorskip("chat", reason="needs selenium (requirements-dev.txt)")

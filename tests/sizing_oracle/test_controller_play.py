@@ -14,9 +14,7 @@ import subprocess
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
-from support import headers, loopback_registry
-
-MIB = 1024**2
+from support import MIB, headers, loopback_registry
 
 
 def test_the_plan_is_confirmed_to_the_hundredth_of_a_mebibyte(build, tmp_path):

@@ -13,9 +13,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header impor
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
-from support import headers
+from support import MIB, headers
 
-MIB = 1024**2
 EXACT = 0.0151  # MiB: the dry run prints two decimals
 # A build of llama.cpp that aborts by itself: phi3 cuts K and V out of one matrix, which its quantized cache does not take.
 REFUSED = {("phi4-14b", "q8_0", 4), ("phi4-14b", "q4_0", 4)}

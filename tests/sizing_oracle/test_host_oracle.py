@@ -18,9 +18,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llam
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
-from support import headers
+from support import MIB, headers
 
-MIB = 1024**2
 # The package has the server's code without its command line: this reads the few options that the oracle gives.
 SERVER = """#!%s
 import sys, xllamacpp as x

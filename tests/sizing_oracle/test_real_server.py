@@ -21,9 +21,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llam
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
-from support import headers, loopback_registry
+from support import MIB, headers, loopback_registry
 
-MIB = 1024**2
 MODELS = {model.label: model for model in headers.models()}
 CASES = [
     ("qwen2-7b", 8192, 1, 512, "f16", True),

@@ -8,3 +8,5 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+MIB = 1 << 20
+GIB = 1 << 30

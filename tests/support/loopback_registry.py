@@ -14,9 +14,8 @@ import subprocess
 import sys
 import threading
 
-from support import ROOT
+from support import GIB, ROOT
 
-GIB = 1024**3
 MODEL = "application/vnd.ollama.image.model"
 
 

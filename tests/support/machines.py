@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-MIB = 1024**2
-GIB = 1024**3
+from support import GIB, MIB
 
 
 def card(name="NVIDIA GeForce RTX 3060", total=12288, reserved=368, index=0, **other):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 for folder in ("tests/e2e", "lab"):
     sys.path.append(str(ROOT / folder))
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from llmfleet_lab import checkout, common, engine
+from support import ROOT
 
 import lab
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class Engine:

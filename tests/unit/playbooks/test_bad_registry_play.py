@@ -16,9 +16,8 @@ import struct
 import time
 
 import pytest
-from support import gguf_bytes, loopback_registry
+from support import MIB, gguf_bytes, loopback_registry
 
-MIB = 1024**2
 KEYS, TENSORS = gguf_bytes.small_model()
 FILE = gguf_bytes.whole_file(KEYS, TENSORS)
 

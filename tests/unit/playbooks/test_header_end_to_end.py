@@ -18,9 +18,8 @@ import sys
 import threading
 
 import pytest
-from support import ROOT, headers
+from support import GIB, ROOT, headers
 
-GIB = 1024**3
 MODELS = {"8b": "qwen3-8b", "14b": "qwen2-14b", "32b": "qwen2-32b", "1.5b": "qwen2-1.5b", "7b": "qwen2-7b"}
 FIND = {model.label: model for model in headers.models()}
 

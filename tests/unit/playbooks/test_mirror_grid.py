@@ -20,9 +20,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from support import ROOT, full_size, headers
+from support import GIB, ROOT, full_size, headers
 
-GIB = 1024**3
 SHAPES = {model.label: model for model in headers.models()}
 PUBLISHED = {
     "deepseek-r1": {"1.5b": "qwen2-1.5b", "7b": "qwen2-7b", "8b": "qwen3-8b", "14b": "qwen2-14b", "32b": "qwen2-32b", "70b": "llama-70b"},

@@ -12,11 +12,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CARD = {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": 12 * 1024**3, "memory_usable_bytes": 12 * 1024**3}]}
 WANTS = {"llm_models": [{"family": "deepseek-r1"}], "llm_metadata_sources": ["catalogue"]}

@@ -18,8 +18,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.llmfleet.ollama.plugins.modules import chat_check
-
-GIB = 1024**3
+from support import GIB
 
 
 class Server:

@@ -10,15 +10,14 @@ its answer against the schema. Deleted, a field that is missing there would stop
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import tree_sitter
 import tree_sitter_powershell
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common, host
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
 SCRIPT = ROOT / "plugins/modules/win_look_probe.ps1"
 DISCOVER = ROOT / "roles/ollama/files/windows/discover.ps1"
 TEXT = SCRIPT.read_text(encoding="utf-8")

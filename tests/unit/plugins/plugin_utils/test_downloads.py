@@ -14,8 +14,8 @@ import threading
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads
+from support import GIB
 
-GIB = 1 << 30
 STORE, OPT, DOCKER = "/usr/share/ollama/.ollama/models", "/opt/ollama", "/var/lib/docker"
 BASE = "https://example.net/download"
 

@@ -13,8 +13,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.transfer import Rate
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import progress
-
-GIB = 1 << 30
+from support import GIB
 
 
 class Shared:

@@ -9,8 +9,8 @@ Without these a card that left the machine years ago, or a 32-bit counter, would
 from __future__ import annotations
 
 import pytest
+from support import GIB
 
-GIB = 1 << 30
 NOW = 133700000000000000
 RX = {"Description": "AMD Radeon RX 7900 XTX", "VendorId": 0x1002, "DedicatedVideoMemory": 24 * GIB, "SharedSystemMemory": 16 * GIB, "LastSeen": NOW}
 CLASS = "{4d36e968-e325-11ce-bfc1-08002be10318}\\"

@@ -9,7 +9,6 @@ Deleted, a question that the decision asks would be refused by the module on the
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 from ansible.plugins.loader import fragment_loader
@@ -18,8 +17,7 @@ from ansible_collections.llmfleet.ollama.plugins.action import look
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import host
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Question
-
-ROOT = Path(__file__).resolve().parents[5]
+from support import ROOT
 
 
 def options(documented):

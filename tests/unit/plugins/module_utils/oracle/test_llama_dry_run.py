@@ -16,8 +16,8 @@ import threading
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server as dry
+from support import MIB
 
-MIB = 1024**2
 SETTINGS = {"context": 8192, "parallel": 2, "ubatch": 512, "kv_cache_type": "q8_0", "flash_attention": None}
 # As b10566 prints it; the first without, the others with GPUs.
 CPU = [

@@ -21,10 +21,9 @@ import jsonschema
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import fact
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import observe, pci, system
-from support import ROOT, needs
+from support import GIB, ROOT, needs
 
 SCHEMA = json.loads((ROOT / "plugins/module_utils/accelerators/vram.schema.json").read_text(encoding="utf-8"))
-GIB = 1 << 30
 
 
 class Host:

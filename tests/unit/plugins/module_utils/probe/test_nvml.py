@@ -16,8 +16,8 @@ import subprocess
 import sys
 
 import pytest
+from support import MIB
 
-MIB = 1 << 20
 CARD = """
 gpu{n}.name=NVIDIA GeForce RTX 3060
 gpu{n}.uuid=GPU-12345678-0000-0000-0000-00000000000{n}

@@ -18,9 +18,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_
 from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle.llama_server import NoAnswer
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.oracle import xllamacpp as oracle
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
-from support import headers, loopback_registry
+from support import MIB, headers, loopback_registry
 
-MIB = 1024**2
 MODELS = {model.label: model for model in headers.models()}
 # What it says is llama.cpp's form with made-up sizes; FAKE_COMPUTE is the buffer in MiB.
 PACKAGE = """

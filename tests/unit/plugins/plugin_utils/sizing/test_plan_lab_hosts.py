@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+from support import GIB
 
-GIB = 1024**3
 WANTED = [{"family": "deepseek-r1", "context": 8192, "min_context": 4096}]
 
 

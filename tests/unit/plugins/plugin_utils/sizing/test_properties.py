@@ -13,9 +13,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import machines
+from support import MIB, machines
 
-MIB = 1024**2
 VERSIONS = st.sampled_from(["0.9.3", "0.32.15"])
 SIZES = st.integers(1500, 90000)
 FAMILIES = st.sampled_from(["deepseek-r1", "qwen3", "gemma3", "llama3.2", "qwen3.5", "gpt-oss"])

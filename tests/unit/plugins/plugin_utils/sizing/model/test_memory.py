@@ -14,8 +14,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine imp
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import allocator, graphs, memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
-
-MIB = 1024**2
+from support import MIB
 
 
 def metadata(name):

@@ -13,8 +13,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import graphs, memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
+from support import MIB
 
-MIB = 1024**2
 QWEN3_8B = catalogue.find("qwen3", "8b").shape
 
 

@@ -15,8 +15,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine imp
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
+from support import MIB
 
-MIB = 1024**2
 CONTENT = yaml.safe_load((pathlib.Path(__file__).parent / "measurements" / "published.yml").read_text(encoding="utf-8"))
 PARTS = ("weights", "cache", "state", "compute")
 USABLE = [row for row in CONTENT["rows"] if not row.get("unusable")]

@@ -16,9 +16,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header impor
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
-from support import headers
+from support import MIB, headers
 
-MIB = 1024**2
 MODELS = {model.label: model for model in headers.models()}
 ROWS = {}
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "recorded_dry_runs.csv"), encoding="utf-8", newline="") as stream:
