@@ -78,6 +78,8 @@ def imports_of(path: Path) -> set:
 
 
 def runs_on_controllers(name: str) -> bool:
+    if name.startswith("support.plays"):
+        return True
     if name.startswith(OURS):
         # verify.yml delegates chat_check to the controller, as it needs the package openai.
         return name[len(OURS):].split(".")[0] not in ("modules", "module_utils") or name == OURS + "modules.chat_check"

@@ -10,11 +10,9 @@ import hashlib
 import http.server
 import json
 import os
-import subprocess
-import sys
 import threading
 
-from support import GIB, ROOT
+from support import GIB, plays
 
 MODEL = "application/vnd.ollama.image.model"
 
@@ -98,14 +96,7 @@ def plan(folder, hosts, environment=None, own=None, **variables):
     for name, gib in hosts.items():
         card = {"index": 0, "name": "card", "vendor": "nvidia", "uuid": name, "memory_usable_bytes": int(gib * GIB)}
         cards[name] = dict({"llm_vram_override": {"devices": [card]}}, **(own or {}).get(name, {}))
-    inventory, output = folder / "hosts.json", folder / "plan.json"
-    inventory.write_text(json.dumps({"all": {"children": {"ollama": {"hosts": cards, "vars": variables}}}}))
+    inventory, output = {"all": {"children": {"ollama": {"hosts": cards, "vars": variables}}}}, folder / "plan.json"
     output.unlink(missing_ok=True)
-    surroundings = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), LLMFLEET_REPORT_DIR="", ANSIBLE_FORKS="2", ANSIBLE_NOCOLOR="1")
-    command = [sys.executable, "-m", "ansible", "playbook", "playbooks/plan.yml", "-i", str(inventory), "-e", "llm_plan_output=%s" % output]
-    done = subprocess.run(
-        command, cwd=ROOT, env=dict(surroundings, **(environment or {})), capture_output=True, text=True, timeout=300, check=False
-    )
-    # A terminal folds lines; what a person reads does not depend on where.
-    told = " ".join((done.stdout + done.stderr).split())
-    return done.returncode, told, json.loads(output.read_text()) if output.exists() else {}
+    played = plays.ours(folder, inventory, "playbooks/plan.yml", "-e", "llm_plan_output=%s" % output, **{"ANSIBLE_FORKS": "2", **(environment or {})})
+    return played.code, played.told, json.loads(output.read_text()) if output.exists() else {}

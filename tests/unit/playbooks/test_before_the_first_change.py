@@ -9,13 +9,10 @@ not start would be "No start of json char found".
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 
 import pytest
-from support import ROOT
+from support import plays
 
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CARD = {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": 12 * 1024**3, "memory_usable_bytes": 12 * 1024**3}]}
@@ -31,12 +28,8 @@ PREFLIGHT = """
 
 def play(folder, book, groups, *arguments):
     """(exit status, what a person reads, on one line)."""
-    inventory = folder / "hosts.json"
-    inventory.write_text(json.dumps({"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}))
-    environment = dict(os.environ, LLMFLEET_REPORT_DIR="", ANSIBLE_NOCOLOR="1", XDG_CACHE_HOME=str(folder / "cache"))
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), str(book), *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+    played = plays.ours(folder, {"all": {"children": {name: {"hosts": hosts} for name, hosts in groups.items()}}}, book, *arguments)
+    return played.code, played.told
 
 
 @pytest.mark.parametrize("group", ["model_mirror", "open_webui"])

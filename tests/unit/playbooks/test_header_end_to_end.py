@@ -18,7 +18,7 @@ import sys
 import threading
 
 import pytest
-from support import GIB, ROOT, headers
+from support import GIB, ROOT, headers, plays
 
 MODELS = {"8b": "qwen3-8b", "14b": "qwen2-14b", "32b": "qwen2-32b", "1.5b": "qwen2-1.5b", "7b": "qwen2-7b"}
 FIND = {model.label: model for model in headers.models()}
@@ -104,13 +104,9 @@ def play(tmp_path, mirror):
         "llm_metadata_sources": ["header", "catalogue"],
         "llm_registry": mirror.url,
     }
-    inventory = tmp_path / "hosts.json"
-    inventory.write_text(json.dumps({"all": {"children": {"ollama": {"hosts": hosts, "vars": variables}}}}))
-    output = tmp_path / "plan.json"
-    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"), LLMFLEET_REPORT_DIR="", ANSIBLE_FORKS="2")
-    command = [sys.executable, "-m", "ansible", "playbook", "playbooks/plan.yml", "-i", str(inventory), "-e", "llm_plan_output=%s" % output]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    inventory, output = {"all": {"children": {"ollama": {"hosts": hosts, "vars": variables}}}}, tmp_path / "plan.json"
+    played = plays.ours(tmp_path, inventory, "playbooks/plan.yml", "-e", "llm_plan_output=%s" % output, ANSIBLE_FORKS="2")
+    assert played.code == 0, played.text
     return json.loads(output.read_text())
 
 

@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support import GIB, ROOT, full_size, headers
+from support import GIB, ROOT, full_size, headers, plays
 
 SHAPES = {model.label: model for model in headers.models()}
 PUBLISHED = {
@@ -153,19 +153,15 @@ def fleet(hosts=None, mirrors=None, **variables):
 
 def plan(folder, inventory, *arguments):
     """(exit status, what a person reads, plans by host)."""
-    hosts, output = folder / "hosts.json", folder / "plan.json"
-    hosts.write_text(json.dumps(inventory))
+    output = folder / "plan.json"
     output.unlink(missing_ok=True)
     cache = folder / "cache/llmfleet/metadata"
     cache.mkdir(parents=True, exist_ok=True)
     for name, text in READ.items():
         (cache / name).write_text(text)
-    environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), LLMFLEET_REPORT_DIR="", ANSIBLE_FORKS="4", ANSIBLE_NOCOLOR="1")
-    command = [sys.executable, "-m", "ansible", "playbook", "playbooks/plan.yml", "-i", str(hosts), "-e", "llm_plan_output=%s" % output, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    told = " ".join((done.stdout + done.stderr).split())
+    played = plays.ours(folder, inventory, "playbooks/plan.yml", "-e", "llm_plan_output=%s" % output, *arguments, ANSIBLE_FORKS="4")
     READ.update((file.name, file.read_text()) for file in cache.glob("header-*.json"))
-    return done.returncode, told, json.loads(output.read_text()) if output.exists() else {}
+    return played.code, played.told, json.loads(output.read_text()) if output.exists() else {}
 
 
 def assert_as_without_a_mirror(code, told, plans, asked):

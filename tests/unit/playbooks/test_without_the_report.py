@@ -9,12 +9,10 @@ Deleted, `llmfleet.ollama.plan` could again end without a word of the plan, and 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
-from support import ROOT
+from support import ROOT, plays
 
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CARD = {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": 12 * 1024**3, "memory_usable_bytes": 12 * 1024**3}]}
@@ -32,14 +30,10 @@ DEPLOYED = """
 def play(folder, book, report, **variables):
     (folder / "hosts.json").write_text(json.dumps({"ollama": {"hosts": {"gpu-01": {**HERE, **variables}}}}))
     (folder / "ansible.cfg").write_text("[defaults]\ninject_facts_as_vars = false\n")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    environment.update(ANSIBLE_COLLECTIONS_PATH=str(ROOT / "collections"), ANSIBLE_CONFIG=str(folder / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
-    if report:
-        environment.update(ANSIBLE_CALLBACKS_ENABLED="llmfleet.ollama.fleet_report", LLMFLEET_REPORT_DIR="")
-    command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", str(book)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return " ".join(done.stdout.split())
+    environment = {"ANSIBLE_CALLBACKS_ENABLED": "llmfleet.ollama.fleet_report", "LLMFLEET_REPORT_DIR": ""} if report else {}
+    played = plays.written(folder, "-i", "hosts.json", book, **environment)
+    assert played.code == 0, played.text
+    return " ".join(played.stdout.split())
 
 
 @pytest.mark.parametrize("report", [False, True])

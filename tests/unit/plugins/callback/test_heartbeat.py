@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
-import subprocess
 import sys
 
 import pytest
 import yaml
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.heartbeat import Running
-from support import ROOT
+from support import plays
 
 
 class Quiet:
@@ -72,19 +69,9 @@ def test_in_a_real_run(tmp_path, seconds, expected):
     (tmp_path / "hosts.yml").write_text(
         yaml.safe_dump({"all": {"hosts": {"slow": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}})
     )
-    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_CALLBACKS_ENABLED": "llmfleet.ollama.heartbeat",
-        "LLMFLEET_HEARTBEAT_SECONDS": seconds,
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-    }
-    program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
+    environment = {"ANSIBLE_CALLBACKS_ENABLED": "llmfleet.ollama.heartbeat", "LLMFLEET_HEARTBEAT_SECONDS": seconds}
     # Twice in one call: the callback is the same one for both.
-    command = [program, "-i", "hosts.yml", "site.yml", "site.yml"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0 and "Callback dispatch" not in done.stdout + done.stderr, done.stdout + done.stderr
+    done = plays.written(tmp_path, "-i", "hosts.yml", "site.yml", "site.yml", timeout=120, **environment)
+    assert done.code == 0 and "Callback dispatch" not in done.text, done.text
     lines = [line for line in done.stdout.splitlines() if line.startswith("slow: still at 'Take long', ")]
     assert len(lines) >= 2 if expected else not lines, done.stdout

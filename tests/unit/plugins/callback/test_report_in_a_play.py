@@ -10,14 +10,12 @@ chokes on tagged strings, or that one host that is down takes the report of all 
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 import yaml
-from support import ROOT, recorded_runs
+from support import ROOT, plays, recorded_runs
 
 ACTION = """
 from ansible.plugins.action import ActionBase
@@ -88,10 +86,10 @@ def project(tmp_path):
 
 
 def play(project, *arguments, inventory="mine.yml", **environment):
-    command = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "-i", inventory, "site.yml", *arguments]
-    env = {**os.environ, "ANSIBLE_CONFIG": str(project / "ansible.cfg"), "COLUMNS": "100", "ANSIBLE_NOCOLOR": "1", **environment}
-    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert "Callback dispatch" not in done.stdout + done.stderr, done.stderr
+    # The collection that the project has made for itself.
+    settings = {"ANSIBLE_COLLECTIONS_PATH": str(project / "collections"), "COLUMNS": "100", **environment}
+    done = plays.written(project, "-i", inventory, "site.yml", *arguments, timeout=120, **settings)
+    assert "Callback dispatch" not in done.text, done.stderr
     return done.stdout
 
 

@@ -9,13 +9,11 @@ variable.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import contact
-from support import ROOT
+from support import plays
 
 JSON = "Module result deserialization failed: No start of json char found"
 
@@ -59,11 +57,5 @@ def test_the_action_gathers_facts_or_says_why_not(tmp_path, python, says):
         "    - ansible.builtin.debug: {msg: \"{{ 'facts are there' if 'architecture' in ansible_facts else 'none' }}\"}\n",
         encoding="utf-8",
     )
-    (tmp_path / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
-    environment = dict(os.environ, ANSIBLE_CONFIG=str(tmp_path / "ansible.cfg"), ANSIBLE_NOCOLOR="1", ANSIBLE_COLLECTIONS_PATH=str(ROOT / "collections"))
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local",
-         "-e", f"ansible_python_interpreter={python or sys.executable}", "play.yml"],
-        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    assert says in done.stdout and (done.returncode == 0) is (python is None), done.stdout
+    done = plays.written(tmp_path, "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={python or sys.executable}", "play.yml")
+    assert says in done.text and (done.code == 0) is (python is None), done.text
