@@ -10,9 +10,8 @@ import hashlib
 import http.server
 import json
 import os
-import threading
 
-from support import GIB, plays
+from support import GIB, plays, servers
 
 MODEL = "application/vnd.ollama.image.model"
 
@@ -81,13 +80,8 @@ class Registry:
 
 @contextlib.contextmanager
 def served(registry):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), registry.handler())
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    registry.url = "http://127.0.0.1:%d" % server.server_address[1]
-    yield registry
-    server.shutdown()
-    server.server_close()
+    with servers.serving(registry.handler()) as registry.url:
+        yield registry
 
 
 def plan(folder, hosts, environment=None, own=None, **variables):

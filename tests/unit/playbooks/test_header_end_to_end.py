@@ -15,10 +15,9 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
-from support import GIB, ROOT, headers, plays
+from support import GIB, ROOT, headers, plays, servers
 
 MODELS = {"8b": "qwen3-8b", "14b": "qwen2-14b", "32b": "qwen2-32b", "1.5b": "qwen2-1.5b", "7b": "qwen2-7b"}
 FIND = {model.label: model for model in headers.models()}
@@ -85,12 +84,8 @@ class Mirror:
 def mirror(tmp_path):
     (tmp_path / "store").mkdir()
     made = Mirror(str(tmp_path / "store"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), made.handler())
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    made.url = "http://127.0.0.1:%d" % server.server_address[1]
-    yield made
-    server.shutdown()
-    server.server_close()
+    with servers.serving(made.handler()) as made.url:
+        yield made
 
 
 def play(tmp_path, mirror):

@@ -16,11 +16,10 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
-from support import GIB, ROOT, full_size, headers, plays
+from support import GIB, ROOT, full_size, headers, plays, servers
 
 SHAPES = {model.label: model for model in headers.models()}
 PUBLISHED = {
@@ -53,16 +52,9 @@ class Server:
 
     @contextlib.contextmanager
     def served(self):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self.port = server.server_address[1]
-        self.url = "http://127.0.0.1:%d" % self.port
-        try:
+        with servers.serving(self._handler()) as self.url:
+            self.port = int(self.url.rpartition(":")[2])
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
 
     def _handler(self):
         ours = self

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.server
 import json
 import os
 import pathlib
@@ -25,7 +24,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.shell.powershell import ShellModule as PowerShell
 from ansible_collections.llmfleet.ollama.plugins.action import followed
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import progress
-from support import ROOT
+from support import ROOT, servers
 
 DATA = b"x" * (6 << 20)
 
@@ -35,7 +34,7 @@ def slow():
     """A server that sends 1 MiB a second and keeps the last of it until a line with a rate was shown, however slow the machine that shows it is;
     `says_size` is whether it tells how long a file is."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         says_size = True
         shown = threading.Event()
         asked = []
@@ -55,15 +54,9 @@ def slow():
                 self.wfile.write(DATA[start:start + (1 << 18)])
                 time.sleep(0.25)
 
-        def log_message(self, *_arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    Handler.url = "http://127.0.0.1:%d/a.tar.zst" % server.server_port
-    yield Handler
-    server.shutdown()
-    server.server_close()
+    with servers.serving(Handler) as url:
+        Handler.url = url + "/a.tar.zst"
+        yield Handler
 
 
 def play(folder, url, checksum, shown):

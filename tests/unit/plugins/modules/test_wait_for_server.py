@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
-
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.modules import wait_for_server as module
+from support import servers
 
 
 @pytest.fixture
 def server():
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         replies = [(200, b'{"version": "0.32.15"}')]
         asked = 0
 
@@ -26,15 +24,9 @@ def server():
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_arguments):
-            pass
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    Handler.url = "http://127.0.0.1:%d/api/version" % httpd.server_port
-    yield Handler
-    httpd.shutdown()
-    httpd.server_close()
+    with servers.serving(Handler) as url:
+        Handler.url = url + "/api/version"
+        yield Handler
 
 
 @pytest.fixture

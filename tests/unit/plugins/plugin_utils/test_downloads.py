@@ -9,12 +9,9 @@ told as 0, or that a refusal names the path and the variable to change.
 
 from __future__ import annotations
 
-import http.server
-import threading
-
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads
-from support import GIB
+from support import GIB, servers
 
 STORE, OPT, DOCKER = "/usr/share/ollama/.ollama/models", "/opt/ollama", "/var/lib/docker"
 BASE = "https://example.net/download"
@@ -107,23 +104,14 @@ def test_a_model_of_ones_own_comes_with_the_one_it_is_made_from():
 def test_a_server_is_asked_for_the_size_only():
     methods = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         def do_HEAD(self):
             methods.append(self.command)
             self.send_response(200 if self.path == "/there" else 404)
             self.send_header("Content-Length", "57")
             self.end_headers()
 
-        def log_message(self, *_arguments):
-            """Quiet."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    base = "http://127.0.0.1:%d" % server.server_address[1]
-    try:
+    with servers.serving(Handler) as base:
         assert downloads.ask(base + "/there") == 57 and methods == ["HEAD"]
         assert downloads.ask(base + "/not-there") is None
-    finally:
-        server.shutdown()
-        server.server_close()
     assert downloads.ask(base + "/there", timeout=1) is None

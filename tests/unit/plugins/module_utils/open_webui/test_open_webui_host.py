@@ -6,33 +6,25 @@ make every Ollama server look dead."""
 
 from __future__ import annotations
 
-import http.server
 import os
 import socket
 import subprocess
-import threading
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import host
-from support import needs
+from support import needs, servers
 
 
 @pytest.fixture
 def ollama():
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         def do_GET(self):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b'{"version": "0.32.15"}' if self.path == "/api/version" else b"[]")
 
-        def log_message(self, *_arguments):
-            """Quiet."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    with servers.serving(Handler) as url:
+        yield int(url.rpartition(":")[2])
 
 
 @needs.linux

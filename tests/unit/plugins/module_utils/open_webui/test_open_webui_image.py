@@ -7,7 +7,6 @@ a private registry could be lost, and an error in the middle of the stream would
 from __future__ import annotations
 
 import base64
-import http.server
 import json
 import shutil
 import socketserver
@@ -19,6 +18,7 @@ import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import image
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.engine import Engine, EngineError
 from ansible_collections.llmfleet.ollama.plugins.modules import open_webui_image as module
+from support import servers
 
 A, B, C = "a" * 12, "b" * 12, "c" * 12
 STREAM = [
@@ -41,7 +41,7 @@ STREAM = [
 def registry():
     """One that wants a token, and a name and a password for it."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         manifest = {"layers": [{"digest": "sha256:" + digit * 64, "size": size} for digit, size in (("a", 1000), ("b", 3000), ("c", 7000))]}
         user = ""
 
@@ -54,7 +54,7 @@ def registry():
                 body = {"token": "t0"} if not self.user or self.headers.get("Authorization") == wanted else {}
             elif self.headers.get("Authorization") != "Bearer t0":
                 status = 401
-                realm = "http://127.0.0.1:%d/token" % server.server_port
+                realm = "http://127.0.0.1:%d/token" % self.server.server_port
                 headers["WWW-Authenticate"] = 'Bearer realm="%s",service="s",scope="repository:x:pull"' % realm
             elif parts.path == "/v2/x/manifests/v1":
                 machine = image.MACHINES.get(image.platform.machine(), image.platform.machine())
@@ -72,15 +72,9 @@ def registry():
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Handler.name = "127.0.0.1:%d" % server.server_port
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield Handler
-    server.shutdown()
-    server.server_close()
+    with servers.serving(Handler) as url:
+        Handler.name = url.removeprefix("http://")
+        yield Handler
 
 
 @pytest.fixture

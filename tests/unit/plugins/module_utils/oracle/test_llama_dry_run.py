@@ -8,15 +8,13 @@ Without these tests a server could be left running on a hole of 40 GB, or its an
 
 from __future__ import annotations
 
-import http.server
 import os
 import stat
 import sys
-import threading
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server as dry
-from support import MIB
+from support import MIB, servers
 
 SETTINGS = {"context": 8192, "parallel": 2, "ubatch": 512, "kv_cache_type": "q8_0", "flash_attention": None}
 # As b10566 prints it; the first without, the others with GPUs.
@@ -106,10 +104,7 @@ def test_the_file_is_a_hole(tmp_path):
 def test_only_the_head_is_fetched():
     asked = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_args):
-            pass
-
+    class Handler(servers.Quiet):
         def do_GET(self):
             asked.append(self.headers["Range"])
             body = b"x" * (5 if self.path == "/short" else 100)
@@ -118,16 +113,10 @@ def test_only_the_head_is_fetched():
             self.end_headers()
             self.wfile.write(body)
 
-    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    url = "http://127.0.0.1:%d" % site.server_address[1]
-    try:
+    with servers.serving(Handler) as url:
         assert dry.fetch_head(url + "/m", 100, 5) == b"x" * 100 and asked == ["bytes=0-99"]
         with pytest.raises(dry.NoAnswer, match="5 of 100"):
             dry.fetch_head(url + "/short", 100, 5)
-    finally:
-        site.shutdown()
-        site.server_close()
     with pytest.raises(dry.NoAnswer, match="could not be read"):
         dry.fetch_head(url + "/m", 100, 1)
     with pytest.raises(dry.NoAnswer, match="64 MiB"):
