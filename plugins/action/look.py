@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
         arguments["questions"] = [question for question in arguments["questions"] if (question["system"] == "windows") is windows]
         asked = {question["system"]: _digest(question, arguments["proofs_path"]) for question in arguments["questions"]}
         if reuse and self._still_holds(task_vars.get("ansible_facts") or {}, asked, arguments["filesystems"]):
-            return {"changed": False, "msg": "was looked at in this run, and not changed since"}
+            return {"changed": False, "msg": "was looked at in this run"}
         probe = "llmfleet.ollama.win_look_probe" if windows else "llmfleet.ollama.look_probe"
         answer = run_first(lambda: self._execute_module(module_name=probe, module_args=arguments, task_vars=task_vars), task_vars)
         if answer.get("failed"):

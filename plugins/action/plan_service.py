@@ -45,8 +45,8 @@ class ActionModule(ActionBase):
         except look_schema.BadLook as odd:
             raise AnsibleActionFail(str(odd)) from odd
         result = self._told(result, made, args["fail_on_problem"])
-        if not args["look"] and (made.changes or variables.get("ollama_state") == "absent"):
-            # What it said will not be true for long: the next task that asks for a look gets a new one.
+        if not args["look"]:
+            # It has served: what comes now may change the host, and so may any task behind it, so the next decision needs a new one.
             result.setdefault("ansible_facts", {})["look"] = {**{name: look[name] for name in look}, "run": ""}
         return result
 

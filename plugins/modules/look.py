@@ -34,8 +34,8 @@ options:
     default: {}
   reuse:
     description:
-      - Keep the facts of an earlier look of the same run that was asked the same, if nothing was to be changed since.
-        M(llmfleet.ollama.plan_service) takes a look's word back as soon as it finds something to change.
+      - Keep the facts of an earlier look of the same run that was asked the same, and that nobody has decided from yet. A look serves one
+        decision of M(llmfleet.ollama.plan_service), since the host may be another one afterwards.
     type: bool
     default: false
 attributes:
