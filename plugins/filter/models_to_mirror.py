@@ -5,11 +5,7 @@
 
 from __future__ import annotations
 
-
-def models_to_mirror(plans):
-    """What all hosts pull: each name once, without those that are made on the host."""
-    names = {model.get("from") or model["name"] for plan in plans for model in (plan or {}).get("models") or []}
-    return sorted(names)
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror.wants import planned_names as models_to_mirror
 
 
 class FilterModule:

@@ -1,0 +1,268 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What role model_mirror refuses, writes, fetches and pulls. Deleted, a wrong wish would show when nginx does not start, a converged mirror could be
+written anew by each run, and a host that is off could cost the mirror its models."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror import files, plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror.wants import Wants, wants_of
+
+WISH = {
+    "state": "present",
+    "models": ["a:1b"],
+    "releases": True,
+    "exact": False,
+    "upstream": "",
+    "server_names": ["hub", "10.0.0.9"],
+    "port": 80,
+    "tls_certificate": "",
+    "tls_key": "",
+    "allowed_cidrs": [],
+    "store": "/srv/m",
+    "user": "filler",
+    "ollama_version": "0.32.15",
+    "ollama_port": 11435,
+    "https_proxy": "",
+    "no_proxy": None,
+}
+PATHS = {"site": "/etc/nginx/site", "unit": "/etc/unit", "nginx": "/sbin/nginx", "ipv6": "/proc/ipv6", "filler": "/srv/m/filler"}
+WANTS = Wants(models=["a:1b"], releases=[{"version": "0.32.15"}])
+THERE = ["/sbin/nginx", "/srv/m/ollama", "/srv/m/public", "/proc/ipv6"]
+
+
+LISTED = {"version": "0.32.15", "archive": "main.tgz", "url": "http://x/v0.32.15/main.tgz", "list_url": "http://x/v0.32.15/sha256sum.txt", "sha256": ""}
+PINNED = {"version": "0.9.9", "archive": "main.tgz", "url": "http://x/v0.9.9/main.tgz", "list_url": "http://x/v0.9.9/sha256sum.txt", "sha256": "ab"}
+
+
+def sha1(text):
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def seen(there=THERE, missing=(), archives=(), corrupt=(), probe="/v2/x", **wishes):
+    """A host with these paths and our files as they shall be."""
+    wish = {**WISH, **wishes}
+    written = {"/etc/nginx/site": sha1(files.site(wish, "/proc/ipv6" in there)), "/etc/unit": sha1(files.unit(wish, "/srv/m/filler/0.32.15/bin/ollama"))}
+    return {
+        "files": {**written, **dict.fromkeys(there, "directory")},
+        "missing": list(missing),
+        "releases": {"missing": list(archives), "corrupt": list(corrupt)},
+        "probe": probe,
+    }
+
+
+def decide(looked=None, after=None, wants=WANTS, **wishes):
+    return plan.decide({**WISH, **wishes}, wants, PATHS, looked, after)
+
+
+@pytest.mark.parametrize(
+    "wants,wishes,identity,variable,says",
+    [
+        (Wants(registries=["hub"]), {}, "no_certificate", "model_mirror_tls_certificate", "as hub, which means https, but it has no certificate: write http://hub"),
+        (Wants(registries=["https://HUB.x:443/", "https://hub:443/"]), {}, "no_certificate", "model_mirror_tls_certificate", "as hub, which means https"),
+        (WANTS, {"tls_certificate": "/c.pem"}, "half_a_certificate", "model_mirror_tls_key", "belong together: set both or none."),
+        (Wants(itself=True), {"upstream": "http://hub"}, "own_upstream", "model_mirror_upstream", "model_mirror_upstream (http://hub) is this mirror itself"),
+        (Wants(circle="a <- b"), {}, "circle", "model_mirror_upstream", "a <- b."),
+    ],
+)  # fmt: skip
+def test_what_is_refused_before_the_host_is_contacted(wants, wishes, identity, variable, says):
+    problems = decide(wants=wants, **wishes)["problems"]
+    assert [(problem["id"], problem["variable"]) for problem in problems] == [(identity, variable)]
+    assert says in problems[0]["say"]
+
+
+@pytest.mark.parametrize(
+    "registries,wishes",
+    [
+        (["http://hub", "http://10.0.0.9:80"], {}),
+        (["hub"], {"tls_certificate": "/c.pem", "tls_key": "/k.pem"}),
+        (["hub"], {"state": "absent"}),
+        (["elsewhere"], {}),
+    ],
+)
+def test_what_is_not_refused(registries, wishes):
+    """A mirror that goes needs no certificate, and a name that nginx does not serve here is kept by whoever has it."""
+    assert decide(wants=Wants(registries=registries), **wishes)["problems"] == []
+
+
+def test_a_host_without_systemd():
+    problems = plan.decide(WISH, WANTS, PATHS, service_mgr="openrc")["problems"]
+    assert [problem["id"] for problem in problems] == ["no_systemd"] and "model_mirror_state is present" in problems[0]["say"]
+
+
+@pytest.mark.parametrize(
+    "wants,wishes,models,releases",
+    [
+        (WANTS, {}, True, True),
+        (Wants(models=["a:1b"], models_complete=False), {}, False, True),
+        (Wants(models=["b:1b"], models_complete=False), {}, True, True),
+        (Wants(models=["a:1b"], releases_complete=False), {}, True, False),
+        (Wants(models=["a:1b"], releases_complete=False), {"releases": False}, True, True),
+    ],
+)
+def test_nothing_is_removed_while_a_host_is_silent(wants, wishes, models, releases):
+    """But where the user names the models, or wants no releases, silence says nothing."""
+    look = decide(wants=wants, exact=True, **wishes)["look"]
+    assert (look["exact"], look["releases_exact"]) == (models, releases)
+    never = decide(wants=wants, **wishes)["look"]
+    assert not never["exact"] and not never["releases_exact"]
+
+
+def test_the_releases_of_the_hosts_are_asked_for_where_they_are_wanted():
+    assert decide()["look"]["releases"] == WANTS.releases
+    assert decide(releases=False)["look"]["releases"] == []
+
+
+def test_a_converged_mirror_has_nothing_to_change():
+    decided = decide(seen())
+    assert decided["changes"] == [] and decided["fetch"]["archives"] == [] and decided["pull"]["models"] == []
+    assert decided["probe_url"] == "http://127.0.0.1:80/v2/x"
+
+
+@pytest.mark.parametrize(
+    "looked,wishes,changes",
+    [
+        (seen(), {"port": 8080}, ["/etc/nginx/site"]),
+        (seen(), {"user": "other"}, ["/etc/unit"]),
+        (seen(there=["/proc/ipv6"]), {}, ["/sbin/nginx", "/srv/m/ollama", "/srv/m/public"]),
+        ({**seen(), "files": {}}, {}, ["/etc/nginx/site", "/etc/unit", "/sbin/nginx", "/srv/m/ollama", "/srv/m/public"]),
+        ({**seen(), "files": dict.fromkeys([*THERE, "/etc/nginx/site"], "")}, {}, ["/etc/nginx/site", "/etc/unit"]),
+    ],
+)  # fmt: skip
+def test_what_differs(looked, wishes, changes):
+    assert decide(looked, **wishes)["changes"] == changes
+
+
+def test_a_dry_run_says_what_a_run_would_do():
+    """Who tries a change of the inventory with --check sees nothing else of a mirror."""
+    looked = {**seen(missing=["a:1b", "b:1b"], archives=[LISTED]), "files": dict.fromkeys(THERE, "")}
+    assert decide(looked, upstream="http://up")["would"] == [
+        "Would write /etc/nginx/site, /etc/unit.",
+        "Would fetch http://x/v0.32.15/main.tgz.",
+        "Would pull a:1b, b:1b from http://up.",
+    ]
+    assert decide(seen())["would"] == []
+
+
+def test_a_removal_asks_nobody_and_removes_what_is_there():
+    decided = decide({"files": {"/etc/unit": "", "/srv/m/filler": "directory", "/srv/m": "directory"}}, state="absent")
+    assert decided["changes"] == ["/etc/unit", "/srv/m/filler"]
+    assert (decided["has_unit"], decided["has_site"], decided["has_store"]) == (True, False, True)
+    assert decided["look"]["models"] == [] and decided["look"]["port"] is None
+
+
+@pytest.mark.parametrize("nginx", [True, False])
+def test_nginx_is_told_that_a_site_is_gone_where_there_is_one(nginx):
+    """Somebody may have removed the package before."""
+    there = {"/etc/nginx/site": "", **({"/sbin/nginx": ""} if nginx else {})}
+    decided = decide({"files": there}, state="absent")
+    assert decided["changes"] == ["/etc/nginx/site"] and decided["has_site"] == nginx
+
+
+def test_the_list_of_a_release_comes_once_and_only_where_it_is_needed():
+    fetch = decide(seen(archives=[LISTED, {**LISTED, "archive": "rocm.tgz"}, PINNED]))["fetch"]
+    assert fetch["folders"] == ["/srv/m/releases/v0.32.15", "/srv/m/releases/v0.9.9"]
+    assert fetch["lists"] == [{"folder": "/srv/m/releases/v0.32.15", "url": LISTED["list_url"]}]
+    assert fetch["archives"][0] == {"what": "main.tgz 0.32.15", "url": LISTED["url"], "folder": "/srv/m/releases/v0.32.15", "name": "main.tgz"}
+
+
+FAILED_LOOP = {"results": [{"item": "x"}, {"failed": True, "ansible_loop_var": "one", "one": {"url": "http://x/y"}, "msg": "404"}]}
+
+
+@pytest.mark.parametrize(
+    "failed,corrupt,why",
+    [
+        (FAILED_LOOP, [], "(http://x/y: 404)"),
+        ({"item": "/srv/m/releases/v1", "msg": "read-only"}, [], "(/srv/m/releases/v1: read-only)"),
+        ({}, ["v0.32.15/main.tgz"], "(its checksum is another one)"),
+        ({}, [], "(the release's sha256sum.txt does not name it)"),
+    ],
+)
+def test_why_a_release_cannot_be_had(failed, corrupt, why):
+    """A user who reads only that it is lacking cannot know whether to mend an address, a checksum or a way out."""
+    said = decide(seen(archives=[LISTED], corrupt=corrupt), after={"fetched": failed})["lacks"]
+    assert said.startswith("WARNING: the mirror lacks main.tgz %s, so the hosts that need it ask for it themselves;" % why)
+    assert decide(seen(), after={"fetched": failed})["lacks"] == ""
+
+
+NOT_FILLED = "The mirror could not be filled from %s (model_mirror_upstream): no room. What it held before is served on."
+NOT_SERVED = "a:1b, b:1b cannot be served: the upstream's copy does not match its digests, or moved meanwhile; run again."
+
+
+@pytest.mark.parametrize(
+    "missing,pulled,upstream,said",
+    [
+        ([], "whatever", "", []),
+        (["a:1b"], "no room.\n", "", [NOT_FILLED % "registry.ollama.ai"]),
+        (["a:1b"], "no room", "http://up", [NOT_FILLED % "http://up"]),
+        (["a:1b", "b:1b"], "", "", [NOT_SERVED]),
+    ],
+)
+def test_what_is_still_missing_after_the_pull(missing, pulled, upstream, said):
+    problems = decide(seen(missing=missing, upstream=upstream), after={"pulled": pulled}, upstream=upstream)["problems"]
+    assert [problem["say"] for problem in problems] == said
+
+
+@pytest.mark.parametrize(
+    "wishes,ipv6,has,has_not",
+    [
+        ({}, False, ["  listen 80;\n  server_name hub 10.0.0.9;\n  root /srv/m/public;"], ["[::]", "ssl", "allow", "deny all;\n\n"]),
+        ({}, True, ["  listen 80;\n  listen [::]:80;\n"], []),
+        ({"allowed_cidrs": ["10.0.0.0/8"]}, False, ["  allow 127.0.0.1;\n  allow 10.0.0.0/8;\n  deny all;\n\n  location"], []),
+        ({"tls_certificate": "/c", "tls_key": "/k", "port": 443}, True, ["listen [::]:443 ssl;", "  ssl_certificate /c;\n  ssl_certificate_key /k;\n"], []),
+    ],
+)
+def test_the_site_of_nginx(wishes, ipv6, has, has_not):
+    text = files.site({**WISH, **wishes}, ipv6)
+    assert all(part in text for part in has) and not any(part in text for part in has_not), text
+    assert text.count("{") == text.count("}") and text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    "wishes,lines",
+    [
+        ({}, []),
+        ({"https_proxy": "http://p:1"}, ["Environment=HTTPS_PROXY=http://p:1", "Environment=NO_PROXY=localhost,127.0.0.1"]),
+        ({"https_proxy": "http://p:1", "no_proxy": ["a", "b"]}, ["Environment=HTTPS_PROXY=http://p:1", "Environment=NO_PROXY=a,b"]),
+    ],
+)
+def test_the_unit_that_fills(wishes, lines):
+    text = files.unit({**WISH, **wishes}, "/srv/m/filler/1/bin/ollama")
+    assert [line for line in text.splitlines() if "PROXY" in line] == lines
+    assert "ExecStart=/srv/m/filler/1/bin/ollama serve\nUser=filler\n" in text and "ReadWritePaths=/srv/m/ollama /srv/m/home\n" in text
+
+
+def planned(*names, **more):
+    return {"llm_registry": "http://hub", "ansible_facts": {"model_plan": {"ok": True, "models": [{"name": name, **more} for name in names]}}}
+
+
+@pytest.mark.parametrize(
+    "hosts,models,complete",
+    [
+        ({"gpu": planned("a:1b", "b:1b"), "gpu-2": planned("a:1b")}, ["a:1b", "b:1b"], True),
+        ({"gpu": planned("ours", **{"from": "base:1b"})}, ["base:1b"], True),
+        ({"gpu": planned("a:1b"), "off": {"llm_registry": "http://hub"}}, ["a:1b"], False),
+        ({"gpu": {"llm_registry": "http://hub", "ansible_facts": {"model_plan": {"ok": False, "models": []}}}}, [], False),
+        ({}, [], True),
+    ],
+)
+def test_what_the_plans_of_the_fleet_name(hosts, models, complete):
+    wants = wants_of({"model_mirror": ["hub"], "ollama": list(hosts)}, {"hub": {"ansible_host": "10.0.0.9"}, **hosts}, "hub")
+    assert (wants.models, wants.models_complete) == (models, complete)
+
+
+def test_names_of_a_mirror_are_those_that_the_fleet_writes_and_its_releases_those_that_hosts_announced():
+    release = {"version": "0.32.15", "archives": ["a.tgz"], "base_url": "http://x", "checksum": ""}
+    hosts = {"gpu": {"llm_registry": "http://alias:8080/", "ollama_release": release}, "gpu-2": {"llm_registry": "http://10.0.0.9"}}
+    wants = wants_of({"model_mirror": ["hub"], "ollama": list(hosts)}, {"hub": {"ansible_host": "10.0.0.9"}, **hosts}, "hub")
+    assert wants.server_names == ["hub", "10.0.0.9", "alias"]
+    assert wants.releases == [release] and not wants.releases_complete
+
+
+def test_a_host_outside_of_the_group_is_a_mirror_that_nobody_asks():
+    wants = wants_of({"model_mirror": []}, {"me": {}}, "me")
+    assert wants == Wants(server_names=["me"])
