@@ -118,7 +118,7 @@ PLAN = """
 """
 DOWNLOADS = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN downloads main}\n"
 REGISTRY = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN registry main}\n"
-ENTRIES = {"ollama": ("main", "preflight"), "ollama_models": ("main",), "model_mirror": ("main",), "open_webui": ("main", "variables")}
+ENTRIES = {"ollama": ("main", "preflight"), "ollama_models": ("main",), "model_mirror": ("main",), "open_webui": ("main", "check_wishes")}
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ BRING = ["registry main", "ollama_models main", "plan main", "model_mirror main"
         ("ollama", [*LOOK, *TELL, "ollama main"]),
         ("models", [*LOOK, *TELL, *FILL, *BRING]),
         ("model_mirror", [*LOOK, *FILL]),
-        ("open_webui", [*LOOK, "open_webui variables", *TELL, "open_webui main"]),
+        ("open_webui", [*LOOK, "open_webui check_wishes", *TELL, "open_webui main"]),
     ],
 )
 def test_a_tag_runs_its_role_and_no_other(tags, ran, fleet):

@@ -80,13 +80,13 @@ PLAY = """
         distribution: "{{ distribution | default(os_family) }}"
       when: os_family is defined
     - block:
-        - ansible.builtin.include_role: {name: llmfleet.ollama.open_webui, tasks_from: variables.yml, public: true}
+        - ansible.builtin.include_role: {name: llmfleet.ollama.open_webui, tasks_from: check_wishes.yml, public: true}
         - ansible.builtin.set_fact:
             result:
               said: ""
-              url: "{{ __open_webui_url }}"
+              url: "{{ __open_webui_plan.url }}"
               engine: "{{ open_webui_engine_package }}"
-              impossible: "{{ __open_webui_impossible }}"
+              impossible: "{{ __open_webui_plan.impossible }}"
               password_file: "{{ open_webui_admin_password_file }}"
               password: "{{ open_webui_admin_password }}"
       rescue:
@@ -150,7 +150,7 @@ def test_a_mac_gets_its_sentence_and_nothing_else(place):
     """Ollama and the model have come by then, so a failure would be wrong, and silence too."""
     said = (place / "said").read_text(encoding="utf-8")
     assert said.count("and Open WebUI needs a Linux host for its container: Ollama and its models do not miss it") == 1
-    assert "Look at engine, container" not in said
+    assert "Probe engine, container" not in said
 
 
 def test_the_password_is_made_once_for_its_owner_alone(place, decided):

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.filter.open_webui_planned_models import open_webui_planned_models, quality
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import shown_models
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.models import planned_models, quality
 
 URLS = ["http://10.0.0.5:11434", "http://10.0.0.6:11434"]
 BACKENDS = [{"url": URLS[0], "prefix_id": "gpu1"}, {"url": URLS[1] + "/", "prefix_id": "gpu2"}]
@@ -150,7 +150,7 @@ def test_plans_become_what_the_module_takes():
         "gpu2": {"ansible_host": "10.0.0.6", **plan(ok=False)},
         "gpu3": {"ansible_host": "10.0.0.7", **plan(entry("qwen3:8b", "8.2B"))},
     }
-    rows = open_webui_planned_models(BACKENDS, list(hostvars), hostvars, "hub", "bridge")
+    rows = planned_models(BACKENDS, list(hostvars), hostvars, "hub", "bridge")
     assert [(row["host"], row["prefix_id"]) for row in rows] == [("gpu1", "gpu1")], "no plan or no connection: no row"
     assert [(model["name"], model["chat"]) for model in rows[0]["models"]] == [
         ("r1-short", True),

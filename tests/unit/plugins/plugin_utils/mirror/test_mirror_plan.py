@@ -7,10 +7,12 @@ written anew by each run, and a host that is off could cost the mirror its model
 from __future__ import annotations
 
 import hashlib
+import re
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror import files, plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror.wants import Wants, wants_of
+from support import ROOT
 
 WISH = {
     "state": "present",
@@ -32,7 +34,7 @@ WISH = {
 }
 PATHS = {"site": "/etc/nginx/site", "unit": "/etc/unit", "nginx": "/sbin/nginx", "ipv6": "/proc/ipv6", "filler": "/srv/m/filler"}
 WANTS = Wants(models=["a:1b"], releases=[{"version": "0.32.15"}])
-THERE = ["/sbin/nginx", "/srv/m/ollama", "/srv/m/public", "/proc/ipv6"]
+THERE = ("/sbin/nginx", "/srv/m/ollama", "/srv/m/public", "/proc/ipv6")
 
 
 LISTED = {"version": "0.32.15", "archive": "main.tgz", "url": "http://x/v0.32.15/main.tgz", "list_url": "http://x/v0.32.15/sha256sum.txt", "sha256": ""}
@@ -62,7 +64,7 @@ def decide(looked=None, after=None, wants=WANTS, **wishes):
 @pytest.mark.parametrize(
     "wants,wishes,identity,variable,says",
     [
-        (Wants(registries=["hub"]), {}, "no_certificate", "model_mirror_tls_certificate", "as hub, which means https, but it has no certificate: write http://hub"),
+        (Wants(registries=["hub"]), {}, "no_certificate", "model_mirror_tls_certificate", "hub, which means https, but it has no certificate: write"),
         (Wants(registries=["https://HUB.x:443/", "https://hub:443/"]), {}, "no_certificate", "model_mirror_tls_certificate", "as hub, which means https"),
         (WANTS, {"tls_certificate": "/c.pem"}, "half_a_certificate", "model_mirror_tls_key", "belong together: set both or none."),
         (Wants(itself=True), {"upstream": "http://hub"}, "own_upstream", "model_mirror_upstream", "model_mirror_upstream (http://hub) is this mirror itself"),
@@ -266,3 +268,15 @@ def test_names_of_a_mirror_are_those_that_the_fleet_writes_and_its_releases_thos
 def test_a_host_outside_of_the_group_is_a_mirror_that_nobody_asks():
     wants = wants_of({"model_mirror": []}, {"me": {}}, "me")
     assert wants == Wants(server_names=["me"])
+
+
+TASKS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "roles/model_mirror/tasks").glob("*.yml")}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_task_asks_the_plan_for_is_in_the_plan(name):
+    """A misspelt key in a way back would show on the host whose site nginx has just refused."""
+    made = {**decide({"files": {}}, state="absent"), **decide(seen(), after={"pulled": "", "fetched": {}})}
+    for key, inner in re.findall(r"__model_mirror_plan\.(\w+)(?:\.(\w+))?", TASKS[name]):
+        assert key in made, "%s asks for %s" % (name, key)
+        assert not inner or inner in made[key], "%s asks for %s.%s" % (name, key, inner)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import re
 
-from ansible_collections.llmfleet.ollama.plugins.filter.open_webui_backends import backend_url
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.backends import backend_url
 
 _COUNT = re.compile(r"^([0-9.]+)([BM])$")
 _UNITS = {"B": 10**9, "M": 10**6}
@@ -18,7 +18,7 @@ _UNITS = {"B": 10**9, "M": 10**6}
 _BITS = 4.87
 
 
-def open_webui_planned_models(backends, hosts, hostvars, me, network_mode):
+def planned_models(backends, hosts, hostvars, me, network_mode):
     """One row for each connection whose host has a plan: its host, address, prefix and models."""
     by_url = {backend["url"].rstrip("/"): backend for backend in backends}
     rows = []
@@ -57,10 +57,3 @@ def quality(entry):
     parameters = float(count.group(1)) * _UNITS[count.group(2)] if count else (entry.get("memory") or {}).get("weights_bytes", 0) * 8 / _BITS
     loss = data.load("quality")["weight_types"].get((entry.get("quantization") or "").upper(), {"loss": 0.0})["loss"]
     return round(math.log2(parameters) - loss, 3) if parameters > 0 else 0.0
-
-
-class FilterModule:
-    """Filters of role open_webui."""
-
-    def filters(self):
-        return {"open_webui_planned_models": open_webui_planned_models}

@@ -7,7 +7,7 @@ reach, or two hosts' models could not be told apart."""
 from __future__ import annotations
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.filter.open_webui_backends import open_webui_backend_problems, open_webui_backends
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.backends import open_webui_backend_problems, open_webui_backends
 
 HOSTVARS = {
     "gpu1.example.net": {"ansible_host": "10.0.0.5"},
@@ -35,7 +35,10 @@ def test_addresses():
     ]
 
 
-@pytest.mark.parametrize("mode, url", [("host", "http://127.0.0.1:11434"), ("bridge", "http://host.docker.internal:11434")])
+@pytest.mark.parametrize(
+    "mode, url",
+    [("host", "http://127.0.0.1:11434"), ("auto", "http://127.0.0.1:11434"), ("bridge", "http://host.docker.internal:11434")],
+)
 def test_the_hosts_own_server(mode, url):
     assert urls(["hub"], mode) == [url]
 
