@@ -38,11 +38,11 @@ class Expression(NamedTuple):
     of_task_vars: bool
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML with Ansible's tags; what is `!unsafe` or a secret is no Jinja."""
 
 
-_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
+Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def spans(text: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def of_file(path: Path, root: Path) -> Iterator[Expression]:
     if path.suffix == ".j2":
         yield from (Expression(span, name, False) for span in spans(text))
     else:
-        for document in yaml.load_all(text, _Loader):
+        for document in yaml.load_all(text, Loader):
             yield from (Expression(span, name, of_task_vars) for span, of_task_vars in _texts(document))
 
 

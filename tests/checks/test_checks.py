@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 
+import jinja
 import pytest
 import sanity
 import yaml
@@ -97,3 +98,25 @@ def test_places_that_the_architecture_names_exist():
     """A page that leads to a file that was moved costs a new contributor the hour that it should save."""
     named = re.findall(r"`((?:plugins|roles|playbooks|tests|molecule)/[\w./*-]*)`", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
     assert len(named) > 20 and [name for name in named if not list(ROOT.glob(name))] == []
+
+
+def names_of_tasks(value):
+    """Every name of a task in a YAML value, blocks included."""
+    if isinstance(value, list):
+        for task in value:
+            if isinstance(task, dict):
+                yield from filter(None, [task.get("name")])
+                for part in ("block", "rescue", "always"):
+                    yield from names_of_tasks(task.get(part))
+
+
+def test_task_names_can_be_understood_in_a_log():
+    """A log of a fleet is read without the files: "Keep it" or "Look" say nothing there. A name is a verb and its object, and that is no pronoun."""
+    named, bare = 0, set()
+    for path in sorted((ROOT / "roles").glob("*/*/**/*.yml")):
+        if path.relative_to(ROOT).parts[2] in ("tasks", "handlers"):
+            for name in names_of_tasks(yaml.load(path.read_text(encoding="utf-8"), jinja.Loader)):
+                named += 1
+                if re.fullmatch(r"\w+( (it|them|this|that|one|again|there|so))?", name):
+                    bare.add("%s: %s" % (path.relative_to(ROOT), name))
+    assert named > 200 and bare == set()
