@@ -40,7 +40,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
         warnings.append(words.clients_must_ask(load))
     warnings += [words.eviction(found) for found in evictions(search, chosen)]
     _add_turns_hint(case, chosen, entries)
-    _add_context_hint(case, models, chosen, entries)
+    _add_context_hint(case, chosen, entries)
     warnings += [words.estimated(item.candidate) for item in chosen if item.candidate.source == "estimate"]
     download = sum({entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}.values())
     disk = result.disk_of(vram, filesystem) or {}
@@ -100,18 +100,18 @@ def _add_turns_hint(case, chosen, entries):
             entry["reason"] += words.in_turns(names)
 
 
-def _add_context_hint(case, models, chosen, entries):
+def _add_context_hint(case, chosen, entries):
     """Whoever got less context than was wanted is told of the tag that holds all of it."""
     short = {item.want.position: item.want.context for item in chosen if item.has_less}
     if not short:
         return
-    longer = [dict(model, min_context=short.get(position, model.get("min_context"))) for position, model in enumerate(models)]
-    longer = [{key: value for key, value in model.items() if value is not None} for model in longer]
-    found = Search(case._replace(wanted=wants.wants(longer)[0])).run().chosen
+    longer = [want._replace(min_context=short.get(want.position, want.min_context)) for want in case.wanted]
+    found = Search(case._replace(wanted=longer)).run().chosen
     labels = {item.want.position: item.candidate.label for item in found}
     for entry, item in zip(entries, chosen):
         label = labels.get(item.want.position)
-        if item.has_less and label:
+        # The same tag may hold it where another model of the list pays for it.
+        if item.has_less and label not in (None, item.candidate.label):
             entry["reason"] += words.whole_context(item, label)
 
 

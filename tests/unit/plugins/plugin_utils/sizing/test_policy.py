@@ -291,6 +291,20 @@ def test_nobody_is_told_of_a_context_that_nothing_holds_or_that_is_there(make_ma
         assert found["ok"] and not [entry for entry in found["models"] if "min_context" in entry["reason"]], found["summary"]
 
 
+def test_nobody_is_told_of_the_tag_that_is_chosen_already(make_machine, make_card):
+    """Of two families the second pays for the first one's context: "70b holds all 8192" beside 70b would be read as a mistake."""
+    pair = make_machine(*(make_card("RTX 3090", 24576, 400, index) for index in range(2)))
+    entries = plan(pair, R1, {"family": "qwen3"}, {"model": "nomic-embed-text"})["models"]
+    assert entries[0]["context"] < 8192
+    assert not [entry for entry in entries if "; %s holds all" % entry["tag"] in entry["reason"]], [entry["reason"] for entry in entries]
+
+
+def test_a_name_alone_may_stand_beside_a_want_with_less_context(make_machine, make_card):
+    """An entry of the list may be a name and nothing more."""
+    entries = plan(make_machine(make_card()), dict(R1, context=32768), "nomic-embed-text")["models"]
+    assert "(min_context: 32768)" in entries[0]["reason"] and entries[1]["name"] == "nomic-embed-text:latest"
+
+
 def test_a_model_without_flash_attention_keeps_the_cache_exact(make_machine, make_card):
     eight = make_machine(*(make_card("H200", 144384, 700, i) for i in range(8)))
     entry = plan(eight, dict(R1, quantizations=["Q4_K_M"]), kv_cache_types=["q8_0", "f16"])["models"][0]
