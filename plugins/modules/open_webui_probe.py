@@ -84,10 +84,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engine:
-  description: V(error) is null when the engine answers. C(disk) is the file system that takes its images, also while there is no engine yet.
+  description:
+    - V(error) is null when the engine answers. C(disk) is the file system that takes its images, also while there is no engine yet.
+    - C(programs) are Docker's own programs on the host, whether or not an engine answers.
   type: dict
   returned: always
-  sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker, podman: false,
+  sample: {error: null, installed: true, version: 26.1.5, root: /var/lib/docker, podman: false, programs: [docker, dockerd],
     disk: {path: /var/lib/docker, mount_point: /, fstype: ext4, total_bytes: 107374182400, free_bytes: 65498251264}}
 requests:
   description: Whether a Python of the host has the library that community.docker needs.
@@ -184,6 +186,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system impor
 
 # As many as the start script of older releases makes (96 random bits in base64).
 SHORTEST_KEY = 16
+# Where distributions put servers: root by su has the path of the user before.
+SERVERS = ":/usr/sbin:/usr/local/sbin"
 
 
 def disk_of(path: str) -> dict:
@@ -267,6 +271,7 @@ def main() -> None:
             "version": None,
             "root": None,
             "podman": False,
+            "programs": [name for name in ("docker", "dockerd") if shutil.which(name, path=os.environ.get("PATH", "") + SERVERS)],
         },
         "container": describe_container(None),
         "previous": describe_container(None),

@@ -16,7 +16,8 @@ def describe(wish: Wish, network_mode: str, podman: bool, command: list) -> dict
     """command: what the image would run. published_ports and etc_hosts are missing where the container shares the host's network."""
     on_host_network = network_mode == "host"
     # nocopy: the engine would give the volume the image's owner again.
-    options = "rw" if wish.data.startswith("/") else "rw,nocopy"
+    # z: where SELinux is enforced, a container may read no folder of the host that does not carry the containers' label; elsewhere it means nothing.
+    options = "rw,z" if wish.data.startswith("/") else "rw,nocopy"
     found = {
         "image": wish.image_ref,
         "user": wish.user,
@@ -25,7 +26,7 @@ def describe(wish: Wish, network_mode: str, podman: bool, command: list) -> dict
         "entrypoint": ["/bin/sh", "-c", '. %s/environment && exec "$@"' % environment.SECRETS_MOUNT, "open-webui"],
         "volumes": [
             "%s:%s:%s" % (wish.data, environment.DATA_DIR, options),
-            "%s:%s:ro" % (wish.secrets_dir, environment.SECRETS_MOUNT),
+            "%s:%s:ro,z" % (wish.secrets_dir, environment.SECRETS_MOUNT),
         ],
         "env": environment.public(wish, on_host_network),
         # Podman calls an image that is asked for by its digest by its tag; the identities are compared in any case.

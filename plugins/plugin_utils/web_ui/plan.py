@@ -104,6 +104,7 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
     volume = not wish.data.startswith("/")
     steps = {
         "engine": brings_engine(wish, seen) and act,
+        "install_engine": installs_engine(wish, seen) and act,
         "python": not seen["requests"],
         "resume": seen["previous"]["exists"] and not there["exists"] and act,
         "takeover": strange,
@@ -171,8 +172,14 @@ def _calls(wish: Wish) -> dict:
 
 
 def brings_engine(wish: Wish, seen: dict) -> bool:
-    """Whether the engine is still to be installed."""
-    return seen["engine"]["error"] is not None and bool(wish.engine_package)
+    """Whether the engine is still to be installed or started."""
+    return seen["engine"]["error"] is not None and bool(wish.engine_package) and not wrong_host.only_a_client(wish, seen)
+
+
+def installs_engine(wish: Wish, seen: dict) -> bool:
+    """Whether its package is wanted too. Another Docker than the distribution's, which only rests, would be removed by it: docker.io conflicts with
+    docker-ce."""
+    return brings_engine(wish, seen) and ("podman" in wish.engine_package or not seen["engine"]["programs"])
 
 
 def judges_image(seen: dict, check_mode: bool) -> bool:

@@ -29,10 +29,23 @@ def problems(wish: Wish, seen: dict, check_mode: bool) -> list:
     ]
 
 
+def only_a_client(wish: Wish, seen: dict) -> bool:
+    """Docker's command without its server, as Docker Desktop and rootless Docker leave it on the path: the distribution's package would remove it."""
+    return seen["engine"]["error"] is not None and "podman" not in wish.engine_package and seen["engine"]["programs"] == ["docker"]
+
+
 def _of_the_engine(wish: Wish, seen: dict) -> list:
+    client = bool(wish.engine_package) and only_a_client(wish, seen)
     return found(
         (
-            seen["engine"]["error"] is not None,
+            client,
+            "engine_elsewhere",
+            "open_webui_docker_host",
+            "Docker's command is on the host, but its engine does not answer (%s), and %s (open_webui_engine_package) would remove the one that it belongs "
+            "to; start that and name its socket in open_webui_docker_host, or remove it first." % (seen["engine"]["error"], wish.engine_package),
+        ),
+        (
+            seen["engine"]["error"] is not None and not client,
             "silent_engine",
             "open_webui_docker_host",
             "No container engine answers on the host (%s); start Docker or Podman's socket, run with become, set open_webui_engine_package to docker.io, "

@@ -51,9 +51,10 @@ def test_where_the_server_listens_and_is_asked(wishes, local, ports, health, hos
     assert container["network_mode"] == ("bridge" if ports else "host")
 
 
-@pytest.mark.parametrize("data,mount", [("open-webui", "open-webui:/app/backend/data:rw,nocopy"), ("/srv/w", "/srv/w:/app/backend/data:rw")])
+@pytest.mark.parametrize("data,mount", [("open-webui", "open-webui:/app/backend/data:rw,nocopy"), ("/srv/w", "/srv/w:/app/backend/data:rw,z")])
 def test_what_is_mounted(data, mount):
-    assert decide(seen(), data=data)["container"]["volumes"] == [mount, "/etc/open-webui/secrets:/run/open-webui:ro"]
+    """Without z the container may not read its own secrets where SELinux is enforced, as on Fedora and Red Hat's family."""
+    assert decide(seen(), data=data)["container"]["volumes"] == [mount, "/etc/open-webui/secrets:/run/open-webui:ro,z"]
 
 
 def test_podman_is_not_asked_to_compare_what_it_describes_in_other_words():

@@ -73,6 +73,23 @@ def test_a_missing_engine_is_installed_where_the_inventory_says_how():
     assert not decide(seen(NO_ENGINE), engine_package="docker.io", check_mode=True)["steps"]["engine"]
 
 
+@pytest.mark.parametrize(
+    "programs,package,installs,refused",
+    [
+        ([], "docker.io", True, []),
+        (["docker", "dockerd"], "docker.io", False, []),
+        (["docker"], "docker.io", False, ["engine_elsewhere"]),
+        (["docker", "dockerd"], "podman", True, []),
+        (["docker"], "podman", True, []),
+    ],
+)
+def test_another_docker_is_started_and_not_removed(programs, package, installs, refused):
+    """Debian's docker.io conflicts with docker-ce and docker-ce-cli, and apt removes without a question what is in the way."""
+    decided = decide(seen(NO_ENGINE, FRESH, {"engine": {"programs": programs}}), "host", engine_package=package)
+    assert ids(decided) == refused
+    assert (decided["steps"]["install_engine"], decided["steps"]["engine"]) == (installs, not refused)
+
+
 @pytest.mark.parametrize("installed,refused", [(True, ["silent_engine"]), (False, [])])
 def test_a_container_is_not_forgotten_that_a_silent_engine_holds(installed, refused):
     decided = decide(seen({"engine": {"error": "no answer", "installed": installed}}), "removal", state="absent")

@@ -29,7 +29,7 @@ POSTGRES = {"database_url": "postgresql://webui:x@db/webui"}
 SAVED = {**POSTGRES, "database_dump_command": 'pg_dump > "$DUMP"', "database_restore_command": 'pg_restore "$DUMP"'}
 # A converged host.
 SEEN = {
-    "engine": {"error": None, "installed": True, "podman": False},
+    "engine": {"error": None, "installed": True, "podman": False, "programs": ["docker", "dockerd"]},
     "requests": True,
     "container": {
         "exists": True,
@@ -67,7 +67,7 @@ FRESH = {
     "data": {"exists": False, "path": None, "database": False, "revision": None, "owner": None, "group": None},
     "secrets": {"key": False, "environment": False},
 }
-NO_ENGINE = {"engine": {"error": "no socket", "installed": False}}
+NO_ENGINE = {"engine": {"error": "no socket", "installed": False, "programs": []}}
 
 
 def wish(**wishes) -> Wish:
