@@ -26,43 +26,40 @@ class ActionModule(ActionBase):
             argument_spec={
                 "wish": {"type": "dict", "default": {}},
                 "look": {"type": "dict"},
-                "only_ask": {"type": "bool", "default": False},
+                "release_only": {"type": "bool", "default": False},
+                "facts_only": {"type": "bool", "default": False},
                 "mirror_list": {"type": "str", "default": ""},
                 "fail_on_problem": {"type": "bool", "default": True},
             }
         )
-        wished = [name for name in inventory.VARIABLES if name in task_vars and name not in args["wish"]]
-        variables = {**{name: self._templar.template(task_vars[name]) for name in wished}, **args["wish"]}
-        near = inventory.around({**self._known(task_vars), **variables}, args["mirror_list"])
+        variables, near = inventory.of_host(task_vars, self._templar.template, args["wish"], args["mirror_list"])
         result["changed"] = False
-        if args["only_ask"]:
-            return dict(result, questions=[question.to_dict() for question in decide.questions(variables, near)])
+        if args["facts_only"]:
+            facts = self._templar.template(task_vars.get("ansible_facts") or {})
+            return self._told(result, decide.foretell(variables, facts, near), args["fail_on_problem"], fact=False)
         look = args["look"] or task_vars.get("ansible_facts", {}).get("look")
         if not look:
             raise AnsibleActionFail("ansible_facts.look is missing: run llmfleet.ollama.look before the plan of the service")
         try:
-            made = decide.decide(near.host, variables, look, near)
+            made = decide.decide(near.host, variables, look, near, args["release_only"])
         except look_schema.BadLook as odd:
             raise AnsibleActionFail(str(odd)) from odd
-        result = self._told(result, made, args["fail_on_problem"])
+        # A release alone is not what the host's own server shall run.
+        result = self._told(result, made, args["fail_on_problem"], fact=not args["release_only"])
         if not args["look"]:
             # It has served: what comes now may change the host, and so may any task behind it, so the next decision needs a new one.
             result.setdefault("ansible_facts", {})["look"] = {**{name: look[name] for name in look}, "run": ""}
         return result
 
-    def _known(self, task_vars):
-        """What the inventory and the facts say beside the wishes."""
-        names = ("inventory_hostname", "ansible_host", "ansible_connection", "ansible_user", "ansible_facts")
-        known = {name: self._templar.template(task_vars[name]) for name in names if name in task_vars}
-        return dict(known, groups=task_vars.get("groups"), hostvars=task_vars.get("hostvars"))
-
     @staticmethod
-    def _told(result, made, fail_on_problem):
+    def _told(result, made, fail_on_problem, fact):
         service = made.to_dict()
         if made.problems and fail_on_problem:
             # Only the sentences: Ansible prints all of a failed result.
             return dict(result, failed=True, msg=" ".join(problem.say for problem in made.problems), problems=service["problems"])
-        result.update(service=service, ansible_facts={"service_plan": public(service)}, msg="; ".join(made.changes) or "nothing to change")
+        result.update(service=service, msg="; ".join(made.changes) or "nothing to change")
+        if fact:
+            result["ansible_facts"] = {"service_plan": public(service)}
         if made.warnings:
             result["warnings"] = made.warnings
         if any(file.secret for file in made.files):

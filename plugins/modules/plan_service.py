@@ -26,9 +26,15 @@ options:
     description:
       - What is there; by default the host's own C(ansible_facts.look).
     type: dict
-  only_ask:
+  facts_only:
     description:
-      - Instead of a plan, say what a look must be asked (RV(questions)), once for each system that the host may turn out to have.
+      - Judge what can be judged from the variables and the facts alone, before any look, and say which archives the host will want.
+        What is told so may miss an accelerator that only the host itself finds. Sets no fact.
+    type: bool
+    default: false
+  release_only:
+    description:
+      - Plan only that the release lies in its directory, whatever the host's own server runs. Sets no fact. Linux only.
     type: bool
     default: false
   mirror_list:
@@ -70,18 +76,13 @@ EXAMPLES = r"""
 RETURN = r"""
 ansible_facts:
   description: The plan as a fact. Without RV(service.steps), and without the values of secrets.
-  returned: success, without O(only_ask)
+  returned: success
   type: dict
   contains:
     service_plan:
       description: As RV(service).
       returned: always
       type: dict
-questions:
-  description: Arguments of a look, one item for each system.
-  returned: with O(only_ask)
-  type: list
-  elements: dict
 problems:
   description: Why the host cannot have what is wanted; each with C(id), C(variable) and C(say).
   returned: failure, with O(fail_on_problem)
@@ -89,7 +90,7 @@ problems:
   elements: dict
 service:
   description: The plan.
-  returned: success, without O(only_ask)
+  returned: success
   type: dict
   contains:
     problems:
@@ -103,7 +104,7 @@ service:
       type: list
       elements: str
     release:
-      description: C(version), C(archives) (each with C(name), C(url), C(sha256), C(proxy)), and whether it is C(complete) on the host.
+      description: C(version), C(archives) (each with C(name), C(url), C(sha256), C(proxied)), and whether it is C(complete) on the host.
       returned: always
       type: dict
       sample: {version: 0.32.15, complete: true, archives: []}

@@ -130,12 +130,12 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """sha256: 64 hex digits, or the URL of a list of them. proxy: for the way to it, '' for none."""
+    """sha256: 64 hex digits, or the URL of a list of them. proxied: the way to it leads through ollama_https_proxy, whose password is not told."""
 
     name: str
     url: str
     sha256: str
-    proxy: str = ""
+    proxied: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .. import look_schema
-from . import inventory, linux, macos, windows, wish
+from . import inventory, linux, macos, release, windows, wish
 from .contract import Service
 
 SYSTEMS = {"linux": linux, "macos": macos, "windows": windows}
@@ -26,8 +26,33 @@ def questions(variables, around):
     return found
 
 
-def decide(host, variables, look, around):
-    """A Service of public variables and a look. Raises look_schema.BadLook for a look that cannot be believed."""
+def foretell(variables, facts, around):
+    """What can be told before any look, from variables and facts that Ansible gathers: problems, warnings, and the archives, but for those of an
+    accelerator that only the host itself finds. It goes before role model_mirror, which fetches for the whole fleet."""
+    system = {"Windows": "windows", "Darwin": "macos"}.get(facts.get("os_family"), "linux")
+    kernel = facts.get("kernel") or ""
+    machine = {
+        "system": system, "kernel": kernel, "architecture": facts.get("architecture") or "", "service_manager": facts.get("service_mgr") or "",
+    }
+    made, problems = wish.read(variables, system)
+    problems = wish.platform_problems(machine) + problems
+    if made and made.state == "present":
+        problems += wish.problems(made, around)
+    if problems or made.state != "present":
+        return Service(problems=problems, version=made.version if made else "")
+    vendors = () if made.accelerators == ("auto",) else made.accelerators
+    # JetPack 5 has kernel 5.10, JetPack 6 has 5.15.
+    l4t = {"5.10": 35, "5.15": 36}.get(kernel[:4]) if "tegra" in kernel else None
+    names = release.archives(system, wish.numbers(made.version), release.architecture(machine["architecture"]), vendors, l4t)
+    return Service(
+        version=made.version, warnings=wish.warnings(made, around), archives=release.sources(made, around, names),
+        steps={"install_dir": made.install_dir, "models_dir": made.models_dir},
+    )
+
+
+def decide(host, variables, look, around, release_only=False):
+    """A Service of public variables and a look; with release_only, of nothing but the release. Raises look_schema.BadLook for a look that cannot
+    be believed."""
     look_schema.check(host, look)
     system = SYSTEMS[look["system"]]
     if not look["is_root"]:
@@ -41,6 +66,9 @@ def decide(host, variables, look, around):
         return Service(problems=problems)
     if made.state != "present":
         return REMOVALS[look["system"]](made, look) if look["system"] in REMOVALS else Service(version=made.version)
+    if release_only:
+        # Only role model_mirror asks for it, and that one works on Linux alone.
+        return linux.decide_release(made, look, around)
     if look["system"] in UNTOLD:
         around = inventory.with_controller(made, around)
     decision = system.decide(made, look, around)

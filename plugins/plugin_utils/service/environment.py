@@ -78,8 +78,8 @@ def wanted(wish, bind, system_layer, store_layer=None):
 
 def unread(environment, version):
     """One warning for all variables that this release does not read, or None."""
-    unknown = versions.unknown_variables(environment, version)
-    return "WARNING: %s." % "; ".join("%(name)s: %(why)s" % entry for entry in unknown) if unknown else None
+    unknown = "; ".join("%(name)s: %(why)s" % entry for entry in versions.unknown_variables(environment, version))
+    return "Ollama %s does not read what its environment says: %s." % (version, unknown) if unknown else None
 
 
 def has_secrets(environment):

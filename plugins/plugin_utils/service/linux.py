@@ -78,6 +78,11 @@ def decide(wish, look, around):
     return _Decision(wish, look, around).made()
 
 
+def decide_release(wish, look, around):
+    """Only the release in its directory: no link, no user, no service, and so nothing of the host that could forbid it."""
+    return _Decision(wish, look, around).release_only()
+
+
 class _Decision:
     """What follows from wish and look; each property one question."""
 
@@ -109,6 +114,13 @@ class _Decision:
             warnings=[unread] if unread else [], version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
             complete=self.complete, files=self.files, environment=self.environment, door=self.door, addresses=self.addresses, restart=self.restart,
             before=self._before(), changes=self._changes(steps), steps=steps,
+        )
+
+    def release_only(self):
+        self._release()
+        return Service(
+            version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives), complete=self.complete,
+            changes=[] if self.complete else [self._fetching], steps={**self._release_steps(), "old_version": ""},
         )
 
     # ---- what this host cannot have
@@ -266,11 +278,9 @@ class _Decision:
             "join_groups": look["gpu_groups"] if not set(look["gpu_groups"]) <= set(user["groups"]) or not user["exists"] else [],
             "make_home": HOME not in self.seen,
             "make_store": self._make_store(),
-            "install_zstd": "zstd" not in look["tools"] and any(name.endswith(".zst") for name in self.archives),
-            "archives_content": self.archives_content,
-            "engine": self.engine,
-            "sources": release.places(wish, self.around, self.archives),
+            **self._release_steps(),
             "link": self.link_differs,
+            "has_secrets": any(file.secret for file in self.files),
             "back_up": [file.path for file in self.stale if file.part != "profile" and file.path in self.seen],
             "made_new": [path for path in service if path not in self.seen],
             "make_directories": [path for path in made_in if path not in self.seen],
@@ -285,9 +295,18 @@ class _Decision:
             "remove_release": before_that if moved and before_that not in ("", wish.version, old) else "",
             "old_version": old,
             "previous_version": old if moved else before_that,
+            "previous_before": before_that,
             "had_server": look["service"]["path"] is not None,
             "other_stores": [store["path"] for store in look["store"]["other_stores"]],
             "move_noted": paths.moving in self.seen,
+        }
+
+    def _release_steps(self):
+        return {
+            "install_zstd": "zstd" not in self.look["tools"] and any(name.endswith(".zst") for name in self.archives),
+            "archives_content": self.archives_content,
+            "engine": self.engine,
+            "sources": release.places(self.wish, self.around, self.archives),
         }
 
     def _make_store(self):
@@ -303,6 +322,10 @@ class _Decision:
         stale = any(file.part == "door" for file in self.stale)
         return stale or self.look["door"]["id"] != self.door["id"] or DOOR_ENABLED not in self.seen
 
+    @property
+    def _fetching(self):
+        return "fetch Ollama %s" % self.wish.version
+
     def _changes(self, steps):
         """In the order in which they are done, for people."""
         words = {
@@ -316,7 +339,7 @@ class _Decision:
             "link_cli": "link %s" % CLI,
             "stop_door": "stop the guard of port %d" % self.wish.port,
         }
-        changes = [] if self.complete else ["fetch Ollama %s" % self.wish.version]
+        changes = [] if self.complete else [self._fetching]
         if steps["other_stores"] or steps["move_noted"]:
             changes.append("judge the models in %s" % (" and ".join(steps["other_stores"]) or self.wish.models_dir))
         if steps["join_groups"] and not steps["create_user"]:

@@ -80,7 +80,7 @@ def sources(wish, around, names):
         if number == 0 and wish.download_checksum:
             # The user's is that of the main archive; the others have theirs in the release's list.
             checksum = wish.download_checksum[len("sha256:"):]
-        made.append(Archive(name, "%s/v%s/%s" % (base, wish.version, name), checksum, "" if name in holds else wish.https_proxy))
+        made.append(Archive(name, "%s/v%s/%s" % (base, wish.version, name), checksum, bool(wish.https_proxy) and name not in holds))
     return made
 
 

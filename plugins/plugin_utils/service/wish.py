@@ -27,6 +27,8 @@ PLACES = {
 }
 _PLACED = ("install_dir", "models_dir", "user", "group")
 CHOICES = {"state": ("present", "absent"), "firewall": ("managed", "none")}
+# They may hold passwords, which no message shows.
+_SECRETIVE = ("environment", "plan_environment", "https_proxy", "service_options")
 _OUTSIDE = {"registry": "llm_registry"}
 
 
@@ -115,6 +117,8 @@ def _refused(name, given, wanted):
     if name == "port":
         return Problem("port", "ollama_port", "ollama_port is %s; write a port from 1 to 65535." % (given,))
     shown = repr(given) if isinstance(given, (dict, list, tuple)) else '"%s"' % given
+    if name in _SECRETIVE:
+        shown = "something else"
     return Problem("type", variable(name), "%s is %s; write %s." % (variable(name), shown, wanted))
 
 

@@ -26,17 +26,19 @@ HOSTS = {
     "lazy": ({"ollama_port": "{{ base | int + 1 }}", "base": 11500}, {}),
     "argument": ({"ollama_port": 11500}, {"wish": {"ollama_port": 11600}}),
     "secret": ({"ollama_environment": {"HF_TOKEN": "hunter2"}}, {}),
+    "proxied": ({"ollama_https_proxy": "http://me:hunter2@proxy:3128"}, {}),
+    "foretold": ({"ollama_https_proxy": "http://me:hunter2@proxy:3128"}, {"facts_only": True}),
     "mirrored": ({}, {"mirror_list": "%s  ./ollama-linux-amd64.tar.zst\n" % ("ab" * 32)}),
     "refused": ({"ollama_port": 0, "ollama_host": "x"}, {}),
     "told": ({"ollama_port": 0}, {"fail_on_problem": False}),
     "odd": ({}, {"look": {"schema": 1, "system": "linux", "is_root": True}}),
     "silent": ({}, {"look": None}),
-    "asked": ({"ollama_port": 11500}, {"look": None, "only_ask": True}),
 }
 PLAY = """
 - hosts: ollama
   gather_facts: false
   tasks:
+    - ansible.builtin.set_fact: {cacheable: true, architecture: x86_64, kernel: 6.12.0, service_mgr: systemd, os_family: Debian}
     - llmfleet.ollama.plan_service: "{{ arguments }}"
       register: made
       ignore_errors: true
@@ -87,7 +89,9 @@ def test_a_secret_is_for_the_tasks_and_neither_for_facts_nor_for_the_eyes(played
     results, output = played
     drop_in = next(file for file in results["secret"]["service"]["files"] if file["path"].endswith(".conf"))
     assert "hunter2" in drop_in["content"] and drop_in["secret"]
-    assert "hunter2" not in json.dumps(results["secret"]["ansible_facts"]) and "hunter2" not in output
+    assert "hunter2" not in output
+    assert not [host for host in ("secret", "proxied") if "hunter2" in json.dumps(results[host]["ansible_facts"])]
+    assert "hunter2" not in json.dumps(results["foretold"]), "nothing is hidden of it"
     assert "steps" not in results["plain"]["ansible_facts"]["service_plan"], "they are between the plan and the role"
 
 
@@ -107,8 +111,3 @@ def test_an_odd_look_costs_its_host_the_run_and_no_other(played):
     assert "What odd says of itself cannot be used: look.architecture is missing" in played[0]["odd"]["msg"]
     assert "run llmfleet.ollama.look before" in played[0]["silent"]["msg"]
     assert "Traceback" not in played[1]
-
-
-def test_it_says_what_a_look_must_be_asked(played):
-    asked = {question["system"]: question for question in played[0]["asked"]["questions"]}
-    assert asked["linux"]["port"] == 11500 and asked["linux"]["names"] == ["10.0.0.2"]

@@ -67,10 +67,9 @@ PLAY = """
         name: llmfleet.ollama.ollama
         tasks_from: source.yml
         public: true
-    - ansible.builtin.include_vars: "{{ root }}/roles/ollama/vars/linux.yml"
     - ansible.builtin.set_fact:
         taken: ["{{ __ollama_archive_url }}", "{{ __ollama_archive_checksum }}"]
-      vars: {__ollama_seen: {tegra: '', display_vendors: ''}, __ollama_archive: "{{ archive }}"}
+      vars: {__ollama_archives: [ollama-linux-amd64.tar.zst], __ollama_archive: "{{ archive }}"}
 - hosts: localhost
   gather_facts: false
   tasks:
@@ -101,7 +100,7 @@ def decided(tmp_path_factory):
             }
         },
     }
-    common = {"ollama_download_base_url": BASE, "root": str(ROOT), "out": str(place / "decided.json"), **local}
+    common = {"ollama_download_base_url": BASE, "out": str(place / "decided.json"), **local}
     (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": inventory, "vars": common}}), encoding="utf-8")
     (place / "play.yml").write_text(PLAY, encoding="utf-8")
     (place / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")

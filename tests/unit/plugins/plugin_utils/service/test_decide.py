@@ -56,3 +56,41 @@ def test_a_path_that_cannot_be_carried_is_not_even_asked_about(system):
     path = {"macos": "/Volumes/a&b", "windows": "D:\\a&b"}[system]
     assert ids(decided(system, ollama_models_dir=path)) == ids(decided(system, ollama_models_dir=path, ollama_state="absent")) == ["path_letters"]
     assert system not in [question.system for question in decide.questions({**WISH, "ollama_models_dir": path}, AROUND)]
+
+
+# ---- before any look
+
+LINUX = {"architecture": "x86_64", "kernel": "6.12.0", "service_mgr": "systemd", "os_family": "Debian"}
+ARM = {**LINUX, "architecture": "aarch64"}
+WINDOWS = {"architecture": "64-bit", "kernel": "10.0.20348.0", "os_family": "Windows"}
+MAC = {"architecture": "arm64", "kernel": "24.0.0", "service_mgr": "launchd", "os_family": "Darwin"}
+FORETOLD = {
+    "linux": (LINUX, {}, ["ollama-linux-amd64.tar.zst"]),
+    "amd": (LINUX, {"ollama_accelerators": ["amd"]}, ["ollama-linux-amd64.tar.zst", "ollama-linux-amd64-rocm.tar.zst"]),
+    "old": (LINUX, {"ollama_version": "0.9.3", "ollama_accept_vulnerable_version": True}, ["ollama-linux-amd64.tgz"]),
+    "arm": (ARM, {"ollama_accelerators": ["amd"]}, ["ollama-linux-arm64.tar.zst"]),
+    "jetpack5": ({**ARM, "kernel": "5.10.192-tegra"}, {}, ["ollama-linux-arm64.tar.zst", "ollama-linux-arm64-jetpack5.tar.zst"]),
+    "jetpack6": ({**ARM, "kernel": "5.15.148-tegra"}, {}, ["ollama-linux-arm64.tar.zst", "ollama-linux-arm64-jetpack6.tar.zst"]),
+    "kernel 5.15 of another": ({**ARM, "kernel": "5.15.0-generic"}, {}, ["ollama-linux-arm64.tar.zst"]),
+    "windows": (WINDOWS, {}, ["ollama-windows-amd64.zip"]),
+    "windows-amd": (WINDOWS, {"ollama_accelerators": ["amd"]}, ["ollama-windows-amd64.zip", "ollama-windows-amd64-rocm.zip"]),
+    "windows-arm": ({**WINDOWS, "architecture": "ARM 64-bit Processor"}, {}, ["ollama-windows-arm64.zip"]),
+    "mac": (MAC, {}, ["ollama-darwin.tgz"]),
+    "leaves": (LINUX, {"ollama_state": "absent"}, []),
+}
+
+
+@pytest.mark.parametrize("name", FORETOLD)
+def test_the_archives_are_foretold_from_facts_alone(name):
+    facts, variables, wanted = FORETOLD[name]
+    made = decide.foretell({**WISH, **variables}, facts, AROUND)
+    assert made.problems == [] and [archive.name for archive in made.archives] == wanted
+
+
+@pytest.mark.parametrize("facts, variables, wanted", [
+    ({**LINUX, "service_mgr": "openrc"}, {}, ["no_systemd"]), ({**LINUX, "service_mgr": "openrc"}, {"ollama_state": "absent"}, ["no_systemd"]),
+    ({**LINUX, "architecture": "riscv64"}, {}, ["architecture"]), (MAC, {"ollama_port": 0}, ["port"]), (LINUX, {"ollama_port": "abc"}, ["port"]),
+    (LINUX, {"ollama_version": "latest", "ollama_state": "absent"}, []),
+])
+def test_what_needs_no_look_is_refused_without_one(facts, variables, wanted):
+    assert ids(decide.foretell({**WISH, **variables}, facts, AROUND)) == wanted

@@ -269,6 +269,14 @@ def test_the_command_line_is_told_of_an_address_that_it_would_not_guess():
     assert linux.PROFILE not in [file.path for file in decided(bare("linux")).files]
 
 
+def test_a_release_alone_is_judged_by_nothing_of_the_host():
+    """Another host of the fleet is served from it: that the port is taken here does not matter."""
+    look = bare("linux", port_owner="nginx", tools=[])
+    made = decide("here", {"ollama_version": "0.32.15", "ollama_accelerators": []}, look, AROUND, release_only=True)
+    assert (made.problems, made.files, made.changes) == ([], [], ["fetch Ollama 0.32.15"]) and made.steps["install_zstd"] and made.steps["engine"]
+    assert decide("here", {"ollama_version": "0.32.15", "ollama_accelerators": []}, BASE, AROUND, release_only=True).changes == []
+
+
 # ---- what the look is asked
 
 
@@ -284,5 +292,5 @@ def test_the_result_is_plain_and_of_the_documented_shape():
     assert sorted(made) == [
         "addresses", "before", "changes", "door", "environment", "files", "problems", "release", "restart", "steps", "warnings",
     ]
-    assert made["release"]["version"] == "0.32.15" and sorted(made["release"]["archives"][0]) == ["name", "proxy", "sha256", "url"]
+    assert made["release"]["version"] == "0.32.15" and sorted(made["release"]["archives"][0]) == ["name", "proxied", "sha256", "url"]
     assert made["files"][0]["path"] == linux.UNIT and made["files"][0]["differs"] is True

@@ -50,29 +50,30 @@ def mirror(**said):
 
 MIRRORED, DIRECT = "http://10.0.0.9:80/releases", BASE
 LIST = BASE + "/v0.32.15/sha256sum.txt"
-# variables, mirror, archive -> from where, against which checksum, through which proxy
+# variables, mirror, archive -> from where, against which checksum, whether through the proxy
 SOURCES = {
-    "no mirror": ({}, None, MAIN, DIRECT, LIST, "http://proxy"),
-    "the mirror": ({}, mirror(), MAIN, MIRRORED, HEX, ""),
-    "the mirror with TLS": ({}, mirror(certificate="/c", port=443), MAIN, "https://10.0.0.9:443/releases", HEX, ""),
-    "a mirror without an address": ({}, mirror(address=""), MAIN, "http://hub:80/releases", HEX, ""),
-    "the mirror itself": ({}, mirror(host="here"), MAIN, "file:///srv/model-mirror/public/releases", HEX, ""),
-    "by the registry's name": ({"llm_registry": "http://mirror.lan/"}, mirror(), MAIN, "http://mirror.lan/releases", HEX, ""),
-    "by the registry's name and port": ({"llm_registry": "mirror.lan:5080"}, mirror(), MAIN, "https://mirror.lan:5080/releases", HEX, ""),
-    "a registry that the mirror is not": ({"llm_registry": "other.lan"}, mirror(server_names=("mirror.lan",)), MAIN, MIRRORED, HEX, ""),
-    "what the mirror lacks": ({}, mirror(), ROCM, DIRECT, LIST, "http://proxy"),
-    "the user's checksum": ({"ollama_download_checksum": "sha256:" + "cd" * 32}, mirror(), MAIN, MIRRORED, "cd" * 32, ""),
-    "the user's checksum is not the second archive's": ({"ollama_download_checksum": "sha256:" + "cd" * 32}, None, ROCM, DIRECT, LIST, "http://proxy"),
+    "no mirror": ({}, None, MAIN, DIRECT, LIST, True),
+    "no proxy": ({"ollama_https_proxy": ""}, None, MAIN, DIRECT, LIST, False),
+    "the mirror": ({}, mirror(), MAIN, MIRRORED, HEX, False),
+    "the mirror with TLS": ({}, mirror(certificate="/c", port=443), MAIN, "https://10.0.0.9:443/releases", HEX, False),
+    "a mirror without an address": ({}, mirror(address=""), MAIN, "http://hub:80/releases", HEX, False),
+    "the mirror itself": ({}, mirror(host="here"), MAIN, "file:///srv/model-mirror/public/releases", HEX, False),
+    "by the registry's name": ({"llm_registry": "http://mirror.lan/"}, mirror(), MAIN, "http://mirror.lan/releases", HEX, False),
+    "by the registry's name and port": ({"llm_registry": "mirror.lan:5080"}, mirror(), MAIN, "https://mirror.lan:5080/releases", HEX, False),
+    "a registry that the mirror is not": ({"llm_registry": "other.lan"}, mirror(server_names=("mirror.lan",)), MAIN, MIRRORED, HEX, False),
+    "what the mirror lacks": ({}, mirror(), ROCM, DIRECT, LIST, True),
+    "the user's checksum": ({"ollama_download_checksum": "sha256:" + "cd" * 32}, mirror(), MAIN, MIRRORED, "cd" * 32, False),
+    "the user's checksum is not the second archive's": ({"ollama_download_checksum": "sha256:" + "cd" * 32}, None, ROCM, DIRECT, LIST, True),
 }
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_where_an_archive_comes_from(name):
-    variables, of_fleet, archive, base, checksum, proxy = SOURCES[name]
+    variables, of_fleet, archive, base, checksum, proxied = SOURCES[name]
     variables = {"ollama_version": "0.32.15", "ollama_download_base_url": BASE, "ollama_https_proxy": "http://proxy", **variables}
     made, _problems = wish.read(variables, "linux")
     found = {entry.name: entry for entry in release.sources(made, Around("here", "", mirror=of_fleet), [MAIN, ROCM])}[archive]
-    assert (found.url, found.sha256, found.proxy) == ("%s/v0.32.15/%s" % (base, archive), checksum, proxy)
+    assert (found.url, found.sha256, found.proxied) == ("%s/v0.32.15/%s" % (base, archive), checksum, proxied)
 
 
 def test_both_places_are_told_to_people():

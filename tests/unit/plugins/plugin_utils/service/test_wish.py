@@ -67,7 +67,7 @@ UNREADABLE = {
     "version": (["0.32.15"], "ollama_version is ['0.32.15']; write one text."),
     "allowed_cidrs": ({"a": 1}, "ollama_allowed_cidrs is {'a': 1}; write a list of texts."),
     "allowed_groups": ([None], "ollama_allowed_groups is [None]; write a list of texts."),
-    "environment": (["A=1"], "ollama_environment is ['A=1']; write names with values."),
+    "environment": (["A=1"], "ollama_environment is something else; write names with values."),
     "state": ("gone", 'ollama_state is "gone"; write present or absent.'),
     "firewall": ("ufw", 'ollama_firewall is "ufw"; write managed or none.'),
 }
@@ -278,7 +278,8 @@ def test_what_no_environment_can_carry(name):
 def test_what_a_release_does_not_read_is_said_once():
     assert environment.unread({"OLLAMA_HOST": "x", "HTTPS_PROXY": "y"}, "0.32.15") is None
     text = environment.unread({"OLLAMA_VULKAN": "true", "LLAMA_ARG_FIT_TARGET": "1", "OLLAMA_NUM_GPU": "1"}, "0.9.3")
-    assert text.startswith("WARNING: LLAMA_ARG_FIT_TARGET: it came with 0.30.0; OLLAMA_NUM_GPU: no version reads it;")
+    wanted = "Ollama 0.9.3 does not read what its environment says: LLAMA_ARG_FIT_TARGET: it came with 0.30.0; OLLAMA_NUM_GPU: no version reads it;"
+    assert text.startswith(wanted)
     assert text.endswith("; OLLAMA_VULKAN: it came with 0.12.11.")
 
 

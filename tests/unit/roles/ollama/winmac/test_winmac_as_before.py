@@ -111,7 +111,7 @@ def old_archives(play):
     for name in play.of("__ollama_archives"):
         play.variables["__ollama_archive"] = name
         checksum = play.of("__ollama_archive_checksum").removeprefix("sha256:")
-        found.append([name, play.of("__ollama_archive_url"), checksum, play.of("__ollama_archive_proxy")])
+        found.append([name, play.of("__ollama_archive_url"), checksum, bool(play.of("__ollama_archive_proxy"))])
     return found
 
 
@@ -124,7 +124,7 @@ def compare(play):
     assert made.environment == of("__ollama_merged")["environment"]
     unknown = of("__ollama_merged")["unknown"]
     assert bool(unknown) == bool(made.warnings) and all(entry["name"] in made.warnings[0] for entry in unknown)
-    assert [[entry.name, entry.url, entry.sha256, entry.proxy] for entry in made.archives] == old_archives(play)
+    assert [[entry.name, entry.url, entry.sha256, entry.proxied] for entry in made.archives] == old_archives(play)
     assert made.complete == (of("__ollama_release") in of("__ollama_releases"))
     assert made.addresses["bind"] == of("__ollama_bind") and made.addresses["local"] == of("__ollama_local_url") and made.addresses["url"] == of("__ollama_url")
     assert made.door["guarded"] == of("__ollama_guarded")

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shell programs of role ollama on Linux, run for real on a made-up tree.
+
+Deleted, a way back that loses a mode or a file, or half a release under its name, would show only on a host whose new server fails.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from support import ROOT, needs
+
+pytestmark = needs.linux  # the tools of coreutils
+SCRIPTS = ROOT / "roles/ollama/files/linux"
+
+
+def sh(script, *arguments, tools=None):
+    """As the role runs them: the text behind -c, then a name."""
+    path = os.pathsep.join([str(tools)] * bool(tools) + [os.environ["PATH"]])
+    return subprocess.run(
+        ["/bin/sh", "-c", (SCRIPTS / script).read_text(encoding="utf-8"), script, *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=60, env={"PATH": path},
+    )
+
+
+def write(path, text="", mode=0o644):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def test_what_was_kept_comes_back_with_its_mode(tmp_path):
+    unit, secret, new = write(tmp_path / "a/unit", "old"), write(tmp_path / "a b/drop in", "old secret", 0o600), tmp_path / "a/new"
+    before, link = tmp_path / ".before", tmp_path / "current"
+    write(before / "left/by a cut-off run")
+    link.symlink_to("2.0")
+    assert sh("keep.sh", before, unit, secret).returncode == 0
+    assert not (before / "left").exists() and before.stat().st_mode & 0o777 == 0o700, "what it holds may be secret"
+    write(unit, "new"), write(secret, "new", 0o644), write(new, "new")
+    assert sh("restore.sh", link, "1.0", before, unit, secret, new).returncode == 0
+    assert (unit.read_text(), secret.read_text(), secret.stat().st_mode & 0o777) == ("old", "old secret", 0o600)
+    assert os.readlink(link) == "1.0" and not before.exists() and new.read_text() == "new", "what was not there before is removed by the role"
+
+
+def test_without_a_release_before_the_link_goes(tmp_path):
+    link = tmp_path / "current"
+    link.symlink_to("2.0")
+    assert sh("restore.sh", link, "", tmp_path / ".before").returncode == 0
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("engine, there, said", [
+    ("lib/ollama/llama-server", ["bin/ollama", "lib/ollama/llama-server"], ""), ("", ["bin/ollama"], ""),
+    ("lib/ollama/llama-server", ["bin/ollama"], "the archive has no program lib/ollama/llama-server\n"), ("", [], "the archive has no program bin/ollama\n"),
+])
+def test_a_release_gets_its_name_only_when_it_is_whole(tmp_path, engine, there, said):
+    for name in there:
+        write(tmp_path / ".part/tree" / name, mode=0o755)
+    (tmp_path / ".part/tree").mkdir(parents=True, exist_ok=True)
+    write(tmp_path / "1.0/archives", "half")
+    done = sh("take_in.sh", tmp_path / ".part", tmp_path / "1.0", engine, "a.tgz\nb.tgz\n")
+    assert (done.returncode, done.stderr) == (int(bool(said)), said)
+    assert (tmp_path / "1.0/archives").read_text() == ("half" if said else "a.tgz\nb.tgz\n")
+    assert (tmp_path / "1.0/bin/ollama").exists() is not bool(said)
+
+
+def test_only_what_says_that_it_is_ours_is_found(tmp_path):
+    ours, theirs = write(tmp_path / "ours", "# Managed by llmfleet (role ollama)."), write(tmp_path / "theirs", "[Service]")
+    install, cli = tmp_path / "opt", tmp_path / "ollama"
+    found = sh("find_ours.sh", install, cli, ours, theirs, tmp_path / "gone").stdout.splitlines()
+    assert [line for line in found if line != "not root"] == [str(ours)] and ("not root" in found) == (os.geteuid() != 0)
+    write(install / "1.0/archives")
+    cli.symlink_to(install / "current/bin/ollama")
+    assert sh("find_ours.sh", install, cli).stdout.splitlines()[-2:] == [str(cli), str(install)]
+
+
+def test_a_folder_that_somebody_else_uses_stays(tmp_path):
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "used/file")
+    write(tmp_path / "bin/systemctl", '#!/bin/sh\necho "$@"\n', 0o755)
+    done = sh("tidy.sh", tmp_path / "empty", tmp_path / "used", tmp_path / "gone", tools=tmp_path / "bin")
+    assert not (tmp_path / "empty").exists() and (tmp_path / "used/file").exists() and done.stdout == "daemon-reload\n"
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_only_a_disk_of_its_own_is_emptied(tmp_path, mounted):
+    write(tmp_path / "bin/mountpoint", "#!/bin/sh\nexit %d\n" % (not mounted), 0o755)
+    store = tmp_path / "store"
+    write(store / "blobs/one"), write(store / "lost+found/kept")
+    done = sh("empty.sh", store, tools=tmp_path / "bin")
+    assert done.returncode == 0 and done.stdout.splitlines() == (["mounted", str(store / "blobs")] if mounted else [])
+    assert (store / "blobs").exists() is not mounted and (store / "lost+found/kept").exists()
+
+
+def test_the_environment_stays_out_of_the_last_words(tmp_path):
+    lines = 'Nov 25 15:11:27 host ollama[17]: INFO env="map[KEY:s3cret]" env=x\nNov 25 15:11:28 host ollama[17]: panic: broken\n'
+    write(tmp_path / "bin/journalctl", "#!/bin/sh\ncat <<'END'\n%sEND\n" % lines, 0o755)
+    assert sh("last_words.sh", tools=tmp_path / "bin").stdout == "17 panic: broken\n"
