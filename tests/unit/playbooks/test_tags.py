@@ -31,6 +31,8 @@ LISTED = {
         ("Look at what is missing", PAGE),
         ("Say that no host of this inventory pulls from the mirror", MIRROR | MODELS),
         ("Fill the mirror with what the plans name", MIRROR | MODELS),
+        ("Gather the few facts that the mirror needs", SERVICE),
+        ("Fetch the release once for the fleet", SERVICE),
         ("Check the registry before the first change", MODELS),
         ("Bring up the service", SERVICE),
         ("Bring the models", MODELS),
@@ -44,6 +46,8 @@ LISTED = {
         ("Plan", SERVICE | MODELS | MIRROR),
         ("Check the settings of the service before the first change", SERVICE | MODELS | MIRROR),
         ("Fill the mirror", MIRROR | MODELS),
+        ("Gather the few facts that the mirror needs", SERVICE),
+        ("Fetch the release once for the fleet", SERVICE),
         ("Bring up the new release", SERVICE),
         ("Prove the models again", MODELS),
         ("Bring up the new release", PAGE),
@@ -118,7 +122,7 @@ PLAN = """
 """
 DOWNLOADS = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN downloads main}\n"
 REGISTRY = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN registry main}\n"
-ENTRIES = {"ollama": ("main", "preflight"), "ollama_models": ("main",), "model_mirror": ("main",), "open_webui": ("main", "check_wishes")}
+ENTRIES = {"ollama": ("main", "preflight"), "ollama_models": ("main",), "model_mirror": ("main", "release"), "open_webui": ("main", "check_wishes")}
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +168,7 @@ BRING = ["registry main", "ollama_models main", "plan main", "model_mirror main"
 @pytest.mark.parametrize(
     ("tags", "ran"),
     [
-        ("ollama", [*LOOK, *TELL, "ollama main"]),
+        ("ollama", [*LOOK, *TELL, "model_mirror release", "ollama main"]),
         ("models", [*LOOK, *TELL, *FILL, *BRING]),
         ("model_mirror", [*LOOK, *FILL]),
         ("open_webui", [*LOOK, "open_webui check_wishes", *TELL, "open_webui main"]),
@@ -177,11 +181,11 @@ def test_a_tag_runs_its_role_and_no_other(tags, ran, fleet):
 
 def test_a_web_ui_without_its_password_stops_no_other_tag(fleet):
     """Roles that are listed and not included are checked under every tag: the mirror's and the page's hosts had to be right for `--tags ollama`."""
-    assert fleet("deploy.yml", "--tags", "ollama")[1] == {"card"}
+    assert fleet("deploy.yml", "--tags", "ollama")[1] == {"card", "hub"}
     assert fleet("uninstall.yml", "--tags", "model_mirror") == (["model_mirror main"], {"hub"})
 
 
 def test_an_upgrade_of_the_release_alone_fetches_no_model(fleet):
     """The header of upgrade.yml promises both ways."""
-    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*LOOK, "ollama main"]
+    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*LOOK, "model_mirror release", "ollama main"]
     assert fleet("upgrade.yml", "--tags", "ollama,models")[0] == [*LOOK, *FILL, "ollama main", "ollama_models main"]
