@@ -24,6 +24,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.memor
 from support import ROOT
 
 ON_THE_BUS = {vendor.name: "%04x" % vendor.pci_ids[0] for vendor in VENDORS if vendor.gathered and vendor.pci_ids}
+UNITS = "plugins/plugin_utils/service/templates/linux/"
+SCRIPTS = sorted([*ROOT.glob("plugins/**/*.ps*1"), *ROOT.glob("roles/**/*.ps1")])
 NAMED = [vendor for vendor in VENDORS if vendor.name != "other"]
 
 
@@ -61,17 +63,20 @@ def test_the_ids_that_windows_reports():
         assert all(windows.OF_ID[number] == vendor.name for number in vendor.pci_ids)
 
 
-def test_the_ids_that_role_ollama_looks_for_on_linux():
-    """A host whose fact nobody gathered: the role asks the bus itself."""
-    variables = yaml.safe_load(read("roles/ollama/vars/linux.yml"))
-    assert variables["__ollama_vendor_ids"] == {"0x" + number: name for name, number in ON_THE_BUS.items()}
-    assert "0x" + ON_THE_BUS["nvidia"] in read("roles/ollama/templates/linux/gpu.service.j2")
+def test_the_id_that_the_unit_waits_for():
+    """The unit that waits for NVIDIA's nodes at the start of the host asks the bus itself."""
+    assert SYSFS_ID["nvidia"] in read(UNITS + "gpu.service.j2")
 
 
-def test_the_ids_that_role_ollama_looks_for_on_windows():
-    script = read("roles/ollama/files/windows/discover.ps1")
-    assert dict(re.findall(r"'([0-9A-F]{4})' = '(\w+)'", script)) == {number.upper(): name for name, number in ON_THE_BUS.items()}
-    assert set(re.search(r"VEN_\(([0-9A-F|]+)\)", script)[1].split("|")) == {number.upper() for number in ON_THE_BUS.values()}
+@pytest.mark.parametrize("script", [path for path in SCRIPTS if "VEN_(" in path.read_text(encoding="utf-8-sig")], ids=lambda path: path.name)
+def test_the_ids_that_a_script_looks_for_on_windows(script):
+    text = script.read_text(encoding="utf-8-sig")
+    assert dict(re.findall(r"'([0-9A-F]{4})' = '(\w+)'", text)) == {number.upper(): name for name, number in ON_THE_BUS.items()}
+    assert set(re.search(r"VEN_\(([0-9A-F|]+)\)", text)[1].split("|")) == {number.upper() for number in ON_THE_BUS.values()}
+
+
+def test_a_script_looks_for_them():
+    assert any("VEN_(" in path.read_text(encoding="utf-8-sig") for path in SCRIPTS)
 
 
 @pytest.mark.parametrize("tool", [tool for tools in TOOLS.values() for tool in tools])
@@ -100,6 +105,6 @@ def test_people_read_the_vendor_once(vendor):
 @pytest.mark.parametrize("nodes", ["nvidia", "drm", "kfd", "/dev/dxg"])
 def test_the_service_may_use_the_nodes_that_the_probe_sees(nodes):
     """A closed unit hides a card from the service that the plan counts with."""
-    unit = read("roles/ollama/templates/linux/ollama.service.j2")
+    unit = read(UNITS + "ollama.service.j2")
     assert "DeviceAllow=%s rw" % (nodes if nodes.startswith("/") else "char-" + nodes) in unit
     assert any(("/dri/" if nodes == "drm" else nodes) in pattern for pattern in system.NODES)
