@@ -46,6 +46,14 @@ def test_names_of_the_tests_own_modules():
     assert [name for name in sorted(set(helpers) & used) if helpers.count(name) > 1] == []
 
 
+def test_every_program_carries_its_licence():
+    """Whoever takes one file of ours must see under which terms; a file without them may be used by nobody."""
+    listed = subprocess.run(["git", "ls-files", "*.py", "*.sh", "*.ps1", "*.c"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    programs = [ROOT / name for name in listed if not (ROOT / name).is_symlink() and (ROOT / name).is_file()]
+    bare = [path for path in programs if "GNU General Public License v3.0+" not in path.read_text(encoding="utf-8")[:400]]
+    assert len(programs) > 200 and bare == []
+
+
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_playbook_syntax(playbook):
     """A playbook that cannot even be read, or names a module or role that is not there, would reach users."""

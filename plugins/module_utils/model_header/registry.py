@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import ACCEPT, BLOB_DIGEST, MAX_LAYERS, MAX_MANIFEST
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 
-ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
 _MODEL = "application/vnd.ollama.image.model"
 _PROJECTOR = "application/vnd.ollama.image.projector"
 _PARAMS = "application/vnd.ollama.image.params"
 _UNSIZABLE = ("application/vnd.ollama.image.tensor",)
-_MAX_MANIFEST = 4 * 1024**2
 _MAX_CONFIG = 1024**2
-_MAX_LAYERS = 4096
-_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
 class RegistryError(Exception):
@@ -79,7 +75,7 @@ class HeaderReader:
         base = base_url(name, self.registry)
         url = "%s/manifests/%s" % (base, name.tag)
         try:
-            body = self.client.small(url, _MAX_MANIFEST, {"Accept": ACCEPT})
+            body = self.client.small(url, MAX_MANIFEST, {"Accept": ACCEPT})
         except HttpError as problem:
             self._fail(name, problem)
         found = self._parse(name, url, body)
@@ -101,7 +97,7 @@ class HeaderReader:
         except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise RegistryError("%s: %s is no manifest: %r" % (name.short, url, body[:60].decode("utf-8", "replace")))
         digests = [digest for _kind, digest, _size in layers] + ([config_digest] if config_digest else [])
-        if len(layers) > _MAX_LAYERS or not all(_DIGEST.match(digest) for digest in digests) or any(layer[2] < 0 for layer in layers):
+        if len(layers) > MAX_LAYERS or not all(BLOB_DIGEST.match(digest) for digest in digests) or any(layer[2] < 0 for layer in layers):
             raise RegistryError("%s: %s is a manifest with impossible layers" % (name.short, url))
         models = [layer for layer in layers if layer[0] == _MODEL]
         if not models:

@@ -20,7 +20,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import 
 ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
 MAX_MANIFEST = 4 << 20
 MAX_LAYERS = 4096
-_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+BLOB_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
 class Manifest:
@@ -37,7 +37,7 @@ class Manifest:
             ]
         except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError("not a manifest: %r" % body[:80].decode("utf-8", "replace"))
-        if len(parts) > MAX_LAYERS or any(not _DIGEST.match(digest) or size < 0 for digest, size in self.layers.items()):
+        if len(parts) > MAX_LAYERS or any(not BLOB_DIGEST.match(digest) or size < 0 for digest, size in self.layers.items()):
             raise ValueError("a manifest with impossible layers")
 
     def same_layers(self, other):
