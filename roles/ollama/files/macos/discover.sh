@@ -25,6 +25,11 @@ existing() {
 free_kib() {
     df -Pk "$(existing "$1")" | awk 'NR == 2 { print $4 }'
 }
+releases() {
+    for path in "$install"/[0-9]*; do
+        [ -e "$path" ] && basename "$path"
+    done | tr '\n' ' ' | sed 's/ $//'
+}
 desktop_app() {
     for app in /Applications/Ollama.app /Users/*/Applications/Ollama.app; do
         if [ -d "$app" ]; then
@@ -108,7 +113,7 @@ cli_is_file() {
 }
 
 echo "current=$(readlink "$install/current" | sed 's|.*/||')"
-echo "releases=$(ls "$install" 2>/dev/null | grep '^[0-9]' | tr '\n' ' ' | sed 's/ $//')"
+echo "releases=$(releases)"
 echo "daemon_sha256=$(sha "/Library/LaunchDaemons/$label.plist")"
 echo "door_sha256=$(sha "/Library/LaunchDaemons/$door.plist")"
 echo "rules_sha256=$(sha "/etc/pf.anchors/$door")"

@@ -5,4 +5,6 @@
 
 from __future__ import annotations
 
-from support.configuring import configure, webui  # noqa: F401
+from support.configuring import configure, webui
+
+__all__ = ["configure", "webui"]

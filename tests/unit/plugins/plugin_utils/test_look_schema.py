@@ -37,7 +37,7 @@ WRONG = {
     "nothing": (None, "look is null"),
     "a text": ("abc", "look is 'abc', not named values"),
     "another schema": (bare("linux", schema=2), "look.schema is 2, and this controller reads 1"),
-    "another system": (bare("linux", system="beos"), "look.system is 'beos', not one of linux, macos, windows"),
+    "another system": (dict(bare("linux"), system="beos"), "look.system is 'beos', not one of linux, macos, windows"),
     "a null": (bare("linux", kernel=None), "look.kernel is null"),
     "a text for a flag": (bare("linux", store={"denied": "yes"}), "look.store.denied is 'yes', not true or false"),
     "a text for a number": (bare("linux", service={"pid": "17"}), "look.service.pid is '17', not a whole number"),

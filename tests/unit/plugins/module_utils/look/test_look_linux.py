@@ -252,7 +252,7 @@ def test_the_store(machine):
 )
 def test_models_that_would_be_left_behind(machine, monkeypatch, drop_in, environment, moving, expected):
     """Where the service keeps them by our drop-in, by another's unit, in its user's home, or where a move was cut off."""
-    monkeypatch.setattr(common, "home", lambda name: {"ollama": "/home/ollama"}.get(name))
+    monkeypatch.setattr(common, "home", {"ollama": "/home/ollama"}.get)
     systemd(machine, environment)
     if drop_in is not None:
         machine.write(machine.question["settings"], drop_in)

@@ -5,4 +5,6 @@
 
 from __future__ import annotations
 
-from support.converging import converge, ollama, options, registry  # noqa: F401
+from support.converging import converge, ollama, options, registry
+
+__all__ = ["converge", "ollama", "options", "registry"]

@@ -257,7 +257,10 @@ def test_the_layers_win_in_their_order():
 
 def test_the_mirror_is_not_behind_the_proxy():
     made, _problems = wish.read({
-        "ollama_version": "0.32.15", "ollama_https_proxy": "http://proxy:3128", "ollama_no_proxy": ["localhost", "mirror.lan"], "llm_registry": "http://mirror.lan:5080/",
+        "ollama_version": "0.32.15",
+        "ollama_https_proxy": "http://proxy:3128",
+        "ollama_no_proxy": ["localhost", "mirror.lan"],
+        "llm_registry": "http://mirror.lan:5080/",
     }, "linux")
     assert environment.wanted(made, "x", {})["NO_PROXY"] == "localhost,mirror.lan"
 
