@@ -36,8 +36,8 @@ def foretell(variables, facts, around):
     }
     made, problems = wish.read(variables, system)
     problems = wish.platform_problems(machine) + problems
-    if made and made.state == "present":
-        problems += wish.problems(made, around)
+    if made:
+        problems += (wish.problems(made, around) if made.state == "present" else []) + SYSTEMS[system].path_problems(made)
     if problems or made.state != "present":
         return Service(problems=problems, version=made.version if made else "")
     vendors = () if made.accelerators == ("auto",) else made.accelerators

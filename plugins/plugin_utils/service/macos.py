@@ -173,10 +173,11 @@ class _Decision:
         unfinished = [name for name in self.releases.leftovers if name not in (wish.version + ".new", wish.version + ".tgz")]
         owned = [(wish.models_dir, "0755"), (places["home"], "0700"), (places["logs"], "0755")]
         return {
-            "old_version": self.current, "previous_version": self.releases.previous,
+            "old_version": self.current, "previous_version": self.releases.previous, "had_server": self.current != "",
+            "start": self.restart, "load_door": self.door["differs"],
             "needs_engine": wishes.numbers(wish.version) >= release.FIRST_ENGINE,
-            "sources": release.places(wish, self.around, self.archives),
-            "clear": [] if self.releases.complete else unfinished,
+            "sources": release.places(wish, self.around, self.archives), "archive_base": self._archive_base(),
+            "unfinished": [] if self.releases.complete else unfinished,
             "create_user": not look["user"]["exists"],
             "directories": [{"path": path, "mode": mode} for path, mode in owned] if self.daemon.differs or store.get("owner") != wish.user else [],
             "other_stores": [store["path"] for store in look["store"]["other_stores"]], "move_noted": look["install"]["moving"],
@@ -185,6 +186,10 @@ class _Decision:
             "link_cli": (self.files.get(CLI) or {}).get("target") != places["binary"],
             "remove_releases": self.releases.outdated,
         }
+
+    def _archive_base(self):
+        """What comes before v<version>/<archive>: files/macos/fetch.sh asks for the list of checksums beside it, too."""
+        return release.sources(self.wish, self.around, self.archives)[0].url.rsplit("/", 2)[0]
 
     def _changes(self, steps):
         """In the order in which they are done, for people."""

@@ -174,7 +174,10 @@ class _Decision:
         wish, look = self.wish, self.look
         whole = ["%s-%s" % (wish.version, name) for name in self.archives]
         return {
-            "old_version": self.current, "previous_version": self.releases.previous,
+            "old_version": self.current, "previous_version": self.releases.previous, "had_server": self.current != "",
+            "start": self.restart, "load_door": self.guarded and (self.door["differs"] or self.door["remove"]),
+            # The role moves no models here; a store from before is refused, or left.
+            "other_stores": [], "move_noted": False,
             "needs_engine": wishes.numbers(wish.version) >= release.FIRST_ENGINE,
             "sources": release.places(wish, self.around, self.archives),
             "make_install_dir": wish.install_dir not in self.files,
@@ -183,7 +186,7 @@ class _Decision:
                 ["/inheritance:r", "/grant:r", *_inherit("F", SYSTEM, ADMINISTRATORS), *_inherit("RX", USERS, self.sid)],
             ],
             # A whole archive of this release is not downloaded again.
-            "clear": [] if self.releases.complete else [name for name in self.releases.leftovers if name not in whole],
+            "unfinished": [] if self.releases.complete else [name for name in self.releases.leftovers if name not in whole],
             "directories": self._directories(),
             "task": self.task, "task_differs": self.task_differs, "run_level": "highest" if wish.user.upper() == "SYSTEM" else "limited",
             "add_path": not look["on_path"],

@@ -90,6 +90,8 @@ class Host:
     def look_probe(self, args):
         """The look as module look_probe or win_look_probe gives it, with the recorded observation of this machine."""
         asked = next(asked for asked in args["questions"] if asked["system"] == self.system)
+        # The record needs no question that was not meant for this host.
+        self.shown["questions"] = [asked]
         look, paths = self.look(asked), dict.fromkeys([*args["filesystems"], asked["models_dir"], asked["install_dir"]])
         filesystems = [{"path": path, **self.disk(path)} for path in paths]
         return {"look": {**look, "observation": {**self.state.get("observation", {}), "filesystems": filesystems}}}

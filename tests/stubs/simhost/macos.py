@@ -176,9 +176,6 @@ class MacOS(Host):
         script = self.state["scripts"].get(sha256(argv[2].strip())) if argv[:2] == ["/bin/sh", "-c"] else None
         if script:
             self.shown["argv"] = ["sh", script, *argv[4:]]
-        if script == "discover.sh":
-            lines = [f"{key}={value}" for key, value in self.discover(*argv[4:]).items()]
-            return {"changed": True, "rc": 0, "stdout": "\n".join(lines), "stdout_lines": lines}
         if args["creates"] and self.under(args["creates"]):
             return {"changed": False, "rc": 0, "stdout": "skipped, since it exists"}
         if self.check:
@@ -361,50 +358,3 @@ class MacOS(Host):
                 else:
                     self.remove(path)
         return {"changed": bool(stores), "stores": stores, "bytes": 0, "stays": []}
-
-    # -- the role's script ------------------------------------------------------------------------------------------
-    def discover(self, install, models, label, door, port, url, user, *names):
-        machine = self.state["machine"]
-
-        def of(path, key):
-            return self.files.get(path, {}).get(key, "")
-
-        def say(flag):
-            return "yes" if flag else "no"
-
-        try:
-            version = self.answer(url + "/api/version")[1].get("version")
-        except Refused:
-            version = ""
-        children = {name[len(install) + 1:].split("/")[0] for name in self.under(install) if name != install}
-        anchor = self.state["pf"]["anchors"].get(f"com.apple/{door}", [])
-        return {
-            "current": of(f"{install}/current", "target").rpartition("/")[2],
-            "releases": " ".join(sorted(name for name in children if name[0].isdigit())),
-            "daemon_sha256": of(f"/Library/LaunchDaemons/{label}.plist", "sha256"),
-            "door_sha256": of(f"/Library/LaunchDaemons/{door}.plist", "sha256"),
-            "rules_sha256": of(f"/etc/pf.anchors/{door}", "sha256"),
-            "loaded": say(label in self.state["loaded"]),
-            "door_loaded": say(door in self.state["loaded"]),
-            "pf_enabled": say(self.pf_enabled),
-            "pf_calls_us": say(self.state["pf"]["calls_us"]),
-            "pf_rules": str(len(anchor)),
-            "resolved": " ".join(sorted({self.state["names"][name] for name in names})),
-            "cli": of("/usr/local/bin/ollama", "target"),
-            "cli_directory": say("/usr/local/bin" in self.files),
-            "cli_is_file": say(of("/usr/local/bin/ollama", "type") == "file"),
-            "user_exists": say(user in self.state["users"]),
-            "models_owner": of(models, "owner"),
-            "models_volume": say(not models.startswith("/Volumes/") or "/".join(models.split("/")[:3]) in self.files),
-            "ownerless_volume": next((volume for volume in machine.get("ownerless", []) if models.startswith(volume + "/")), ""),
-            "closed_parent": self.closed_parent(models, user),
-            "other_stores": "".join(store + ":" for store in self.other_stores(install, models, label)),
-            "move_noted": say(f"{install}/.moving" in self.files),
-            "install_free_kib": str(machine["free_kib"]),
-            "desktop_app": machine.get("desktop_app", ""),
-            "brew_service": machine.get("brew_service", ""),
-            "port_owner": machine.get("port_owner", ""),
-            "is_root": say(machine["is_root"]),
-            "apple_silicon": say(machine["apple_silicon"]),
-            "version": version,
-        }

@@ -289,18 +289,7 @@ class Windows(Host):
         if name == "wait.ps1":
             wanted = args["parameters"]["Version"] or result["version"]
             return {"failed": wanted in ("", None) or result["version"] != wanted, "changed": False, "result": result}
-        return {"changed": name != "discover.ps1", "result": result}
-
-    def closed_by_administrators(self, path):
-        rights = self.files.get(path, {}).get("acl", {})
-        return rights.get("protected", False) and rights.get("owner") == "S-1-5-32-544"
-
-    def place(self, path):
-        drive = self.state["drives"].get(path[:1].upper())
-        return {
-            "drive_ready": bool(drive), "free_bytes": drive and drive["free_bytes"], "format": drive and drive["format"],
-            "exists": path in self.files,
-        }
+        return {"changed": True, "result": result}
 
     def other_store(self, launcher, wanted):
         settings = [SETTING.match(line) for line in launcher["text"].split("\r\n")] if launcher else []
@@ -309,45 +298,6 @@ class Windows(Host):
             return None
         sizes = [self.files[path].get("bytes", 0) for path in self.under(served[0] + "\\blobs") if "sha256-" in path]
         return {"path": served[0], "bytes": sum(sizes)} if sizes else None
-
-    def script_discover(self, given):
-        install, sid = given["InstallDir"], given["Account"]
-        machine = self.state["machine"]
-        if not machine["is_admin"]:
-            return {"is_admin": False}
-        task = self.state["tasks"].get("\\llmfleet\\" + given["TaskName"])
-        link = self.files.get(install + "\\current")
-        launcher = self.files.get(install + "\\service\\serve.cmd")
-        try:
-            version = self.answer(given["ApiUrl"])[1].get("version")
-        except Refused:
-            version = None
-        children = {name[len(install) + 1:].split("\\")[0] for name in self.under(install) if name != install}
-        rule = self.state["firewall"]["rules"].get(given["RuleName"])
-        return {
-            **{key: machine[key] for key in ("is_admin", "os_name", "os_build", "is_server", "architecture", "accelerators")},
-            "resolved": sorted({self.state["names"][name] for name in given["Names"]}),
-            "install": self.place(install),
-            "models": self.place(given["ModelsDir"]),
-            "other_store": self.other_store(launcher, given["ModelsDir"]),
-            "releases": sorted(name for name in children if name[0].isdigit()),
-            "current": link and link["target"],
-            "protected": self.closed_by_administrators(install),
-            "service_protected": self.files.get(install + "\\service", {}).get("acl", {}).get("protected", False),
-            "home_granted": self.may_write(install + "\\home", sid),
-            "logs_granted": self.may_write(install + "\\logs", sid),
-            "models_granted": self.may_write(given["ModelsDir"], sid),
-            "launcher_sha256": launcher and launcher["sha256"],
-            "task": task,
-            "rule": rule,
-            "firewall_off": self.state["firewall"]["off"],
-            "machine_ollama_host": self.state["environment"].get("OLLAMA_HOST"),
-            "on_path": install + "\\current" in self.state["path"],
-            "desktop_app": machine.get("desktop_app"),
-            "port_owner": machine.get("port_owner"),
-            "port_excluded": any(low <= int(given["Port"]) <= high for low, high in machine["excluded_ports"]),
-            "version": version,
-        }
 
     def script_wait(self, given):
         try:

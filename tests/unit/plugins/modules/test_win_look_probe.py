@@ -19,7 +19,6 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
 from support import ROOT
 
 SCRIPT = ROOT / "plugins/modules/win_look_probe.ps1"
-DISCOVER = ROOT / "roles/ollama/files/windows/discover.ps1"
 TEXT = SCRIPT.read_text(encoding="utf-8")
 CODE = re.sub(r"(?m)^\s*#.*$", "", TEXT)
 PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
@@ -53,13 +52,6 @@ def owner(key):
 
 def table(key):
     return next(keys for keys in tables() if key in keys)
-
-
-def function(text, name):
-    """A function without comments, types' case and layout: PowerShell cares for none of them."""
-    body = next(node.text.decode() for node in nodes(parsed(text)) if node.type == "function_statement" and name in node.text.decode().split("\n")[0])
-    body = re.sub(r"(?m)#.*$|^function.*$|^\s*param\(.*\)$", "", body)
-    return re.sub(r"\s+", " ", body).lower().replace("[int32]", "[int]").replace("return [string]", "[string]").strip()
 
 
 @pytest.mark.parametrize("script", [SCRIPT, ROOT / "tests/windows/run_look.ps1"], ids=lambda path: path.name)
@@ -117,16 +109,3 @@ def test_both_systems_ask_the_api_alike():
     said = dict(re.findall(r"(\w+) = \[(\w+)\]", TEXT[TEXT.index("$kinds = @{") : TEXT.index("foreach ($row in")]))
     assert said == {name: kinds.get(name, "Int64") for name in common.API_FIELDS}
     assert f"$largestAnswer = {common.LARGEST_ANSWER}" in TEXT and f"$largestFile = {common.LARGEST_FILE}" in TEXT
-
-
-@pytest.mark.parametrize("name", ["Resolve-Address", "ConvertTo-Sid", "Test-PortExcluded", "Get-DesktopApp"])
-def test_readers_are_those_of_the_script(name):
-    """What discover.ps1 was seen to read on Windows is read in the same way."""
-    assert function(TEXT, name) == function(DISCOVER.read_text(encoding="utf-8"), name)
-
-
-def test_what_the_script_says_is_in_the_look():
-    """Every class of Windows that discover.ps1 asks is asked, with the same words."""
-    script = DISCOVER.read_text(encoding="utf-8")
-    asked = re.findall(r"HNetCfg\.FwPolicy2|Win32_\w+|Get-ScheduledTask|Get-NetTCPConnection|GetEnvironmentVariable\('\w+', 'Machine'\)", script)
-    assert len(set(asked)) == 7 and [words for words in asked if words not in TEXT] == []

@@ -67,9 +67,13 @@ PLAY = """
         name: llmfleet.ollama.ollama
         tasks_from: source.yml
         public: true
+    - llmfleet.ollama.plan_service:
+        facts_only: true
+        mirror_list: "{{ __ollama_mirror_list.content | default('') | b64decode }}"
+      register: planned
     - ansible.builtin.set_fact:
-        taken: ["{{ __ollama_archive_url }}", "{{ __ollama_archive_checksum }}"]
-      vars: {__ollama_archives: [ollama-linux-amd64.tar.zst], __ollama_archive: "{{ archive }}"}
+        taken: ["{{ found.url }}", "sha256:{{ found.sha256 }}"]
+      vars: {found: "{{ planned.service.release.archives | selectattr('name', 'eq', archive) | first }}"}
 - hosts: localhost
   gather_facts: false
   tasks:
@@ -89,7 +93,8 @@ def decided(tmp_path_factory):
     store.mkdir(parents=True)
     (store / "sha256sum.txt").write_text(f"{HEX}  ./{ARCHIVE}\n", encoding="utf-8")
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    sources = {f"source{number}": {"machine_facts": LINUX, "archive": case[1], **case[0]} for number, case in enumerate(SOURCES.values())}
+    ordinary = {"machine_facts": LINUX, "ollama_accelerators": ["amd"]}
+    sources = {f"source{number}": {**ordinary, "archive": case[1], **case[0]} for number, case in enumerate(SOURCES.values())}
     inventory = {
         "machines": {"hosts": {name: {"machine_facts": facts, **wishes} for name, (facts, wishes, _announced) in MACHINES.items()}},
         "sources": {"hosts": sources},

@@ -8,15 +8,11 @@ Deleted, nothing but a Mac would show a wrong reading of launchctl, lsof, pfctl 
 
 from __future__ import annotations
 
-import hashlib
 import plistlib
-import subprocess
-from pathlib import Path
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common, macos
 
-SCRIPT = Path(__file__).resolve().parents[5] / "roles/ollama/files/macos/discover.sh"
 LABEL, DOOR = "net.llmfleet.ollama", "net.llmfleet.ollama-door"
 DAEMON = f"/Library/LaunchDaemons/{LABEL}.plist"
 PRINTED = """system/%s = {
@@ -143,99 +139,6 @@ def test_a_daemon_that_was_spoilt(mac, text):
     """Whatever stands there, it names no store and stops nobody."""
     mac.write(DAEMON, text)
     assert macos.stores(DAEMON, "/opt/ollama/.moving", str(mac.root)) == []
-
-
-# -- as the script says it -----------------------------------------------------------------------------------------------
-
-PLACES = ("/Library/LaunchDaemons", "/etc/pf.anchors", "/usr/local/bin", "/Applications", "/Users")
-PATHS = [
-    DAEMON, f"/Library/LaunchDaemons/{DOOR}.plist", f"/etc/pf.anchors/{DOOR}", "/usr/local/bin/ollama", "/usr/local/bin", "/opt/ollama/current",
-    "/opt/ollama/models",
-]
-SCRIPTED = {
-    "stat": '[ -e "$3" ] || exit 1; case "$2" in %%Su) echo %s ;; %%Sp) ls -ld "$3" | cut -c 1-10 ;; esac',
-    "sudo": 'shift 3; exec "$@"',
-    "id": 'case "$2" in %s) echo 450 ;; "") exec /usr/bin/id "$@" ;; *) exit 1 ;; esac',
-    "curl": "exit 7",
-    "plutil": "value=$(sed -n 's/.*<string>\\(.*\\)<.*/\\1/p' \"$6\") && [ \"$value\" ] && echo \"$value\"",
-}
-
-
-def said_by_the_script(mac):
-    text, root, given = SCRIPT.read_text(encoding="utf-8"), str(mac.root), mac.question
-    for place in PLACES:
-        assert place in text
-        text = text.replace(place, root + place)
-    text = text.replace("export PATH=/usr/bin", f"export PATH={mac.tools}:/usr/bin")
-    arguments = [root + given["install_dir"], root + given["models_dir"], LABEL, DOOR, "11434", given["url"], given["user"], *given["names"]]
-    done = subprocess.run(["/bin/sh", "-c", text, "discover", *arguments], capture_output=True, text=True, check=True)
-    return dict(line.split("=", 1) for line in done.stdout.replace(root, "").splitlines())
-
-
-def as_the_script_says_it(look):
-    """The look's answer in the words of the script; what roles read, see roles/ollama/vars/macos.yml."""
-
-    def say(flag):
-        return "yes" if flag else "no"
-
-    files, store, door = {row["path"]: row for row in look["files"]}, look["store"], look["door"]
-    cli = files.get("/usr/local/bin/ollama", {})
-    return {
-        "current": (files.get("/opt/ollama/current", {}).get("target") or "").rpartition("/")[2], "releases": " ".join(look["install"]["releases"]),
-        "daemon_sha256": files.get(PATHS[0], {}).get("sha256", ""), "door_sha256": files.get(PATHS[1], {}).get("sha256", ""),
-        "rules_sha256": files.get(PATHS[2], {}).get("sha256", ""), "loaded": say(look["service"]["loaded"]), "door_loaded": say(door["loaded"]),
-        "pf_enabled": say(door["enabled"]), "pf_calls_us": say(door["calls_us"]), "pf_rules": str(door["rules"]),
-        "resolved": "".join(address + " " for address in sorted({address for row in look["resolved"] for address in row["addresses"]})),
-        "cli": cli.get("target") or "", "cli_directory": say("/usr/local/bin" in files), "cli_is_file": say(cli.get("kind") == "file"),
-        "user_exists": say(look["user"]["exists"]), "models_owner": files.get("/opt/ollama/models", {}).get("owner", ""),
-        "models_volume": say(not store["missing_mount"]), "ownerless_volume": store["ownerless_volume"] or "", "closed_parent": store["closed_parent"] or "",
-        "other_stores": "".join(row["path"] + ":" for row in store["other_stores"]), "move_noted": say(look["install"]["moving"]),
-        "install_free_kib": str(look["install"]["free_bytes"] // 1024 // 1024 // 100),
-        "desktop_app": look["desktop_app"] or "", "brew_service": look["brew_service"] or "", "port_owner": look["port_owner"] or "",
-        "is_root": say(look["is_root"]), "apple_silicon": say(look["architecture"] == "arm64"), "version": look["api"]["version"] or "",
-    }
-
-
-def bare(_mac):
-    """As it comes."""
-
-
-def converged(mac):
-    running(mac, mac.question["user"])
-    mac.write(DAEMON, "<plist><dict><key>EnvironmentVariables</key><dict><key>OLLAMA_MODELS</key>\n<string>/old/store</string>\n</dict></dict></plist>\n")
-    mac.write(f"etc/pf.anchors/{DOOR}", "pass\n")
-    mac.blob("old/store", "0")
-    for name in ("0.31.0", "0.32.15", "0.33.0.new", "models", "home"):
-        mac.folder("opt/ollama/" + name)
-    mac.link("opt/ollama/current", "0.32.15")
-    mac.link("usr/local/bin/ollama", "/opt/ollama/current/ollama")
-    mac.folder("Applications/Ollama.app")
-
-
-@pytest.mark.parametrize("host", [bare, converged])
-def test_the_look_says_what_the_script_says(mac, host):
-    """A field must not be lost or turn on the way from the script to the look, and a refusal with it."""
-    mac.question["names"] = ["10.1.2.3", "webui.test"]
-    for name, script in SCRIPTED.items():
-        mac.tool(name, script % mac.question["user"] if name in ("stat", "id") else script)
-    host(mac)
-    daemon = mac.root / DAEMON.lstrip("/")
-    kept = daemon.read_text(encoding="utf-8") if daemon.exists() else None
-    if kept:
-        # The script sees paths with the folder in front, the look without.
-        daemon.write_text(kept.replace("/old", f"{mac.root}/old"), encoding="utf-8")
-    said = said_by_the_script(mac)
-    if kept:
-        daemon.write_text(kept, encoding="utf-8")
-        said["daemon_sha256"] = hashlib.sha256(kept.encode()).hexdigest()
-    look = mac.look("macos", paths=PATHS)
-    assert look["failed"] == []
-    # In units of 100 MiB: the disk goes on working meanwhile.
-    said["install_free_kib"] = str(int(said["install_free_kib"]) // 1024 // 100)
-    ours = as_the_script_says_it(look)
-    assert abs(int(said.pop("install_free_kib")) - int(ours.pop("install_free_kib"))) <= 2
-    assert said == ours
-    assert (said["loaded"], said["port_owner"]) == (("yes", "nginx") if host is converged else ("no", ""))
 
 
 def test_a_program_that_does_not_end(mac):

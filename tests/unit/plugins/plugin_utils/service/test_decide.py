@@ -94,3 +94,12 @@ def test_the_archives_are_foretold_from_facts_alone(name):
 ])
 def test_what_needs_no_look_is_refused_without_one(facts, variables, wanted):
     assert ids(decide.foretell({**WISH, **variables}, facts, AROUND)) == wanted
+
+
+@pytest.mark.parametrize("system", ["macos", "windows"])
+def test_such_a_path_is_refused_before_any_look(system):
+    """The role asks before it looks; a look that nobody can ask for would be the first thing to fail."""
+    path = {"macos": "/Volumes/a&b", "windows": "D:\\a&b"}[system]
+    facts = {"os_family": {"macos": "Darwin", "windows": "Windows"}[system], "architecture": "arm64", "kernel": "24.0.0"}
+    for state in ("present", "absent"):
+        assert ids(decide.foretell({**WISH, "ollama_models_dir": path, "ollama_state": state}, facts, AROUND)) == ["path_letters"]

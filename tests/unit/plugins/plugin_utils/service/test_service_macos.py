@@ -252,7 +252,7 @@ def test_only_what_differs_is_done(name):
 def test_a_cut_off_download_is_cleared_but_that_of_this_release():
     """fetch.sh begins its own anew and would only find the names."""
     made = decide(bare("macos", install={"releases": ["0.30.0.new", "0.30.0.tgz", "0.31.0", "0.32.15.new", "0.32.15.tgz"]}))
-    assert made.steps["clear"] == ["0.30.0.new", "0.30.0.tgz"] and made.steps["previous_version"] == ""
+    assert made.steps["unfinished"] == ["0.30.0.new", "0.30.0.tgz"] and made.steps["previous_version"] == ""
 
 
 def test_the_release_to_go_back_to_is_told_and_kept():

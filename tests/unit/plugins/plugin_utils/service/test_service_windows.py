@@ -319,7 +319,7 @@ def test_a_whole_archive_of_this_release_is_kept():
     """It is not downloaded again."""
     names = ["0.31.0.new", "0.32.15-ollama-windows-amd64.zip", "0.32.15-ollama-windows-arm64.zip", "0.32.15.new"]
     look = host(files=[directory("C:\\ollama", protected=True, owner="S-1-5-18")], install={"releases": names})
-    assert decide(look).steps["clear"] == ["0.31.0.new", "0.32.15-ollama-windows-arm64.zip", "0.32.15.new"]
+    assert decide(look).steps["unfinished"] == ["0.31.0.new", "0.32.15-ollama-windows-arm64.zip", "0.32.15.new"]
 
 
 def test_the_release_to_go_back_to_is_told_and_kept():

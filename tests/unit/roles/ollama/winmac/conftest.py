@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Simulated hosts of tests/stubs for unit tests: a test changes one, the role's variables look at it."""
+"""Simulated hosts of tests/stubs for unit tests: a test changes one, and the decision looks at it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from winmac_play import Play, seen_macos, seen_windows
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
 
 STUBS = Path(__file__).resolve().parents[4] / "stubs"
 
@@ -32,11 +32,24 @@ def stage():
     return load("winmac_stage", STUBS / "stage.py")
 
 
+def near(**variables):
+    """What decides beside the host itself: public variables, and the rest of an inventory of one host."""
+    known = {"inventory_hostname": "here", "ansible_connection": "local", "ansible_facts": {}, "groups": {}, "hostvars": {}}
+    variables = {"ollama_version": "0.32.15", **variables}
+    return variables, inventory.around({**known, **variables})
+
+
+@pytest.fixture
+def question_of():
+    """What a look at a host of this platform is asked."""
+    return lambda platform: next(asked.to_dict() for asked in decide.questions(*near()) if asked.system == platform)
+
+
 @pytest.fixture
 def host_of(stage, tmp_path):
-    """A simulated host whose state a test may change before the role looks at it."""
+    """What is decided of a simulated host, whose state a test may change before. given: what the inventory says of it."""
 
-    def make(platform, change=None, **given):
+    def make(platform, change=None, facts=None, **given):
         stage.CACHE, kept = tmp_path, stage.CACHE
         (tmp_path / "hosts" / platform).mkdir(parents=True, exist_ok=True)
         try:
@@ -47,12 +60,12 @@ def host_of(stage, tmp_path):
             path = stage.state_file(platform, "here")
         finally:
             stage.CACHE = kept
+        variables, around = near(ansible_facts=facts or {}, **given)
         _module, system = stage.simulated(platform)
         host = system(path)
-        play = Play(platform, state, **given)
-        play.variables["__ollama_seen"] = (seen_windows if platform == "windows" else seen_macos)(host, play)
-        play.look = host.look(play.question().to_dict())
+        asked = next(question for question in decide.questions(variables, around) if question.system == platform)
+        look = host.look(asked.to_dict())
         host.close()
-        return play
+        return decide.decide("here", variables, look, around)
 
     return make

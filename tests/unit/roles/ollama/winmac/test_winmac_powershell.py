@@ -10,13 +10,15 @@ No PowerShell is at hand where these tests run, so grammar and names are what ca
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import tree_sitter
 import tree_sitter_powershell
 import yaml
-from winmac_play import ROLE
 
+PROJECT = Path(__file__).resolve().parents[5]
+ROLE = PROJECT / "roles/ollama"
 SCRIPTS = sorted((ROLE / "files/windows").glob("*.ps1"))
 PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
 
@@ -48,15 +50,6 @@ def tables(text):
     return [node for node in nodes(parsed(text)) if node.type == "hash_literal_expression"]
 
 
-def result_keys(text):
-    """Keys of the tables that are assigned to $Ansible.Result."""
-    found = []
-    for node in nodes(parsed(text)):
-        if node.type == "assignment_expression" and node.text.decode().startswith("$Ansible.Result"):
-            found.append(keys_of(next(child for child in nodes(node) if child.type == "hash_literal_expression")))
-    return found
-
-
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_script_parses(script):
     broken = [node for node in nodes(parsed(script.read_text(encoding="utf-8"))) if node.type == "ERROR" or node.is_missing]
@@ -75,26 +68,6 @@ def test_script_is_for_windows_powershell_5(script):
     assert not re.search(r"\?\?|&&|\|\||\?\.|\?\[| \? [^{]+ : ", text)
     assert "ForEach-Object -Parallel" not in text
     assert text.isascii(), "Windows PowerShell reads a script without BOM in the machine's code page"
-
-
-def test_discover_tells_what_the_simulated_host_tells(host_of):
-    """Else the scenario would prove the role against answers that no host gives."""
-    text = (ROLE / "files/windows/discover.ps1").read_text(encoding="utf-8")
-    seen = host_of("windows").variables["__ollama_seen"]
-    stranger = host_of("windows", lambda state: state["machine"].update(is_admin=False)).variables["__ollama_seen"]
-    assert result_keys(text) == [set(stranger), set(seen)]
-    place = next(table for table in tables(text) if "drive_ready" in keys_of(table))
-    assert keys_of(place) == set(seen["install"])
-
-
-def test_discover_describes_task_and_rule_as_the_role_wants_them(host_of):
-    """A name on one side only would make the role write the task or the rule in every run."""
-    text = (ROLE / "files/windows/discover.ps1").read_text(encoding="utf-8")
-    play = host_of("windows")
-    task = next(table for table in tables(text) if "execute" in keys_of(table))
-    assert keys_of(task) - {"state"} == set(play.of("__ollama_task_wanted"))
-    rule = next(table for table in tables(text) if "inbound" in keys_of(table))
-    assert keys_of(rule) == set(play.of("__ollama_rule_wanted"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

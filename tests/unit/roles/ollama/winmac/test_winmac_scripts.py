@@ -16,33 +16,12 @@ import os
 import subprocess
 import tarfile
 import threading
+from pathlib import Path
 
 import pytest
-from winmac_play import ROLE
 
-LABEL, DOOR = "net.llmfleet.ollama", "net.llmfleet.ollama-door"
-PLACES = ("/Library/LaunchDaemons", "/etc/pf.anchors", "/usr/local/bin", "/Applications", "/Users")
-PROGRAMS = {
-    "launchctl": 'for loaded in $LOADED; do [ "$2" = "system/$loaded" ] && exit 0; done; exit 113',
-    "pfctl": """echo 'No ALTQ support in kernel' >&2
-case "$*" in
-"-s info") echo 'Status: Enabled for 0 days 01:02:03           Debug: Urgent' ;;
-"-s rules") printf 'scrub-anchor "com.apple/*" all fragment reassemble\\nanchor "com.apple/*" all\\n' ;;
-"-a com.apple/net.llmfleet.ollama-door -s rules") printf '%s' "$RULES" ;;
-esac""",
-    "dscacheutil": """[ "$5" = webui.test ] && printf 'name: webui.test\\nip_address: 10.20.0.10\\nipv6_address: fd00::10\\n'; true""",
-    "lsof": 'printf "$LISTENERS"',
-    "stat": 'case "$2" in %Su) echo _ollama ;; %Sp) ls -ld "$3" | cut -c 1-10 ;; esac',
-    "sudo": '[ "$1 $2 $3 $4" = "-n -u _ollama test" ] && [ "$6" != "$CLOSED" ]',
-    "mount": """printf '/dev/disk4s1 on %s (apfs, local, nodev, nosuid, journaled%s)\n' "$POINT" "$FLAGS" """,
-    "plutil": """[ "$1 $2 $3 $4 $5" = "-extract EnvironmentVariables.OLLAMA_MODELS raw -o -" ] || exit 9
-value=$(sed -n '/<key>OLLAMA_MODELS</{n;s/.*<string>\\(.*\\)<.*/\\1/p;}' "$6")
-if [ "$value" ]; then echo "$value"; else echo "$6: Could not extract value, error: No value at that key path"; exit 1; fi""",
-    "sysctl": '[ "$*" = "-n hw.optional.arm64" ] && echo 1',
-    "curl": """printf '{"version":"0.32.15"}'""",
-    "id": 'case "$2" in _ollama) echo 450 ;; "") echo 0 ;; *) exit 1 ;; esac',
-    "xattr": "exit 1",
-}
+ROLE = Path(__file__).resolve().parents[5] / "roles/ollama"
+PROGRAMS = {"xattr": "exit 1"}
 
 
 @pytest.fixture
@@ -50,8 +29,6 @@ def mac(tmp_path):
     """A directory that stands for / of a Mac, and a way to run one of the role's scripts in it."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for place in PLACES:
-        (tmp_path / place.strip("/")).mkdir(parents=True)
 
     def run(script, *arguments, programs=tuple(PROGRAMS), stdin="", paths=True, **environment):
         for name in programs:
@@ -60,114 +37,13 @@ def mac(tmp_path):
         text = (ROLE / "files/macos" / script).read_text(encoding="utf-8")
         assert not paths or "export PATH=/usr/bin:/bin:/usr/sbin:/sbin" in text
         text = text.replace("export PATH=/usr/bin", f"export PATH={tools}:/usr/bin")
-        for place in PLACES:
-            text = text.replace(place, str(tmp_path) + place)
         return subprocess.run(
             ["/bin/sh", "-c", text, "name", *map(str, arguments)], input=stdin, capture_output=True, text=True,
-            env={**os.environ, **dict.fromkeys(("LOADED", "RULES", "LISTENERS", "CLOSED", "POINT", "FLAGS"), ""), **environment}, check=False,
+            env={**os.environ, **environment}, check=False,
         )
 
     run.root = tmp_path
     return run
-
-
-def discover(mac, models="/opt/ollama/models", names=(), **environment):
-    result = mac("discover.sh", mac.root / "opt/ollama", models, LABEL, DOOR, 11434, "http://127.0.0.1:11434", "_ollama", *names, **environment)
-    assert result.returncode == 0 and result.stderr == "", result.stderr
-    return dict(line.split("=", 1) for line in result.stdout.splitlines())
-
-
-def test_discover_tells_what_the_simulated_mac_tells(mac, host_of):
-    """Else the scenario would prove the role against answers that no Mac gives."""
-    assert list(discover(mac)) == list(host_of("macos").variables["__ollama_seen"])
-
-
-def test_discover_on_a_mac_without_anything(mac):
-    found = discover(mac)
-    assert {found[key] for key in ("current", "releases", "daemon_sha256", "cli", "desktop_app", "brew_service", "port_owner")} == {""}
-    assert found["loaded"] == found["door_loaded"] == "no"
-    assert found["pf_rules"] == "0" and found["pf_calls_us"] == "yes" and found["models_volume"] == "yes"
-    assert int(found["install_free_kib"]) > 0 and found["is_root"] == "yes"
-
-
-def test_discover_on_a_mac_that_runs_ollama(mac):
-    install = mac.root / "opt/ollama"
-    for name in ("0.31.0", "0.32.15", "0.33.0.new", "models"):
-        (install / name).mkdir(parents=True)
-    (install / "current").symlink_to(install / "0.32.15")
-    (mac.root / "usr/local/bin/ollama").symlink_to("/opt/ollama/current/ollama")
-    daemon = mac.root / f"Library/LaunchDaemons/{LABEL}.plist"
-    daemon.write_text("<plist/>\n", encoding="utf-8")
-    found = discover(mac, LOADED=f"{LABEL} {DOOR}", RULES="pass in quick proto tcp from any to any port = 11434\n" * 3)
-    assert found["current"] == "0.32.15" and found["releases"] == "0.31.0 0.32.15 0.33.0.new"
-    assert found["daemon_sha256"] == hashlib.sha256(daemon.read_bytes()).hexdigest()
-    assert found["loaded"] == found["door_loaded"] == found["user_exists"] == "yes"
-    assert found["pf_rules"] == "3" and found["cli"] == "/opt/ollama/current/ollama" and found["cli_is_file"] == "no"
-    assert found["version"] == "0.32.15" and found["models_owner"] == "_ollama"
-
-
-def test_discover_sees_who_else_wants_the_port(mac):
-    (mac.root / "Applications/Ollama.app").mkdir()
-    agents = mac.root / "Users/ann/Library/LaunchAgents"
-    agents.mkdir(parents=True)
-    (agents / "homebrew.mxcl.ollama.plist").touch()
-    found = discover(mac, LISTENERS="p1\\ncollama\\nL_ollama\\nf3\\np2\\ncnginx\\nL_www\\nf5\\n")
-    assert found["desktop_app"].endswith("/Applications/Ollama.app")
-    assert found["brew_service"].endswith("/Users/ann/Library/LaunchAgents/homebrew.mxcl.ollama.plist")
-    assert found["port_owner"] == "nginx", "our own server must not count"
-
-
-def test_discover_resolves_names_and_keeps_addresses(mac):
-    found = discover(mac, names=("10.1.2.3", "webui.test", "fd00::1", "nowhere.test"))
-    assert found["resolved"].split() == ["10.1.2.3", "10.20.0.10", "fd00::1", "fd00::10"]
-
-
-def test_discover_notices_a_volume_that_is_not_mounted(mac):
-    """A path below /Volumes is a directory of the system disk while the volume is away: models would fill that."""
-    assert discover(mac, models="/Volumes/no-such-volume/ollama")["models_volume"] == "no"
-
-
-def test_discover_notices_a_disk_that_ignores_owners(mac):
-    """The models could not be given to the service's user: each run would try again and report a change."""
-    models = mac.root / "Volumes/My Disk/models"
-    point = subprocess.run(["df", "-P", str(mac.root)], capture_output=True, text=True, check=True).stdout.splitlines()[1].split("% ", 1)[1]
-    assert discover(mac, models=models, POINT=point, FLAGS=", noowners")["ownerless_volume"] == point
-    assert discover(mac, models=models, POINT=point)["ownerless_volume"] == ""
-    assert discover(mac, models=models, POINT="/somewhere/else", FLAGS=", noowners")["ownerless_volume"] == ""
-
-
-def test_discover_finds_the_models_that_would_be_left_behind(mac):
-    """The daemon names the store from before; a note names those of a move that was cut off."""
-    stores = [mac.root / name for name in ("my models", "noted", "empty", "new")]
-    for store in stores:
-        (store / "blobs").mkdir(parents=True)
-        if store.name != "empty":
-            (store / "blobs" / ("sha256-" + "0" * 64)).touch()
-    served, noted, empty, new = stores
-    daemon = mac.root / f"Library/LaunchDaemons/{LABEL}.plist"
-    daemon.write_text("<plist/>\n", encoding="utf-8")
-    assert discover(mac, models=new)["other_stores"] == "", "what plutil complains of is no path"
-    daemon.write_text(f"<key>OLLAMA_MODELS</key>\n    <string>{served}</string>\n", encoding="utf-8")
-    assert discover(mac, models=new)["other_stores"] == f"{served}:"
-    assert discover(mac, models=served)["other_stores"] == ""
-    (mac.root / "opt/ollama").mkdir(parents=True)
-    (mac.root / "opt/ollama/.moving").write_text(f"{noted}\n{empty}\n{new}\n", encoding="utf-8")
-    found = discover(mac, models=new)
-    assert found["other_stores"] == f"{served}:{noted}:" and found["move_noted"] == "yes"
-
-
-@pytest.mark.parametrize("user", ["_ollama", "_not_yet_there"])
-def test_discover_names_the_directory_that_the_service_cannot_enter(mac, user):
-    """The home of a person is closed to others; the server would start again and again without a store."""
-    home = mac.root / "Users/ann"
-    (home / "models").mkdir(parents=True)
-    mac.root.parent.chmod(0o755)
-    mac.root.parent.parent.chmod(0o755)
-    mac.root.chmod(0o755)
-    home.chmod(0o700)
-    arguments = (mac.root / "opt/ollama", home / "models", LABEL, DOOR, 11434, "http://127.0.0.1:11434", user)
-    found = dict(line.split("=", 1) for line in mac("discover.sh", *arguments, CLOSED=str(home)).stdout.splitlines())
-    assert found["closed_parent"] == str(home)
 
 
 # ---- door.sh
@@ -243,10 +119,10 @@ printf %s "$(cut -c 2- {busy})" >{busy}
 echo "Bootstrap failed: 37: Operation already in progress" >&2
 exit 37""",
     )
-    result = mac("load.sh", "/a b.plist")
+    result = mac("load.sh", "/a b.plist", programs=("launchctl", "sleep"))
     assert (result.returncode, result.stdout, result.stderr, busy.read_text()) == (0, "", "", "")
     busy.write_text("x" * 100)
-    result = mac("load.sh", "/a b.plist")
+    result = mac("load.sh", "/a b.plist", programs=("launchctl", "sleep"))
     assert (result.returncode, result.stderr) == (37, "Bootstrap failed: 37: Operation already in progress\n")
     assert len(busy.read_text()) == 70, "it is tried for half a minute"
 

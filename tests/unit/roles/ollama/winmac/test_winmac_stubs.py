@@ -118,14 +118,14 @@ def test_a_command_in_check_mode_answers_as_the_real_module(creates, stage, tmp_
 
 
 @pytest.mark.parametrize("platform", ["windows", "macos"])
-def test_a_simulated_host_is_looked_at_as_a_real_one(stage, host_of, tmp_path, platform):
+def test_a_simulated_host_is_looked_at_as_a_real_one(stage, question_of, tmp_path, platform):
     """By the same schema; else the scenario would prove the role against a look that no host gives."""
     path = tmp_path / "host.json"
     path.write_text(json.dumps(stage.new_state(platform)), encoding="utf-8")
     _module, system = stage.simulated(platform)
     host = system(path)
     answer = host.call(f"llmfleet.ollama.{'win_' if platform == 'windows' else ''}look_probe", {
-        "questions": [host_of(platform).question().to_dict()], "filesystems": ["C:\\x" if platform == "windows" else "/x"],
+        "questions": [question_of(platform)], "filesystems": ["C:\\x" if platform == "windows" else "/x"],
     }, {})
     host.close()
     assert answer["changed"] is False and answer["look"]["observation"]["filesystems"][0]["free_bytes"] > 0
