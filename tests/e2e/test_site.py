@@ -190,7 +190,7 @@ BAD_INPUT = {
     ),
     "no such release": ({"ollama_version": "0.9.99"}, ("ollama_version", "ollama_download_base_url", "404", "Nothing was changed")),
     "port taken": ({"ollama_port": 11500}, ("Port 11500 (ollama_port) is taken by", "python3", "choose another port")),
-    "unsupported architecture": ({"ansible_python_interpreter": "/usr/local/bin/python-on-i686"}, ("architecture i386", "group ollama")),
+    "unsupported architecture": ({"ansible_python_interpreter": "/usr/local/bin/python-on-i686"}, ("architecture i686", "group ollama")),
     "unsupported system": ({"ansible_python_interpreter": "/usr/local/bin/python-without-systemd"}, ("needs systemd", "openrc")),
 }
 
