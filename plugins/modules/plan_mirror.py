@@ -107,6 +107,10 @@ pull:
   description: C(models) that have to be pulled, C(from) where, and the C(version) of the Ollama that does it.
   returned: when O(seen) is given and the mirror is wanted
   type: dict
+serves:
+  description: Whether the mirror that is there serves as it is wanted, whichever release fills its store.
+  returned: when O(seen) is given and the mirror is wanted
+  type: bool
 would:
   description: What a dry run says of all this, one sentence for each kind.
   returned: when O(seen) is given and the mirror is wanted

@@ -42,7 +42,10 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
     plan["site"] = _file(paths["site"], files.site(wish, paths["ipv6"] in seen["files"]), seen)
     plan["unit"] = _file(paths["unit"], files.unit(wish, "%s/%s/bin/ollama" % (paths["filler"], wish["ollama_version"])), seen)
     plan["changes"] = [file["path"] for file in (plan["site"], plan["unit"]) if file["differs"]]
-    plan["changes"] += [path for path in (paths["nginx"], *_proofs_of_a_store(wish)) if path not in seen["files"]]
+    lacking = [path for path in (paths["nginx"], *_proofs_of_a_store(wish)) if path not in seen["files"]]
+    plan["changes"] += lacking
+    # Another release of the Ollama that fills the store is no reason not to serve.
+    plan["serves"] = not plan["site"]["differs"] and not lacking
     plan["fetch"] = _fetch(seen["releases"]["missing"], wish["store"])
     plan["pull"] = {"models": seen["missing"], "from": wish["upstream"] or PUBLIC_REGISTRY, "version": wish["ollama_version"]}
     plan["would"] = _would(plan)

@@ -139,6 +139,12 @@ def test_what_differs(looked, wishes, changes):
     assert decide(looked, **wishes)["changes"] == changes
 
 
+def test_another_filler_is_no_reason_not_to_serve():
+    """An upgrade of the fleet's release alone asks for another unit on the hub; its hosts would each have gone over the WAN."""
+    assert decide(seen())["serves"] and decide(seen(), user="other")["serves"]
+    assert not decide(seen(), port=8080)["serves"] and not decide(seen(there=["/proc/ipv6"]))["serves"]
+
+
 def test_a_dry_run_says_what_a_run_would_do():
     """Who tries a change of the inventory with --check sees nothing else of a mirror."""
     looked = {**seen(missing=["a:1b", "b:1b"], archives=[LISTED]), "files": dict.fromkeys(THERE, "")}
