@@ -89,7 +89,7 @@ def runs_on_controllers(name: str) -> bool:
 def tests_of_targets() -> list:
     """The tests of what runs on targets: they import our modules or their helpers, nothing of the controller, and start no play."""
     chosen = []
-    for path in sorted((ROOT / "tests" / "unit").rglob("test_*.py")):
+    for path in sorted((ROOT / "tests" / "unit" / "plugins").rglob("test_*.py")):
         conftest = path.parent / "conftest.py"
         names = imports_of(path) | (imports_of(conftest) if conftest.exists() else set())
         of_ours = any(name.startswith(OURS) for name in names)

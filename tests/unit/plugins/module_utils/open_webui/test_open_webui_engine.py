@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import socketserver
 import tarfile
+import tempfile
 import threading
 
 import pytest
@@ -17,7 +19,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import 
 
 
 @pytest.fixture
-def answers(tmp_path):
+def answers():
     """A Unix socket that answers as told: {path: (status, body)}."""
     table = {}
 
@@ -30,12 +32,15 @@ def answers(tmp_path):
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.wfile.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
 
-    place = tmp_path / "docker.sock"
-    server = socketserver.ThreadingUnixStreamServer(str(place), Handler)
+    # Not in tmp_path: a socket's path has 107 bytes, and the folder of a run under another Python lies deep.
+    folder = tempfile.mkdtemp(prefix="llmfleet-", dir="/tmp")
+    place = f"{folder}/docker.sock"
+    server = socketserver.ThreadingUnixStreamServer(place, Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield table, engine.Engine(f"unix://{place}")
     server.shutdown()
     server.server_close()
+    shutil.rmtree(folder)
 
 
 def test_a_missing_thing_is_none_and_a_fault_is_an_error(answers):
