@@ -105,7 +105,7 @@ class Search:
 
     def _loads(self):
         """Settings of the service from what is wanted to the last concession: first extra context goes, then the cache's precision."""
-        shared = [want for want in self.wanted if not want.own_context]
+        shared = [want for want in self.wanted if not want.own_context and not _silent_embedding(want, self.options[want.position])]
         stated = [want.context for want in shared if want.context]
         most = max(stated) if stated else wants.DEFAULT_CONTEXT
         least = max([want.min_context for want in shared if want.context] or [min(most, wants.DEFAULT_MIN_CONTEXT)])
@@ -291,12 +291,17 @@ class Search:
         return None
 
 
+def _silent_embedding(want, found):
+    """An embedding model for which nobody wrote a context takes what it was trained for, and moves nobody else's."""
+    return found[0].embedding and not want.own_context and "context" not in want.item and "min_context" not in want.item
+
+
 def _check_context(want, found):
+    if _silent_embedding(want, found):
+        return
     longest = max(candidate.shape.context_train or 1 << 62 for candidate in found)
     own = want.own_context
     asked, variable = (own, ".parameters.num_ctx") if own else (want.context, ".context")
-    if want.kind == "model" and found[0].embedding and not own and "context" not in want.item:
-        return
     if asked and asked > longest:
         raise BadInput(
             "%s%s is %d, but %s was trained for %d tokens: write %d or less"

@@ -192,6 +192,15 @@ def test_several_models_live_together(make_machine, make_card):
     assert found["environment"]["OLLAMA_MAX_LOADED_MODELS"] == "2"
 
 
+@pytest.mark.parametrize("family", ["nomic-embed-text", "mxbai-embed-large", "bge-m3"])
+def test_an_embedding_family_lives_beside_a_chat_family(make_machine, make_card, family):
+    """The commonest pair of all: an embedding family was held against the default context, which nobody had written, and failed every host."""
+    for wants in ([{"family": family}], [{"family": family}, dict(R1, context=2048, min_context=2048)], [R1, {"family": family}]):
+        found = plan(make_machine(make_card("RTX 3090", 24576, 316)), *wants)
+        assert found["ok"], found["errors"]
+        assert found["environment"]["OLLAMA_CONTEXT_LENGTH"] == str(next((want["context"] for want in wants if "context" in want), 8192))
+
+
 def test_ollamas_own_belief_about_living_together_is_told(make_machine, make_card):
     """8b and 7b fit together, but of what 8b leaves Ollama will not use more than four fifths."""
     wants = [{"model": "deepseek-r1:8b", "context": 8192}, {"model": "deepseek-r1:7b", "context": 8192}]
