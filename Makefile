@@ -50,7 +50,7 @@ site: room-for-site bootstrap  ## the whole site on the lab, twice, with failure
 	@$(PYTEST) -v tests/e2e
 
 versions: venv  ## unit tests and simulated hosts under every other pair of Python and ansible-core that is at hand
-	@$(PYTEST) -v tests/versions
+	@LLMFLEET_WHOLE=1 $(PYTEST) -v tests/versions
 
 sizing: bootstrap  ## compare the memory model with llama.cpp's own dry run, two builds, 10 to 20 minutes
 	@$(PYTEST) tests/sizing_oracle

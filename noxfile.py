@@ -5,6 +5,7 @@
 
     .cache/venv/bin/nox --list
     .cache/venv/bin/nox -s core-2.20                 unit tests, then the scenarios on simulated hosts
+    .cache/venv/bin/nox -s core-2.20 -- plays        only those unit tests that import ansible-core or start it
     .cache/venv/bin/nox -s core-2.20 -- unit -k tags
 
 nox and not tox, because this is a plain Python file: the search for a Python that starts is a function, and tests/versions, by which `make test`
@@ -98,6 +99,57 @@ def tests_of_targets() -> list:
     return chosen
 
 
+def source_of(name: str) -> Path | None:
+    """The file of ours that an imported name lies in."""
+    parts = name[len(OURS):].split(".")
+    candidates = (ROOT / "plugins" / ("/".join(parts[:count]) + ".py") for count in range(len(parts), 0, -1))
+    return next((path for path in candidates if path.exists()), None)
+
+
+@functools.lru_cache(maxsize=None)
+def imports_of_ours(path: Path) -> frozenset:
+    """Every name that a file of ours imports, relative ones written out."""
+    names, here = set(), (OURS + ".".join(path.relative_to(ROOT / "plugins").with_suffix("").parts)).split(".")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join([*(here[: -node.level] if node.level else []), *filter(None, [node.module])])
+            names |= {"%s.%s" % (module, alias.name) for alias in node.names}
+    return frozenset(names)
+
+
+def reaches_ansible(names: set) -> bool:
+    """Whether one of these imports is of Ansible, or of ours and leads to it."""
+    known, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in known:
+            continue
+        known.add(name)
+        if name.startswith(("ansible.", "support.plays")):
+            return True
+        source = source_of(name) if name.startswith(OURS) else None
+        waiting += imports_of_ours(source) if source else []
+    return False
+
+
+def tests_of_pairs() -> list:
+    """The unit tests that another ansible-core can turn red: they import it, by way of ours too, or start it.
+
+    The rest is Python alone and says under each pair what it said under the first one; the workflow and `make versions` ask it all.
+    """
+    chosen = []
+    for path in sorted((ROOT / "tests" / "unit").rglob("test_*.py")):
+        names = imports_of(path)
+        # tests/unit/conftest.py only lets Ansible's loader find the collection.
+        for folder in path.parents[: len(path.relative_to(ROOT / "tests" / "unit").parts) - 1]:
+            names |= imports_of(folder / "conftest.py") if (folder / "conftest.py").exists() else set()
+        if reaches_ansible(names) or STARTS_ANSIBLE.search(path.read_text(encoding="utf-8")):
+            chosen.append(str(path.relative_to(ROOT)))
+    return chosen
+
+
 def environment_of(session: nox.Session) -> dict:
     # Nothing is left in the home directory, and no setting of the caller decides.
     return {
@@ -123,17 +175,19 @@ def copy_of_the_tree(session: nox.Session) -> Path:
 
 def of_a_pair(session: nox.Session, core: str, release: str) -> None:
     words = list(session.posargs)
-    steps = [word for word in ("unit", "stubs") if word in words] or ["unit", "stubs"]
-    arguments = [word for word in words if word not in ("unit", "stubs")]
+    steps = [word for word in ("unit", "plays", "stubs") if word in words] or ["unit", "stubs"]
+    arguments = [word for word in words if word not in ("unit", "plays", "stubs")]
     environment = environment_of(session)
     first = bool(os.environ.get("LLMFLEET_FIRST"))
     session.install("--quiet", "-r", "requirements-dev.txt", "ansible==%s.0.0" % release if first else "ansible~=%s.0" % release, env=environment)
     if first:
         session.install("--quiet", "--no-deps", "ansible-core==" + FIRST[core], env=environment)
     session.run("ansible", "--version", env=environment)
+    settings = {**environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     if "unit" in steps:
-        settings = {**environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         session.run("python", "-m", "pytest", "-q", *(arguments or ["tests/unit"]), env=settings)
+    if "plays" in steps:
+        session.run("python", "-m", "pytest", "-q", *(arguments or tests_of_pairs()), env=settings)
     if "stubs" in steps:
         copy = copy_of_the_tree(session)
         with session.chdir(copy):
