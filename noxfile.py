@@ -106,7 +106,7 @@ def source_of(name: str) -> Path | None:
     return next((path for path in candidates if path.exists()), None)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def imports_of_ours(path: Path) -> frozenset:
     """Every name that a file of ours imports, relative ones written out."""
     names, here = set(), (OURS + ".".join(path.relative_to(ROOT / "plugins").with_suffix("").parts)).split(".")

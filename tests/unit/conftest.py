@@ -5,8 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+from hypothesis import settings
+
+# Everybody is asked the same examples, so that a change is judged by what it changed; `make test-long` asks others each time and prints how to ask again.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("others", print_blob=True)
+settings.load_profile(os.environ.get("LLMFLEET_EXAMPLES", "same"))
 
 # An older Python is one of targets (noxfile.py): it has ansible.module_utils and no loader, and Python's own import finds the collection.
 if sys.version_info >= (3, 11):
