@@ -10,6 +10,8 @@ import json
 import os
 import tempfile
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
+
 CHUNK = 4 << 20
 
 
@@ -28,32 +30,26 @@ def write_json(path, content, mode):
         raise
 
 
-def seal(path):
-    """Takes a blob from the user that talks to the internet, so that it stays what it was when it was verified."""
-    os.chmod(path, 0o644)
-    if os.geteuid() == 0:
-        os.chown(path, 0, 0)
+def sha256_of(descriptor):
+    """The digest of an open file, from its beginning."""
+    digest, place = hashlib.sha256(), 0
+    while True:
+        chunk = os.pread(descriptor, CHUNK, place)
+        if not chunk:
+            return "sha256:" + digest.hexdigest()
+        digest.update(chunk)
+        place += len(chunk)
 
 
-def sha256_of(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as handle:
-        while True:
-            chunk = handle.read(CHUNK)
-            if not chunk:
-                return "sha256:" + digest.hexdigest()
-            digest.update(chunk)
-
-
-def link(source, target):
-    """A second name for a file: no second copy of tens of gigabytes, and the target appears whole."""
+def link(source, target, descriptor):
+    """A second name for an open file: no second copy of tens of gigabytes, and the target appears whole. target: in a folder of our own."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    if os.path.exists(target) and os.path.samefile(source, target):
+    if os.path.exists(target) and os.path.samestat(os.stat(target), os.fstat(descriptor)):
         return
     temporary = target + ".new"
     if os.path.lexists(temporary):
         os.unlink(temporary)
-    os.link(source, temporary)
+    nofollow.link(source, temporary, descriptor)
     os.replace(temporary, target)
 
 

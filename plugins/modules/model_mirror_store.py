@@ -219,6 +219,8 @@ def main():
     refused = refusal(module.params)
     if refused:
         module.fail_json(msg=refused)
+    # nginx reads what is published, whatever umask root has here.
+    os.umask(0o022)
     wants, exact, verify_all = (module.params[name] for name in ("releases", "releases_exact", "verify_all"))
     try:
         store = MirrorStore(module.params, module.params["version"], module.check_mode)

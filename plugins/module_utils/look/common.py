@@ -22,6 +22,7 @@ import subprocess
 import time
 from urllib.parse import urlsplit
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import MAX_MANIFEST, Manifest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 
@@ -219,31 +220,17 @@ def other_stores(wanted, candidates, root=""):
 def manifests(store, root=""):
     """Every model of a store as its manifest tells it: name, digest, and the layers that are absent or of the wrong size."""
     place = Store(root + store)
-    base = root + store + "/manifests"
-    found, stack = [], [()]
-    while stack and len(found) < MOST:
-        parts = stack.pop()
+    found = []
+    for parts, path in place.manifests():
+        if len(found) == MOST:
+            break
         try:
-            with os.scandir("/".join((base,) + parts)) as entries:
-                rows = sorted(((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries), reverse=True)[:MOST]
-        except OSError:
+            manifest = Manifest(nofollow.read(path, MAX_MANIFEST))
+        except (OSError, ValueError):
             continue
-        for name, folder in rows:
-            if folder and len(parts) < 3:
-                stack.append(parts + (name,))
-            elif not folder and len(parts) == 3:
-                manifest = _manifest("/".join((base,) + parts + (name,)))
-                if manifest is not None:
-                    told_name = "%s/%s/%s:%s" % tuple(told(part) for part in parts + (name,))
-                    found.append({"name": told_name, "digest": "sha256:" + manifest.digest, "bad_blobs": place.bad_blobs(manifest)})
+        name = "%s/%s/%s:%s" % tuple(told(part) for part in parts)
+        found.append({"name": name, "digest": "sha256:" + manifest.digest, "bad_blobs": place.bad_blobs(manifest)})
     return found
-
-
-def _manifest(path):
-    try:
-        return Manifest(read_file(path, MAX_MANIFEST) or b"")
-    except ValueError:
-        return None
 
 
 def proofs(path, root=""):

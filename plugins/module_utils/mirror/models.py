@@ -5,7 +5,10 @@
 
     <path>/ollama    OLLAMA_MODELS of the Ollama that fills
     <path>/public    what nginx serves: hard links to verified blobs, and manifests whose blobs are all there
-    <path>/verified.json    which file was verified, by size and time, so that each is hashed once
+    <path>/verified.json    which file was verified, by size, time and inode, so that each is hashed once
+
+The first belongs to the user that talks to the internet: whatever lies there is opened without following a link, taken from that user, and only then
+believed.
 
 releases.py keeps Ollama's releases beside the models, with the same means.
 """
@@ -14,9 +17,11 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
-from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, seal, sha256_of, write_file, write_json
+from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, sha256_of, write_file, write_json
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import MAX_MANIFEST, Manifest, RegistryClient
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
@@ -37,6 +42,7 @@ class MirrorStore:
         self.filled = Store(os.path.join(self.path, "ollama"))
         self.public = Store(os.path.join(self.path, "public"))
         self.index = os.path.join(self.path, "verified.json")
+        self.owners = owners(self.filled.path)
         self.verify_all = options["verify_all"]
         self.exact = options["exact"]
         try:
@@ -111,27 +117,42 @@ class MirrorStore:
             self.published.append(name.short)
             if not self.check_mode:
                 for digest in manifest.layers:
-                    link(self.filled.blob_path(digest), self.public.blob_path(digest))
+                    if not self._serve(digest):
+                        return False
                 # Last, so that nobody is promised a blob that is not there.
                 write_file(os.path.join(self.public.path, "manifests", *name), body)
         return True
 
+    def _serve(self, digest):
+        """A second name for a verified blob; False where another file has its name by now."""
+        source = self.filled.blob_path(digest)
+        try:
+            with nofollow.opened(source) as descriptor:
+                if self.verified.get(digest) != identity(descriptor):
+                    return False
+                link(source, self.public.blob_path(digest), descriptor)
+        except OSError:
+            return False
+        return True
+
     def _verify(self, digest, size):
         """Whether a blob is what its name says. One that is not is removed, also from what is served."""
-        path = self.filled.blob_path(digest)
         try:
-            stat = os.stat(path)
+            with nofollow.opened(self.filled.blob_path(digest)) as descriptor:
+                if self.verified.get(digest) == identity(descriptor) and not self.verify_all:
+                    return True
+                if not self.check_mode:
+                    nofollow.seal(descriptor, self.owners)
+                length = os.fstat(descriptor).st_size
+                self.hashed_bytes += length
+                if length == size and sha256_of(descriptor) == digest:
+                    self._believe(digest, descriptor)
+                    return True
         except FileNotFoundError:
             return False
-        seen = [stat.st_size, stat.st_mtime_ns]
-        if self.verified.get(digest) == seen and not self.verify_all:
-            return True
-        if not self.check_mode:
-            seal(path)
-        self.hashed_bytes += stat.st_size
-        if stat.st_size == size and sha256_of(path) == digest:
-            self.verified[digest] = seen
-            return True
+        except OSError:
+            # A link, a pipe, somebody else's file: what has this name is no blob.
+            pass
         self.corrupt.append(digest)
         self.changed = True
         self.verified.pop(digest, None)
@@ -139,6 +160,12 @@ class MirrorStore:
             for store in (self.filled, self.public):
                 store.drop_blob(digest)
         return False
+
+    def _believe(self, digest, descriptor):
+        if not self.check_mode:
+            # Root may have put it there for itself alone; what upstream names by its digest is no secret.
+            os.fchmod(descriptor, 0o644)
+        self.verified[digest] = identity(descriptor)
 
     @staticmethod
     def _whole(store, name):
@@ -183,7 +210,7 @@ class MirrorStore:
                     if name.short not in self.removed:
                         self.removed.append(name.short)
                     if not self.check_mode:
-                        os.unlink(path)
+                        nofollow.unlink(path)
 
     def _prune(self):
         """Removes blobs that no manifest names any more, such as those of a tag that has moved."""
@@ -196,11 +223,11 @@ class MirrorStore:
                     return
                 used |= set(manifest.layers)
             folder = os.path.join(store.path, "blobs")
-            for file in os.listdir(folder) if os.path.isdir(folder) else []:
-                # Not the beginning of a pull that goes on next time.
-                if "partial" not in file and file.replace("-", ":", 1) not in used:
+            for file, mode in nofollow.names(folder).items():
+                # Not the beginning of a pull that goes on next time, and no folder: Ollama makes none there.
+                if "partial" not in file and file.replace("-", ":", 1) not in used and not stat.S_ISDIR(mode):
                     self.changed = True
-                    os.unlink(os.path.join(folder, file))
+                    nofollow.unlink(os.path.join(folder, file))
                     self.verified.pop(file.replace("-", ":", 1), None)
 
     def _write_index(self):
@@ -212,8 +239,10 @@ class MirrorStore:
         path = store.manifest_path(name)
         if path is None:
             return None
-        with open(path, "rb") as handle:
-            return handle.read(MAX_MANIFEST)
+        try:
+            return nofollow.read(path, MAX_MANIFEST)
+        except OSError:
+            return None
 
     def result(self):
         return {
@@ -237,11 +266,23 @@ class MirrorStore:
 
 
 def _manifests(store):
-    """(Name, path) of every manifest of a store."""
-    top = os.path.join(store.path, "manifests")
-    for folder, _folders, files in os.walk(top):
-        for file in sorted(files):
-            path = os.path.join(folder, file)
-            parts = os.path.relpath(path, top).split(os.sep)
-            if len(parts) == 4 and not file.startswith("."):
-                yield parse_name("%s/%s/%s:%s" % tuple(parts)), path
+    """(Name, path) of every manifest of a store. A file whose path makes no name belongs to no model, and Ollama does not list it either."""
+    for parts, path in store.manifests():
+        try:
+            yield parse_name("%s/%s/%s:%s" % parts), path
+        except BadName:
+            continue
+
+
+def owners(folder):
+    """Of whom a file below a folder may be taken: of root, of ourselves, and of the user that the folder was given to."""
+    try:
+        return {0, os.geteuid(), nofollow.lstat(folder).st_uid}
+    except OSError:
+        return {0, os.geteuid()}
+
+
+def identity(descriptor):
+    """What a file has that nobody but root can give to another one. An index from before knew no inode; such a file is hashed once more."""
+    found = os.fstat(descriptor)
+    return [found.st_size, found.st_mtime_ns, found.st_ino, found.st_uid]

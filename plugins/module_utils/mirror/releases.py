@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
-from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, seal, sha256_of, write_file
+from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, sha256_of, write_file
 
 LIST = "sha256sum.txt"
 # Both become parts of paths and of URLs.
@@ -91,21 +92,25 @@ class ReleaseStore:
         """The digest of an archive that is what upstream's list says; nothing for one that is not there or not in the list."""
         path = self._path(self.filled, version, archive)
         wanted = self.wanted.get((version, archive), {}).get("sha256") or self._listed(version).get(archive)
-        try:
-            stat = os.stat(path)
-        except FileNotFoundError:
-            return None
         if not wanted:
             return None
         key = "v%s/%s" % (version, archive)
-        seen = [stat.st_size, stat.st_mtime_ns, wanted]
-        if self.verified.get(key) == seen and not self.verify_all:
-            return wanted
-        if not self.check_mode:
-            seal(path)
-        if sha256_of(path) == "sha256:" + wanted:
-            self.verified[key] = seen
-            return wanted
+        try:
+            with nofollow.opened(path) as descriptor:
+                found = os.fstat(descriptor)
+                seen = [found.st_size, found.st_mtime_ns, wanted]
+                if self.verified.get(key) == seen and not self.verify_all:
+                    return wanted
+                if not self.check_mode:
+                    # The folder is root's: whose file root has put there does not matter.
+                    nofollow.seal(descriptor, {found.st_uid})
+                if sha256_of(descriptor) == "sha256:" + wanted:
+                    self.verified[key] = seen
+                    return wanted
+        except FileNotFoundError:
+            return None
+        except nofollow.Foreign:
+            pass
         self.corrupt.append(key)
         self._forget(version, archive)
         return None
@@ -120,7 +125,10 @@ class ReleaseStore:
             return
         self.published.append("v%s/%s" % (version, archive))
         if not self.check_mode:
-            link(source, target)
+            with nofollow.opened(source) as descriptor:
+                # What only root could read is what upstream's list names, and shall be served.
+                os.fchmod(descriptor, 0o644)
+                link(source, target, descriptor)
 
     def _remove(self, version, archive):
         self.removed.append("v%s/%s" % (version, archive))

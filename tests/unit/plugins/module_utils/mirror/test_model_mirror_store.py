@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.modules import model_mirror_store
+from support import needs
 from support.fake_ollama import FakeOllama, model_blobs, sha
 
 
@@ -189,3 +190,83 @@ def test_bad_names_name_the_variable(mirror):
         mirror(["a b"])
     with pytest.raises(Failure, match="model_mirror_upstream"):
         mirror(["a"], registry="http://x/y")
+
+
+# -- what the user of the filling server may have put there --------------------------------------------------------------
+
+SOMEBODY = 65534
+
+
+@pytest.fixture
+def taken_over(mirror, filler, registry, tmp_path):
+    """A mirror with one served model, whose filling server is in somebody else's hands; and a folder of root's."""
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    mirror(["small:1b"])
+    victim = tmp_path / "etc"
+    victim.mkdir()
+    (victim / "shadow").write_text("root:secret")
+    (victim / "shadow").chmod(0o600)
+    return victim
+
+
+def blob_of(tmp_path, area="ollama"):
+    return tmp_path / "mirror" / area / "blobs" / ("sha256-" + sha(model_blobs("small")[1][1]))
+
+
+def untouched(victim):
+    shadow = victim / "shadow"
+    return shadow.read_text() == "root:secret" and (shadow.stat().st_mode & 0o777, shadow.stat().st_uid) == (0o600, os.geteuid())
+
+
+def test_a_blob_that_is_a_link_opens_no_file_of_roots(mirror, taken_over, tmp_path):
+    """Deleted: whoever gets into the filling server makes /etc/shadow readable for all."""
+    blob_of(tmp_path).unlink()
+    blob_of(tmp_path).symlink_to(taken_over / "shadow")
+    result = mirror(["small:1b"])
+    assert untouched(taken_over) and result["corrupt"] and not os.path.lexists(blob_of(tmp_path, "public"))
+
+
+@needs.root
+@pytest.mark.parametrize("folder", ["blobs", "manifests"])
+def test_a_folder_of_the_store_that_is_a_link_costs_root_nothing(mirror, taken_over, tmp_path, folder):
+    """Deleted: `blobs -> /etc` in the filling server's store would make root remove every file there, and `manifests` each four folders below."""
+    deep = taken_over / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (deep / "d").write_text("deep")
+    os.rename(tmp_path / "mirror" / "ollama" / folder, tmp_path / "mirror" / "ollama" / "aside")
+    link = tmp_path / "mirror" / "ollama" / folder
+    link.symlink_to(taken_over)
+    os.lchown(link, SOMEBODY, SOMEBODY)
+    mirror(["small:1b"], exact=True)
+    assert untouched(taken_over) and (deep / "d").exists()
+
+
+def test_a_manifest_that_is_a_pipe_holds_nobody(mirror, taken_over, tmp_path):
+    """Deleted: the module would wait for ever at a pipe in the store."""
+    manifest = tmp_path / "mirror" / "ollama" / "manifests" / "registry.ollama.ai" / "library" / "small" / "1b"
+    manifest.unlink()
+    os.mkfifo(manifest)
+    assert mirror(["small:1b"])["served"] == ["small:1b"]
+
+
+def test_a_file_with_an_odd_name_stops_nothing(mirror, taken_over, tmp_path):
+    """Deleted: one file whose path makes no model's name would end every run with a traceback."""
+    odd = tmp_path / "mirror" / "ollama" / "manifests" / "registry.ollama.ai" / "library" / "small" / "a b\xf6$"
+    odd.write_text("{}")
+    (tmp_path / "mirror" / "ollama" / "blobs" / "sha256-folder").mkdir()
+    assert mirror(["small:1b"])["served"] == ["small:1b"] and odd.exists()
+
+
+@needs.root
+def test_a_verified_blob_that_is_exchanged_is_verified_again(mirror, taken_over, tmp_path):
+    """Deleted: another file of the same size and time under the same name would be served without a look."""
+    blob, right = blob_of(tmp_path), blob_of(tmp_path).read_bytes()
+    times = (blob.stat().st_atime_ns, blob.stat().st_mtime_ns)
+    blob.unlink()
+    blob.write_bytes(b"x" * len(right))
+    os.chown(blob, SOMEBODY, SOMEBODY)
+    os.utime(blob, ns=times)
+    blob_of(tmp_path, "public").unlink()
+    result = mirror(["small:1b"])
+    assert result["corrupt"] and not os.path.lexists(blob_of(tmp_path, "public"))

@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files in folders that somebody else can write: the one place where such a path is opened, and nobody's link is followed on the way.
+
+A path is walked from / component by component, each through the descriptor of the one before, so nothing can be exchanged behind our back. A link
+among the folders is followed only if root or this process's own user made it, as an administrator moves a store to another disk; at the end of a
+path no link is followed at all. What is asked of a file is asked of the open file.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from contextlib import contextmanager
+
+# O_PATH asks for no right to read a folder; macOS has none.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK a pipe that somebody put there would hold us.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# As many links as Linux follows.
+_LINKS = 40
+
+
+class Foreign(OSError):
+    """Something on the way is a link of somebody else's, or at its end is no regular file."""
+
+
+def _foreign(path, what):
+    return Foreign(errno.ELOOP, "%s, which nobody but root may put there" % what, path)
+
+
+def _target(part, folder, path):
+    """What a link among the folders says, if somebody made it whose word counts."""
+    before = os.stat(part, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISLNK(before.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    if before.st_uid not in (0, os.geteuid()):
+        raise _foreign(path, "%s is a link" % part)
+    target = os.readlink(part, dir_fd=folder)
+    after = os.stat(part, dir_fd=folder, follow_symlinks=False)
+    if (before.st_ino, before.st_ctime_ns) != (after.st_ino, after.st_ctime_ns):
+        raise _foreign(path, "%s was exchanged" % part)
+    return target
+
+
+@contextmanager
+def folder(path):
+    """The descriptor of a folder; good for *_at calls, not for reading."""
+    todo, links = os.path.join(os.getcwd(), path).split("/")[::-1], 0
+    at = os.open("/", _FOLDER)
+    try:
+        while todo:
+            part = todo.pop()
+            if part in ("", "."):
+                continue
+            try:
+                inner = os.open(part, _FOLDER, dir_fd=at)
+            except OSError as exc:
+                if exc.errno not in (errno.ELOOP, errno.ENOTDIR):
+                    raise
+                links += 1
+                if links > _LINKS:
+                    raise
+                target = _target(part, at, path)
+                if target.startswith("/"):
+                    os.close(at)
+                    at = os.open("/", _FOLDER)
+                todo += target.split("/")[::-1]
+                continue
+            os.close(at)
+            at = inner
+        yield at
+    finally:
+        os.close(at)
+
+
+@contextmanager
+def opened(path):
+    """The descriptor of a regular file, for reading."""
+    with folder(os.path.dirname(path)) as at:
+        try:
+            descriptor = os.open(os.path.basename(path), _FILE, dir_fd=at)
+        except OSError as exc:
+            # A link, in Linux's word and in that of a BSD; a socket.
+            if exc.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+                raise _foreign(path, "it is no regular file")
+            raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _foreign(path, "it is no regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read(path, limit):
+    """The first bytes of a regular file."""
+    with opened(path) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+        return file.read(limit)
+
+
+def lstat(path):
+    with folder(os.path.dirname(path)) as at:
+        return os.stat(os.path.basename(path), dir_fd=at, follow_symlinks=False)
+
+
+def names(path):
+    """{name: mode} of what a folder holds, in order; nothing where there is no such folder, or not for us."""
+    found = {}
+    try:
+        with folder(path) as at:
+            descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
+        try:
+            for name in sorted(os.listdir(descriptor)):
+                try:
+                    found[name] = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode
+                except FileNotFoundError:
+                    continue
+        finally:
+            os.close(descriptor)
+    except OSError:
+        pass
+    return found
+
+
+def unlink(path):
+    """Removes a name, never what a link leads to."""
+    with folder(os.path.dirname(path)) as at:
+        os.unlink(os.path.basename(path), dir_fd=at)
+
+
+def link(source, target, descriptor):
+    """A second name for the open file that `source` names; raises Foreign if that name leads to another one by now."""
+    with folder(os.path.dirname(source)) as old, folder(os.path.dirname(target)) as new:
+        name = os.path.basename(target)
+        os.link(os.path.basename(source), name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+        there, meant = os.stat(name, dir_fd=new, follow_symlinks=False), os.fstat(descriptor)
+        if (there.st_dev, there.st_ino) != (meant.st_dev, meant.st_ino):
+            os.unlink(name, dir_fd=new)
+            raise _foreign(source, "it was exchanged")
+
+
+def seal(descriptor, owners):
+    """Takes an open file from a user that others can speak for, so that it stays what it is found to be: root's, to be read by all, and in nobody
+    else's hands. owners: of whom it is taken; a file of anybody else's is left as it is, and refused.
+
+    Whoever has the file open for writing keeps that: a lease for reading is granted only where nobody has.
+    """
+    found = os.fstat(descriptor)
+    if found.st_uid not in owners:
+        raise _foreign("/proc/self/fd/%d" % descriptor, "it belongs to user %d" % found.st_uid)
+    if found.st_uid == 0 and not found.st_mode & 0o022:
+        # Nobody else could have written it; and what root has closed, nobody opens in passing.
+        return
+    os.fchmod(descriptor, 0o644)
+    if os.geteuid() == 0:
+        os.fchown(descriptor, 0, 0)
+    if hasattr(fcntl, "F_SETLEASE"):
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except BlockingIOError:
+            raise _foreign("/proc/self/fd/%d" % descriptor, "somebody has it open for writing")
+        except OSError:
+            # A file system without leases.
+            pass
