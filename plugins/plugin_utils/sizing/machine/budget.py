@@ -10,8 +10,11 @@ import collections
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, MIB, gib, pad
 from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import BACKENDS
 
-Card = collections.namedtuple("Card", "index name key group backend budget usable unified discrete compute_capability")
-Host = collections.namedtuple("Host", "cards unified ram_budget ram_total warnings environment")
+from . import bandwidth
+
+Card = collections.namedtuple("Card", "index name key group backend budget usable unified discrete compute_capability pace", defaults=(None,))
+# ram_bandwidth: bytes a second at the peak; cores: that may compute, None where nobody knows
+Host = collections.namedtuple("Host", "cards unified ram_budget ram_total warnings environment ram_bandwidth cores", defaults=(None, None))
 
 # Processes whose memory is what the plan itself puts there.
 _OURS = ("ollama", "llama-server", "ollama-lib", "ollama_llama_server", "ollama_llama_se", "ollama-runner", "ollama runner")
@@ -91,7 +94,10 @@ def host(vram, reserve_bytes=0):
             cards.append(card)
     cards.sort(key=lambda card: (not card.discrete, -card.budget, card.key))
     unified = bool(cards) and all(card.unified for card in cards)
-    return Host(tuple(cards), unified, max(0, budget), ram_total, tuple(warnings), vram.get("environment") or {})
+    return Host(
+        tuple(cards), unified, max(0, budget), ram_total, tuple(warnings), vram.get("environment") or {},
+        bandwidth.of_ram(vram, cards), bandwidth.cores(vram),
+    )
 
 
 def _card(device, system_total, reserve_bytes, warnings):
@@ -118,15 +124,17 @@ def _card(device, system_total, reserve_bytes, warnings):
         usable = min(usable, pool - max(_OS_MINIMUM, int(pool * _OS_SHARE_UNIFIED)))
     budget = usable - held_by_others(device, warnings) - reserve_bytes
     vendor = device.get("vendor") or "other"
+    backend = BACKENDS.get(vendor, BACKENDS["other"])
     return Card(
         index=device.get("index", 0),
         name=name,
         key=str(device.get("uuid") or device.get("pci_address") or device.get("index") or 0),
         group=vendor,
-        backend=BACKENDS.get(vendor, BACKENDS["other"]),
+        backend=backend,
         budget=max(0, budget),
         usable=max(0, usable),
         unified=unified,
         discrete=device.get("type") != "integrated" and not unified,
         compute_capability=capability,
+        pace=bandwidth.pace(device, backend),
     )
