@@ -24,10 +24,10 @@ debian_packages() {
   [ "$(id -u)" = 0 ] || { echo "lab/bootstrap.sh: run as root, or install first: ${missing[*]}" >&2; exit 1; }
   echo "== Installing Debian packages: ${missing[*]}"
   mkdir -p .cache
-  install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
+  install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -o Acquire::Retries=3 --no-install-recommends "$@"; }
   # Debian 13 split the docker command out of docker.io.
   docker_cli() { command -v docker >/dev/null || install docker-cli; }
-  if ! { apt-get update -qq && install "${missing[@]}" && docker_cli; } >.cache/apt.log 2>&1; then
+  if ! { apt-get update -qq -o Acquire::Retries=3 && install "${missing[@]}" && docker_cli; } >.cache/apt.log 2>&1; then
     tail -n 20 .cache/apt.log >&2
     echo "lab/bootstrap.sh: apt-get could not install ${missing[*]}; the whole output is in .cache/apt.log" >&2
     exit 1

@@ -45,6 +45,9 @@ def pytest_terminal_summary(terminalreporter, exitstatus):
     missing = [reason.removeprefix(MISSING) for reason in dict.fromkeys(reasons) if reason.startswith(MISSING)]
     if missing:
         terminalreporter.write_line("%s%s." % (MISSING.capitalize(), "; ".join(missing)))
+    twice = [value for report in terminalreporter.stats.get("passed", []) for name, value in report.user_properties if name == "second try"]
+    if twice:
+        terminalreporter.write_line("Passed only when it was run a second time: %s." % "; ".join(twice))
     counted = {word: len(terminalreporter.stats.get(word, [])) for word in ("passed", "failed", "error", "skipped")}
     if exitstatus == 0:
         sentence = "All %(passed)d tests passed." % counted

@@ -59,7 +59,7 @@ class Machine:
 
     def install(self, *packages: str) -> None:
         self.root(
-            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "
+            "apt-get update -qq -o Acquire::Retries=3 && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Acquire::Retries=3 --no-install-recommends "
             f"{' '.join(packages)} >/dev/null 2>/tmp/apt.log || {{ cat /tmp/apt.log; exit 1; }}"
         )
 

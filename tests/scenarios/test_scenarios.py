@@ -25,8 +25,16 @@ WORKERS = 2
 
 
 def run(scenario: str) -> tuple:
+    """Return code, seconds and log file of a scenario, which a busy machine may ask twice: a fault of ours is there the second time, too."""
+    done = once(scenario, OUTPUT / (scenario + ".log"))
+    if done[0]:
+        done[2].rename(OUTPUT / (scenario + "-first-try.log"))
+        done = once(scenario, OUTPUT / (scenario + ".log"))
+    return done
+
+
+def once(scenario: str, log: Path) -> tuple:
     """Return code, seconds and log file of one scenario from an empty state."""
-    log = OUTPUT / (scenario + ".log")
     environment = dict(os.environ, ANSIBLE_FORCE_COLOR="0", PY_COLORS="0", NO_COLOR="1")
     # Molecule writes an ansible.cfg of its own; the project's must not be in its way.
     environment.pop("ANSIBLE_CONFIG", None)
@@ -45,6 +53,8 @@ def run(scenario: str) -> tuple:
 def runs(request):
     """Starts the selected scenarios in the background, in the order in which their tests wait for them."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
+    for left in OUTPUT.glob("*-first-try.log"):
+        left.unlink()
     # Not only the base: the scenarios of Open WebUI load the images that `up` builds.
     subprocess.run([sys.executable, "lab/lab.py", "up"], cwd=ROOT, check=True)
     selected = [item.callspec.params["scenario"] for item in request.session.items if item.function is test_scenario]
@@ -61,8 +71,12 @@ def test_every_role_has_a_scenario():
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(scenario, runs):
+def test_scenario(scenario, runs, record_property):
     code, seconds, log = runs[scenario].result()
+    first = OUTPUT / (scenario + "-first-try.log")
+    if first.exists():
+        # tests/conftest.py says it at the end: what needs a second try is to be looked at, also where it passed.
+        record_property("second try", "%s (%s)" % (scenario, first.relative_to(ROOT)))
     assert code == 0, "%s failed after %.0f s; the end of %s:\n%s" % (
         scenario, seconds, log.relative_to(ROOT), "\n".join(log.read_text(encoding="utf-8").splitlines()[-80:])
     )
