@@ -318,7 +318,9 @@ def _model(model: dict, plan: dict, cards: int, unified: bool, letters: dict) ->
     cache = f"{model['kv_cache_type']} cache" if model["kv_cache_type"] else ""
     where = "unified" if unified and model["placement"] == "gpu" else model["placement"]
     placement = _PLACEMENT.get(where, clean(where)).format(cards=cards)
-    facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization"))]
+    kept = (plan.get("memory") or {}).get("prompt_cache_bytes")
+    prompts = f"{gib(kept)} of RAM for earlier prompts" if kept else ""
+    facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization")), prompts]
     return {
         "letter": letters.get(model["name"], ""),
         "tint": list(letters).index(model["name"]) % 4 if letters else 0,

@@ -14,7 +14,7 @@ from .choice.residence import evictions
 from .choice.search import Search
 from .choice.spills import Spills, card_set
 from .errors import BadInput
-from .machine import budget
+from .machine import budget, prompt_cache
 from .machine.placement import Rules
 
 SOURCES = ("header", "catalogue", "estimate")
@@ -35,7 +35,8 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     if outcome.failure:
         return result.empty([words.failure(case, outcome.failure)], warnings)
     chosen, load = outcome.chosen, outcome.load
-    entries = [result.entry(case, item) for item in chosen]
+    cache = prompt_cache_of(case, chosen)
+    entries = [result.entry(case, item, cache) for item in chosen]
     if chosen and "OLLAMA_CONTEXT_LENGTH" not in versions.known_variables(case.version):
         warnings.append(words.clients_must_ask(load))
     warnings += [words.eviction(found) for found in evictions(search, chosen)]
@@ -48,7 +49,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     return {
         "models": entries,
         "rejected": result.rejected(case, chosen),
-        "environment": result.environment(case, chosen, load),
+        "environment": result.environment(case, chosen, load, cache),
         "download_bytes": download,
         "disk_free_bytes": disk.get("free_bytes"),
         # As a proof must name them, so that the next plan knows it again.
@@ -77,6 +78,14 @@ def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, 
         tuple(sources), header or (lambda name: (None, None, False)), getattr(header, "place", "the registry"),
     )
     return case, problems
+
+
+def prompt_cache_of(case, chosen):
+    """What the servers of these models may keep in system memory while they work; None before 0.30.0, whose runner keeps nothing there."""
+    if case.version < versions.FIRST_FIT:
+        return None
+    residents = [prompt_cache.Resident(item.candidate.shape, item.placed, item.candidate.embedding) for item in chosen]
+    return prompt_cache.plan(residents, case.host.ram_total, case.policy.resident == "one")
 
 
 def _flash_attention(host, version):

@@ -9,16 +9,16 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
 
 from . import versions, words
-from .machine import placement
+from .machine import placement, prompt_cache
 from .model.memory import PROCESS_RAM
 
 
-def entry(case, item):
-    """A model of the plan."""
+def entry(case, item, cache=None):
+    """A model of the plan. cache: what the models of the host may keep in system memory."""
     placed, candidate, want = item.placed, item.candidate, item.want
     shares = placed.shares
     on_card = [share for share in shares if share.card is not None]
-    memory = _memory(item)
+    memory = _memory(item, cache)
     if on_card:
         used = {share.card.key for share in on_card}
         room = sum(left for card, left in zip(case.host.cards, item.before[0]) if card.key in used)
@@ -59,11 +59,11 @@ def entry(case, item):
         if placed.num_gpu is not None:
             parameters.setdefault("num_gpu", placed.num_gpu)
         found.update({"from": candidate.name, "parameters": parameters})
-    found["reason"] = words.reason(case, item, found)
+    found["reason"] = words.reason(case, item, found) + words.prompt_cache(found, cache)
     return found
 
 
-def _memory(item):
+def _memory(item, cache):
     shares = item.placed.shares
     found = placement.memory(item.candidate.shape, item.placed.settings)
     cards = [share for share in shares if share.card is not None] or list(shares)
@@ -85,6 +85,9 @@ def _memory(item):
         parts["host_bytes"] = sum(placement.share_total(share) for share in on_host)
     else:
         parts["host_bytes"] = found.host + PROCESS_RAM
+    # System memory beside total_bytes and host_bytes, which fills up while the model answers; null where nobody knows.
+    resident = prompt_cache.Resident(item.candidate.shape, item.placed, item.candidate.embedding)
+    parts["prompt_cache_bytes"], parts["checkpoints_bytes"] = prompt_cache.kept_bytes(cache, resident)
     return parts
 
 
@@ -118,7 +121,7 @@ def rejected(case, chosen):
     ]
 
 
-def environment(case, chosen, load):
+def environment(case, chosen, load, cache=None):
     """What the service must be told for the numbers of the plan to be true; only variables that this version reads."""
     if not chosen:
         return {}
@@ -138,6 +141,10 @@ def environment(case, chosen, load):
         told["LLAMA_ARG_FIT_TARGET"] = pad(case.policy.fit_margin_bytes + projector, MIB) // MIB
     if case.policy.reserve_bytes and case.version < versions.FIRST_FIT and case.host.cards:
         told["OLLAMA_GPU_OVERHEAD"] = case.policy.reserve_bytes
+    if cache is not None:
+        told["LLAMA_ARG_CACHE_RAM"] = cache.limit // MIB
+        if cache.checkpoints is not None:
+            told["LLAMA_ARG_CTX_CHECKPOINTS"] = cache.checkpoints
     known = versions.known_variables(case.version)
     return {name: str(value) for name, value in sorted(told.items()) if name in known}
 

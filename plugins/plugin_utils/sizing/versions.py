@@ -71,13 +71,13 @@ def known_variables(version):
 
 
 def unknown_variables(names, version):
-    """Those of OLLAMA_* and LLAMA_ARG_FIT* that this version does not read, each with the reason."""
+    """Those of OLLAMA_* and of llama-server's that this version does not read, each with the reason."""
     parsed = parse(version)
     content = data.load("environment")
     rows = {row["name"]: row for row in content["variables"]}
     found = []
     for name in sorted(names):
-        if not name.startswith(("OLLAMA_", "LLAMA_ARG_FIT")) or name in known_variables(parsed):
+        if not (name.startswith(("OLLAMA_", "LLAMA_ARG_FIT")) or name in rows) or name in known_variables(parsed):
             continue
         row = rows.get(name)
         if row is None:

@@ -9,6 +9,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
 
 from .choice.case import Crowded, Nothing
 from .choice.residence import Late
+from .machine.prompt_cache import DEFAULT_LIMIT as PROMPTS
 
 _REFUSED = {
     "no_gpu": "no usable GPU and llm_policy.allow_cpu is false: set it to true or leave this host out of the group 'ollama'",
@@ -110,6 +111,15 @@ def _next_better(item):
         return item.rejected[-1] if item.rejected else None
     nearest = others[-1].candidate.row.size
     return min((row for row in others if row.candidate.row.size == nearest), key=lambda row: row.placed.need if row.placed else 0)
+
+
+def prompt_cache(entry, cache):
+    """What the model may keep of earlier prompts, where that is less than its server would take; nothing where there is room for all."""
+    if cache is None or entry["embedding"] or cache.limit >= PROMPTS:
+        return ""
+    if cache.limit:
+        return "; earlier prompts may take %s of the RAM that is left" % gib(cache.limit)
+    return "; it keeps no earlier prompts, of which one takes up to %s of the %s of RAM that are left" % (gib(cache.state), gib(cache.room))
 
 
 def in_turns(names):

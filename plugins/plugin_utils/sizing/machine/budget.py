@@ -78,11 +78,8 @@ def host(vram, reserve_bytes=0):
     total = memory.get("total_bytes") or 0
     limit = vram.get("cgroup_memory_limit_bytes")
     ram_total = min(total, limit) if limit and total else (limit or total)
+    # What is gone at the moment is no measure: our own models and the prompts that their servers keep may fill the whole budget.
     budget = int(ram_total * (1 - _OS_SHARE))
-    available = memory.get("available_bytes")
-    if available is not None and total and not (limit and limit < total):
-        # Even if Ollama held the whole budget, others hold at least the rest of what is gone.
-        budget -= max(0, total - available - budget)
     cards, keys = [], set()
     for position, device in enumerate(vram.get("devices") or []):
         # Cards that someone described by hand may have neither number nor identity; each is one of its own all the same.
@@ -95,7 +92,7 @@ def host(vram, reserve_bytes=0):
     cards.sort(key=lambda card: (not card.discrete, -card.budget, card.key))
     unified = bool(cards) and all(card.unified for card in cards)
     return Host(
-        tuple(cards), unified, max(0, budget), ram_total, tuple(warnings), vram.get("environment") or {},
+        tuple(cards), unified, budget, ram_total, tuple(warnings), vram.get("environment") or {},
         bandwidth.of_ram(vram, cards), bandwidth.cores(vram),
     )
 

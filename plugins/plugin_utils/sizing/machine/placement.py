@@ -18,7 +18,9 @@ Rules = collections.namedtuple("Rules", "version era fit_margin")
 Share = collections.namedtuple("Share", "card weights kv compute overhead margin")  # one card's part; bytes
 Placement = collections.namedtuple("Placement", "kind shares short need settings num_gpu")
 
-_REPACK = 0.7  # llama.cpp's CPU backend may keep a second, repacked copy of quantized layers (1299 of 1918 MiB measured)
+# Before 0.30.0 llama.cpp's CPU backend kept a repacked copy of quantized layers beside the mapped file (1299 of 1918 MiB measured). Since then
+# Ollama maps no file on a CPU (`--load-mode none`, 0.32.15), and the repacked layers are the only ones.
+_REPACK = 0.7
 
 
 def share_total(share):
@@ -263,13 +265,13 @@ def on_gpu(shape, load, rules, host, left):
 
 
 def on_cpu(shape, load, rules, left):
-    """A model in system memory: the mapped file, a repacked copy, the cache, the buffers and the process."""
+    """A model in system memory: the weights (before 0.30.0 twice), the cache, the buffers and the process."""
     flash = load.flash_attention and not _legacy(rules)  # Ollama before 0.30.0 has no flash attention on the CPU
     if not flash:
         load = load._replace(flash_attention=False, k_type="f16", v_type="f16")
     settings = _settings(shape, load, rules, left, left, "cpu")
     found = memory(shape, settings)
-    repack = int(_REPACK * shape.blocks_bytes) if shape.quantized else 0
+    repack = int(_REPACK * shape.blocks_bytes) if shape.quantized and _legacy(rules) else 0
     weights = found.weights + (0 if shape.tied else shape.input_bytes)
     overhead = PROCESS_RAM + repack + found.projector
     share = Share(None, weights, found.kv + found.recurrent, found.compute + found.mask, overhead, 0)

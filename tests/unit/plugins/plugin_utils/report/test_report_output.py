@@ -222,10 +222,10 @@ def test_a_host_that_left_the_inventory_is_one_quiet_line():
 
 
 def test_a_fleet_without_cards_counts_its_system_memory():
-    """'Card memory 0.0 GiB, planned 0.0 GiB' stood over a machine that plans 2.4 GiB of its memory."""
+    """'Card memory 0.0 GiB, planned 0.0 GiB' stood over a machine that plans 1.9 GiB of its memory."""
     written = page.render(runs.document_of({"lab-cpu": EVERY_HOST["lab-cpu"]}))
-    assert "System memory" in written and "Card memory" not in written and "30% of the system memory" in written
-    assert "2.4 GiB in system memory" in page.render(runs.document_of(EVERY_HOST))
+    assert "System memory" in written and "Card memory" not in written and "24% of the system memory" in written
+    assert "1.9 GiB in system memory" in page.render(runs.document_of(EVERY_HOST))
 
 
 def test_two_models_on_a_card_have_letters_and_a_strip_that_is_as_wide_as_theirs():

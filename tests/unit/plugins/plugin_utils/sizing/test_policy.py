@@ -150,12 +150,12 @@ def test_a_managed_model_takes_its_layers_and_its_own_context(make_machine, make
 
 def test_a_model_on_the_cpu_of_unified_memory_takes_from_the_gpu(make_machine, make_card):
     """One pool: what is on the CPU and what is on the GPU of a GB10 stay below it together."""
-    card = make_card("NVIDIA GB10", 128 * 1024, 0, unified=True, type="integrated")
+    card = make_card("NVIDIA GB10", 96 * 1024, 0, unified=True, type="integrated")
     wants = [
         {"name": "slow", "from": "llama3.3:70b", "parameters": {"num_gpu": 0}},
         {"name": "half", "from": "llama3.3:70b", "parameters": {"num_gpu": 40}},
     ]
-    alone, both = (plan(make_machine(card, ram=128), *chosen) for chosen in (wants[:1], wants))
+    alone, both = (plan(make_machine(card, ram=96), *chosen) for chosen in (wants[:1], wants))
     assert alone["ok"] and not both["ok"]
 
 
