@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror import plan, wants
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree
@@ -59,6 +60,8 @@ class ActionModule(ActionBase):
         service_mgr = task_vars.get("ansible_facts", {}).get("service_mgr") or "systemd"
         wish = {name.removeprefix(PREFIX): value for name, value in args["wishes"].items()}
         wish.update(dict.fromkeys(PROXY), **args["proxy"])
+        # The same word as for the fleet's own servers.
+        wish["accept_untested_version"] = boolean(self._templar.template(task_vars.get("ollama_accept_untested_version", False)), strict=False)
         decided = plan.decide(wish, wanted, args["paths"], args["seen"], args["after"], service_mgr)
         if decided["problems"]:
             # Only the sentences: Ansible prints all of a failed result.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import releases
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror import files
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror.wants import Wants, bare
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import found
@@ -24,7 +25,7 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
     present = wish["state"] == "present"
     plan = {
         "problems": wrong_wishes(wish, wants, service_mgr),
-        "warnings": [],
+        "warnings": releases.warnings("model_mirror_ollama_version", wish["ollama_version"]) if present else [],
         "changes": [],
         # As programs take it.
         "no_proxy": ",".join(wish["no_proxy"] or []),
@@ -86,6 +87,18 @@ def wrong_wishes(wish: dict, wants: Wants, service_mgr: str) -> list:
             "own_upstream",
             "model_mirror_upstream",
             "model_mirror_upstream (%s) is this mirror itself: name where it is filled from, or leave it empty." % wish["upstream"],
+        ),
+        (
+            wish["state"] == "present" and releases.is_too_new(wish["ollama_version"]) and not wish["accept_untested_version"],
+            "version_untested",
+            "model_mirror_ollama_version",
+            releases.refusal("model_mirror_ollama_version", wish["ollama_version"]),
+        ),
+        (
+            wish["state"] == "present" and wish["https_proxy"] and not wish["upstream"] and not releases.row_of(wish["ollama_version"])["pulls_through_proxy"],
+            "proxy_pulls",
+            "model_mirror_ollama_version",
+            releases.mirror_proxy_refusal(wish["ollama_version"]),
         ),
         (wants.circle, "circle", "model_mirror_upstream", wants.circle + "."),
     )

@@ -42,6 +42,7 @@ class Wish:
     state: str = "present"
     purge: bool = False
     accept_vulnerable_version: bool = False
+    accept_untested_version: bool = False
     download_base_url: str = "https://github.com/ollama/ollama/releases/download"
     download_checksum: str = ""
     # refuse, move or leave

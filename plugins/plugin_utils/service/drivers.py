@@ -8,18 +8,18 @@ from __future__ import annotations
 import collections
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
+
+from .. import releases
+
 # since: first release with it. driver: the first number that is enough. below: only cards of a compute capability below it, None for all.
 Floor = collections.namedtuple("Floor", "since driver below severity")
-FLOORS = (
-    Floor((0, 1, 0), 531, None, "warning"),
-    Floor((0, 30, 11), 550, None, "error"),
-    Floor((0, 30, 11), 570, 7.0, "error"),
-)
 
 
 def _floor(capability, version):
     """The highest floor that applies to a card, or None."""
-    fitting = [floor for floor in FLOORS if floor.since <= version and (floor.below is None or capability < floor.below)]
+    floors = [Floor(version_tuple(row["since"]), row["nvidia"], row.get("below"), row["severity"]) for row in releases.driver_floors()]
+    fitting = [floor for floor in floors if floor.since <= version and (floor.below is None or capability < floor.below)]
     return max(fitting, key=lambda floor: floor.driver, default=None)
 
 

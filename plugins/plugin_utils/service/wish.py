@@ -11,6 +11,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
+from .. import releases
 from . import address, drivers, release
 from .contract import OPEN_WEBUI, Problem, Wish
 from .environment import FALSE_WORDS, OWNED, TRUE_WORDS
@@ -79,8 +80,8 @@ def _move(value):
 
 
 _KINDS = {
-    "purge": _bool, "accept_vulnerable_version": _bool, "accept_open_port": _bool, "admit_controller": _bool, "models_move": _move, "port": _whole,
-    "wait_seconds": _whole, "allowed_cidrs": texts, "allowed_groups": texts, "no_proxy": texts, "accelerators": texts,
+    "purge": _bool, "accept_vulnerable_version": _bool, "accept_untested_version": _bool, "accept_open_port": _bool, "admit_controller": _bool,
+    "models_move": _move, "port": _whole, "wait_seconds": _whole, "allowed_cidrs": texts, "allowed_groups": texts, "no_proxy": texts, "accelerators": texts,
     "environment": _dict, "plan_environment": _dict, "service_options": _dict,
 }
 NAMES = tuple(field.name for field in dataclasses.fields(Wish))
@@ -152,14 +153,16 @@ def _no_systemd(kernel, manager):
 
 def problems(wish, around):
     """What can be said against the variables alone: one sentence each, with the variable and the way out, in the order of ollama's documentation."""
-    checks = (_version, _host, _models_dir, _port, _open_port, _cidrs, _groups, _checksum, _owned, _drivers)
+    checks = (_version, _proxy, _host, _models_dir, _port, _open_port, _cidrs, _groups, _checksum, _owned, _drivers)
     return [problem for check in checks for problem in check(wish, around)]
 
 
 def warnings(wish, around):
     """What works, and not as one would think."""
     version = numbers(wish.version)
-    return drivers.old_drivers(around.devices, version, wish.version, wish.accelerators)["warning"] if version else []
+    if not version:
+        return []
+    return releases.warnings("ollama_version", wish.version) + drivers.old_drivers(around.devices, version, wish.version, wish.accelerators)["warning"]
 
 
 def _version(wish, _around):
@@ -176,11 +179,19 @@ def _version(wish, _around):
             "ollama_version %s is below %s, the oldest release without known security holes; raise it, or set ollama_accept_vulnerable_version to true."
             % (wish.version, _dotted(FLOOR)),
         )
+    if releases.is_too_new(wish.version) and not wish.accept_untested_version:
+        yield Problem("version_untested", "ollama_version", releases.refusal("ollama_version", wish.version))
     if version < release.OLDEST_ARCHIVE:
         yield Problem(
             "version_no_archive", "ollama_version",
             "ollama_version %s was never released as an archive; the oldest that this role installs is %s." % (wish.version, _dotted(release.OLDEST_ARCHIVE)),
         )
+
+
+def _proxy(wish, _around):
+    # A registry in the own network is not behind the proxy.
+    if wish.https_proxy and not wish.registry and numbers(wish.version) and not releases.row_of(wish.version)["pulls_through_proxy"]:
+        yield Problem("proxy_pulls", "ollama_https_proxy", releases.proxy_refusal(wish.version))
 
 
 def _dotted(version):

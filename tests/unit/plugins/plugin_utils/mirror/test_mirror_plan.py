@@ -29,6 +29,7 @@ WISH = {
     "user": "filler",
     "ollama_version": "0.32.15",
     "ollama_port": 11435,
+    "accept_untested_version": False,
     "https_proxy": "",
     "no_proxy": None,
 }
@@ -68,6 +69,8 @@ def decide(looked=None, after=None, wants=WANTS, **wishes):
         (Wants(registries=["https://HUB.x:443/", "https://hub:443/"]), {}, "no_certificate", "model_mirror_tls_certificate", "as hub, which means https"),
         (WANTS, {"tls_certificate": "/c.pem"}, "half_a_certificate", "model_mirror_tls_key", "belong together: set both or none."),
         (Wants(itself=True), {"upstream": "http://hub"}, "own_upstream", "model_mirror_upstream", "model_mirror_upstream (http://hub) is this mirror itself"),
+        (WANTS, {"ollama_version": "99.0.0"}, "version_untested", "model_mirror_ollama_version", "ollama_accept_untested_version to true"),
+        (WANTS, {"ollama_version": "0.40.2", "https_proxy": "http://p"}, "proxy_pulls", "model_mirror_ollama_version", "ollama_https_proxy is set; write"),
         (Wants(circle="a <- b"), {}, "circle", "model_mirror_upstream", "a <- b."),
     ],
 )  # fmt: skip

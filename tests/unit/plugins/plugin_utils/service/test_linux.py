@@ -67,7 +67,7 @@ def with_file(look, path, **changed):
 
 WISHES = {
     "today": {}, "loopback": {"ollama_host": "127.0.0.1"}, "own port": {"ollama_port": 11500}, "secrets": {"ollama_environment": {"A_TOKEN": "x"}},
-    "somebody else's door": {"ollama_firewall": "none", "ollama_accept_open_port": True}, "an older release": {"ollama_version": "0.24.0"},
+    "somebody else's door": {"ollama_firewall": "none", "ollama_accept_open_port": True}, "an older release": {"ollama_version": "0.30.11"},
 }
 
 
