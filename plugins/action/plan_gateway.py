@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide on the controller what the gateway of a fleet needs: no connection to the host, no change, and of a key only its checksum leaves."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import fleet, plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
+
+# By the names of the role's variables, so that a wrong value is refused with the one that the user has written.
+PREFIX = "gateway_"
+WISHES = {
+    "state": {"type": "str", "choices": ["present", "absent"], "required": True},
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "metrics_port": {"type": "int", "required": True},
+    "keys": {"type": "list", "required": True, "no_log": True},
+    "accept_no_keys": {"type": "bool", "required": True},
+    "accept_plain_http": {"type": "bool", "required": True},
+    "allowed_cidrs": {"type": "list", "elements": "str", "required": True},
+    "tls_certificate": {"type": "str", "required": True},
+    "tls_key": {"type": "str", "required": True, "no_log": False},
+    "max_body_bytes": {"type": "int", "required": True},
+    "max_connections": {"type": "int", "required": True},
+    "queue_requests": {"type": "int", "required": True},
+    "queue_seconds": {"type": "int", "required": True},
+    "timeout_seconds": {"type": "int", "required": True},
+}
+PATHS = {name: {"type": "str", "required": True} for name in ("folder", "unit", "haproxy", "socket")}
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, args = self.validate_argument_spec(
+            argument_spec={
+                "wishes": {"type": "dict", "required": True, "options": {PREFIX + name: kind for name, kind in WISHES.items()}},
+                "paths": {"type": "dict", "required": True, "options": PATHS},
+                "seen": {"type": "dict"},
+            }
+        )
+        me, hostvars, seen = task_vars["inventory_hostname"], task_vars["hostvars"], args["seen"]
+        wish = {name.removeprefix(PREFIX): value for name, value in args["wishes"].items()}
+        service_mgr = task_vars.get("ansible_facts", {}).get("service_mgr") or "systemd"
+        around = fleet.fleet_of(task_vars["groups"], hostvars, me, (seen or {}).get("record"))
+        decided = plan.decide(wish, around, args["paths"], hostvars[me].get("ansible_host") or me, seen, service_mgr)
+        if decided["problems"]:
+            # Only the sentences: Ansible prints all of a failed result.
+            return dict(result, failed=True, changed=False, msg=told(decided["problems"], " "))
+        return dict(result, changed=False, **decided)

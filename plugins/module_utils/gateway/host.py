@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is of a gateway on a Linux host, and what its host has for one. Reads only."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import re
+import ssl
+import subprocess
+
+MEMORY = re.compile(r"^MemTotal:\s+(\d+) kB$", re.MULTILINE)
+VERSION = re.compile(r"version (\d+)\.(\d+)(?:\.(\d+))?")
+
+
+def files_below(folder, watch):
+    """(path -> sha1 of a file, or 'directory'), (path of a link -> its target), (names in the folder). A link's own file is not read."""
+    found, links, names = {}, {}, []
+    paths = list(watch)
+    for parent in (folder, os.path.join(folder, "tls")):
+        if os.path.isdir(parent) and not os.path.islink(parent):
+            entries = sorted(os.listdir(parent))
+            names += entries if parent == folder else []
+            paths += [os.path.join(parent, name) for name in entries]
+    for path in paths:
+        if os.path.islink(path):
+            links[path] = os.readlink(path)
+        elif os.path.isdir(path):
+            found[path] = "directory"
+        elif os.path.isfile(path):
+            with open(path, "rb") as stream:
+                found[path] = hashlib.sha1(stream.read()).hexdigest()
+    return found, links, names
+
+
+def memory_bytes(path="/proc/meminfo"):
+    """Of the machine, None where it cannot be told."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as stream:
+            found = MEMORY.search(stream.read())
+    except OSError:
+        return None
+    return int(found.group(1)) * 1024 if found else None
+
+
+def haproxy_version(program):
+    """[major, minor, patch] of the program, [] where there is none or it does not tell."""
+    try:
+        said = subprocess.run([program, "-v"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    found = VERSION.search(said.decode("ascii", "replace"))
+    return [int(part or 0) for part in found.groups()] if found else []
+
+
+def record_of(path):
+    """What an earlier run wrote of the fleet, {} for none and for what is no such thing."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    good = isinstance(found, dict) and all(
+        isinstance(rows, list) and all(isinstance(row, dict) and isinstance(row.get("name"), str) for row in rows) for rows in found.values()
+    )
+    return found if good else {}
+
+
+def certificate(path, key, now=None):
+    """{error: why the two cannot serve, '' for good ones; digest: of their content; days_left: None where there is none}."""
+    told = {"error": "", "digest": "", "days_left": None}
+    if not path:
+        return told
+    content = b""
+    for name in (path, key):
+        try:
+            with open(name, "rb") as stream:
+                content += stream.read()
+        except OSError as problem:
+            return dict(told, error="%s: %s" % (name, problem.strerror))
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path, key, password=_no_password)
+    except ssl.SSLError as problem:
+        mismatch = "KEY_VALUES_MISMATCH" in str(problem) or "key values mismatch" in str(problem)
+        return dict(told, error="%s is the key of another certificate than %s" % (key, path) if mismatch else "%s and %s: %s" % (path, key, problem))
+    except ValueError:
+        return dict(told, error="%s has a password, which nobody could type when the gateway starts" % key)
+    left = _days_left(path, now or datetime.datetime.now(datetime.timezone.utc))
+    if left is not None and left < 0:
+        return dict(told, error="%s has expired" % path)
+    return {"error": "", "digest": hashlib.sha256(content).hexdigest(), "days_left": left}
+
+
+def _no_password():
+    raise ValueError("a password")
+
+
+def _days_left(path, now):
+    """Until the first certificate of the file ends. Read by what ssl itself has for its tests; a Python without it tells nothing."""
+    decode = getattr(getattr(ssl, "_ssl", None), "_test_decode_cert", None)
+    try:
+        ends = ssl.cert_time_to_seconds(decode(path)["notAfter"]) if decode else None
+    except (ssl.SSLError, ValueError, KeyError, OSError):
+        return None
+    return None if ends is None else int((ends - now.timestamp()) // 86400)
+
+
+def runs_from(pid, folder, proc="/proc"):
+    """Whether a process was started with a configuration of this folder."""
+    try:
+        with open(os.path.join(proc, str(pid), "cmdline"), "rb") as stream:
+            return any(word.startswith(os.fsencode(folder) + b"/") for word in stream.read().split(b"\0"))
+    except OSError:
+        return False

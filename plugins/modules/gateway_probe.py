@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gateway_probe
+short_description: Look at everything that role gateway decides on, in one run
+version_added: 0.1.0
+author:
+  - llmfleet authors (@llmfleet)
+description:
+  - Reads the gateway's files, HAProxy's release, the memory, the ports and the certificate of a Linux host, and changes nothing.
+  - Of files it returns checksums, of the certificate's key nothing.
+extends_documentation_fragment: [llmfleet.ollama.read_only]
+options:
+  folder:
+    description: Folder of the gateway's configuration.
+    type: path
+    required: true
+  record:
+    description: File in which an earlier run wrote what the hosts hold.
+    type: path
+    required: true
+  watch:
+    description: More paths whose checksums are wanted.
+    type: list
+    elements: path
+    default: []
+  ports:
+    description: Ports that the gateway is to have.
+    type: list
+    elements: int
+    default: []
+  haproxy:
+    description: The program.
+    type: path
+    default: /usr/sbin/haproxy
+  certificate:
+    description: Path of a certificate, empty for none.
+    type: str
+    default: ''
+  key:
+    description: Path of its key.
+    type: str
+    default: ''
+attributes:
+  platform:
+    description: Linux.
+    support: full
+    platforms: linux
+"""
+
+EXAMPLES = r"""
+- name: Look at the gateway
+  llmfleet.ollama.gateway_probe:
+    folder: /etc/llmfleet-gateway
+    record: /etc/llmfleet-gateway/fleet.json
+    ports: [8443, 8405]
+  register: gateway_seen
+"""
+
+RETURN = r"""
+files:
+  description: Path to sha1 of its content, or V(directory).
+  returned: always
+  type: dict
+links:
+  description: Path of a symbolic link to what it points at.
+  returned: always
+  type: dict
+listing:
+  description: Names in the folder.
+  returned: always
+  type: list
+  elements: str
+record:
+  description: What an earlier run wrote of the hosts, by their names; empty where there is none.
+  returned: always
+  type: dict
+version:
+  description: The release of HAProxy as three numbers, empty where it is not installed.
+  returned: always
+  type: list
+  elements: int
+memory_bytes:
+  description: The machine's memory; null where it cannot be told.
+  returned: always
+  type: int
+taken:
+  description: Port to the program that listens on it and is not this gateway.
+  returned: always
+  type: dict
+certificate:
+  description: >-
+    C(error) says why certificate and key cannot serve, C(digest) is the checksum of both, C(days_left) is how long the certificate is valid; null where
+    there is none.
+  returned: always
+  type: dict
+root:
+  description: Whether the module ran with root's rights.
+  returned: always
+  type: bool
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import host
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
+
+
+def taken(ports, folder):
+    """{port: program} of those that another program than the gateway of this folder has."""
+    found = {}
+    for port in ports:
+        owner = port_owner(port)
+        if owner and not host.runs_from(owner[1], folder):
+            found[str(port)] = "%s, process %d" % owner if owner[1] else "a program that only root can see"
+    return found
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "folder": {"type": "path", "required": True},
+            "record": {"type": "path", "required": True},
+            "watch": {"type": "list", "elements": "path", "default": []},
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "haproxy": {"type": "path", "default": "/usr/sbin/haproxy"},
+            "certificate": {"type": "str", "default": ""},
+            "key": {"type": "str", "default": "", "no_log": False},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    files, links, names = host.files_below(params["folder"], params["watch"])
+    module.exit_json(
+        changed=False,
+        files=files,
+        links=links,
+        listing=names,
+        record=host.record_of(params["record"]),
+        version=host.haproxy_version(params["haproxy"]),
+        memory_bytes=host.memory_bytes(),
+        taken=taken(params["ports"], params["folder"]),
+        certificate=host.certificate(params["certificate"], params["key"]),
+        root=os.geteuid() == 0,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which host of the fleet holds which model, under which address and for how many requests at once: read from the plans of all hosts."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE, is_loopback
+
+# HAProxy's own rule for the names of proxies and servers.
+_ODD = re.compile(r"[^A-Za-z0-9_.:-]")
+_ADDRESS = re.compile(r"[A-Za-z0-9_.-]+:\d+|\[[0-9A-Fa-f:.]+\]:\d+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model as a host holds it. name: short, in small letters; parallel: requests at once that the plan counts on."""
+
+    name: str
+    parallel: int = 1
+    parameter_size: str = ""
+    quantization: str = ""
+    digest: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """remembered: its plan is of an earlier run, since it took no part in this one."""
+
+    name: str
+    address: str
+    models: tuple = ()
+    remembered: bool = False
+
+    @property
+    def server(self) -> str:
+        return _ODD.sub("_", self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fleet:
+    """hosts: those with an address and models; unknown: those of which no plan is known, neither of this run nor of an earlier one, or no address;
+    closed: those that listen on their own loopback."""
+
+    hosts: tuple = ()
+    unknown: tuple = ()
+    closed: tuple = ()
+
+    def holders(self) -> dict:
+        """Model by its short name -> [(host, model)]."""
+        found: dict = {}
+        for host in self.hosts:
+            for model in host.models:
+                found.setdefault(model.name, []).append((host, model))
+        return dict(sorted(found.items()))
+
+
+def proxy_names(models) -> dict:
+    """A name of a backend for each model: the model's own, so that metrics tell it, with what HAProxy refuses replaced."""
+    found: dict = {}
+    for model in sorted(models):
+        name = _ODD.sub("_", model)
+        while name in found.values():
+            name += "_"
+        found[model] = name
+    return found
+
+
+def address_of(variables, me: bool) -> str:
+    """Where the gateway asks a host. me: it is the gateway itself, whose own server may listen on the loopback alone."""
+    host, port = variables.get("ollama_host") or "0.0.0.0", int(variables.get("ollama_port") or PORT)
+    name = variables.get("ansible_host") or variables["inventory_hostname"]
+    if me or variables.get("ansible_connection") == "local":
+        name = EVERYWHERE.get(host, host)
+    elif host not in EVERYWHERE:
+        name = host
+    name = str(name).strip("[]")
+    return "%s:%d" % ("[%s]" % name if ":" in name else name, port)
+
+
+def _models(plan: dict) -> tuple:
+    found = {}
+    for entry in plan.get("models") or ():
+        try:
+            name = parse_name(entry["name"]).short.lower()
+        except BadName:
+            continue
+        found[name] = Model(
+            name,
+            max(1, int(entry.get("parallel") or 1)),
+            str(entry.get("parameter_size") or ""),
+            str(entry.get("quantization") or ""),
+            str(entry.get("digest") or ""),
+        )
+    return tuple(found.values())
+
+
+def fleet_of(groups, hostvars, me: str, record: dict | None) -> Fleet:
+    """groups and hostvars as Ansible gives them; record: what an earlier run wrote down (see recorded), by host."""
+    hosts, unknown, closed = [], [], []
+    for name in groups.get("ollama") or []:
+        variables = hostvars[name]
+        if name != me and is_loopback(str(variables.get("ollama_host") or "")) and variables.get("ansible_connection") != "local":
+            closed.append(name)
+            continue
+        address = address_of(variables, name == me)
+        if not _ADDRESS.fullmatch(address):
+            unknown.append(name)
+            continue
+        plan = (variables.get("ansible_facts") or {}).get("model_plan") or {}
+        if plan.get("ok"):
+            models, remembered = _models(plan), False
+        elif name in (record or {}):
+            models, remembered = _models({"models": record[name]}), True
+        else:
+            unknown.append(name)
+            continue
+        if models:
+            hosts.append(Host(name, address, models, remembered))
+    return Fleet(tuple(hosts), tuple(unknown), tuple(closed))
+
+
+def recorded(fleet: Fleet) -> dict:
+    """What the gateway keeps, so that a host that is off or left out by --limit keeps its routes."""
+    return {host.name: [dataclasses.asdict(model) for model in host.models] for host in fleet.hosts}

@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What role gateway refuses, routes and writes. Deleted, a wrong wish would show when HAProxy does not start, a key could reach the disk as it is, a
+host that is off could lose its routes, and a converged gateway could be reloaded by each run."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import config, fleet, plan, wish
+
+ANN, BOB = "a" * 32, "b" * 32
+WISH = {
+    "state": "present",
+    "host": "0.0.0.0",
+    "port": 8443,
+    "metrics_port": 8405,
+    "keys": [{"name": "ann", "key": ANN}, {"name": "bob", "key": BOB, "models": ["M2:14b"], "requests_per_minute": 5, "expires": "2099-12-31"}],
+    "accept_no_keys": False,
+    "accept_plain_http": False,
+    "allowed_cidrs": [],
+    "tls_certificate": "/c.pem",
+    "tls_key": "/c.key",
+    "max_body_bytes": 32 << 20,
+    "max_connections": 512,
+    "queue_requests": 64,
+    "queue_seconds": 60,
+    "timeout_seconds": 600,
+}
+PATHS = {"folder": "/etc/g", "unit": "/etc/unit", "haproxy": "/sbin/haproxy", "socket": "/run/g.sock"}
+ABSENT = {"error": "", "digest": "", "days_left": None}
+
+
+def model(name, **more):
+    return {"name": name, "parallel": 1, **more}
+
+
+def hosts(**plans):
+    """groups and hostvars of an inventory with these plans; None for a host that took no part."""
+    variables = {
+        name: {
+            "inventory_hostname": name,
+            "ansible_host": "10.0.0.%d" % number,
+            "ansible_facts": {"model_plan": {"ok": True, "models": models}} if models else {},
+        }
+        for number, (name, models) in enumerate(plans.items(), 1)
+    }
+    return {"ollama": list(plans), "gateway": ["hub"]}, {**variables, "hub": {"inventory_hostname": "hub"}}
+
+
+FLEET = fleet.fleet_of(*hosts(gpu_a=[model("m1:7b", parallel=4)], gpu_b=[model("m1:7b"), model("m2:14b"), model("x")]), "hub", None)
+
+
+def seen(**more):
+    return {
+        "files": {}, "links": {}, "listing": [], "record": {}, "version": [2, 6, 12], "memory_bytes": 8 << 30, "taken": {}, "certificate": ABSENT, "root": True,
+        **more,
+    }  # fmt: skip
+
+
+def decide(looked=None, around=FLEET, **wishes):
+    return plan.decide({**WISH, **wishes}, around, PATHS, "10.0.0.9", looked)
+
+
+def converged(**wishes):
+    """A host after a run."""
+    decided = decide(seen(), **wishes)
+    written = [*decided["files"], decided["configuration"], decided["unit"], decided["loaded"]]
+    digests = {file["path"]: hashlib.sha1(file["content"].encode()).hexdigest() for file in written}
+    return seen(
+        files=digests,
+        links={link["path"]: link["target"] for link in decided["links"]},
+        listing=[path.rsplit("/", 1)[1] for path in digests if path.startswith("/etc/g/")],
+    )
+
+
+def texts(decided):
+    return {file["path"].rsplit("/", 1)[1]: file["content"] for file in (*decided["files"], decided["configuration"])}
+
+
+@pytest.mark.parametrize(
+    "wishes,identity,variable",
+    [
+        ({"host": "gpu.example"}, "host", "gateway_host"),
+        ({"port": 0}, "port", "gateway_port"),
+        ({"metrics_port": 8443}, "same_port", "gateway_metrics_port"),
+        ({"queue_requests": 0}, "number", "gateway_queue_requests"),
+        ({"max_body_bytes": 1 << 30}, "max_body", "gateway_max_body_bytes"),
+        ({"allowed_cidrs": ["10.0.0.0/40"]}, "allowed_cidrs", "gateway_allowed_cidrs"),
+        ({"keys": []}, "no_keys", "gateway_keys"),
+        ({"tls_key": ""}, "half_a_certificate", "gateway_tls_key"),
+        ({"tls_certificate": "", "tls_key": ""}, "plain_http", "gateway_tls_certificate"),
+        ({"keys": ["ann"]}, "key_shape", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN, "model": "m1:7b"}]}, "key_field", "gateway_keys"),
+        ({"keys": [{"name": "ann smith", "key": ANN}]}, "key_name", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": "short"}]}, "key_token", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": "with a blank in the middle"}]}, "key_token", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN, "requests_per_minute": 0}]}, "key_rate", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN, "expires": "31.12.2027"}]}, "key_expires", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN, "expires": "2027-02-30"}]}, "key_expires", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN, "models": []}]}, "key_models", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN, "models": ["a b"]}]}, "key_models", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN}, {"name": "ann", "key": BOB}]}, "key_twice", "gateway_keys"),
+        ({"keys": [{"name": "ann", "key": ANN}, {"name": "bob", "key": ANN}]}, "key_twice", "gateway_keys"),
+    ],
+)
+def test_what_is_refused_before_the_host_is_contacted(wishes, identity, variable):
+    problems = decide(**wishes)["problems"]
+    assert [(problem["id"], problem["variable"]) for problem in problems] == [(identity, variable)]
+    assert ANN not in json.dumps(problems) and BOB not in json.dumps(problems)
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"host": "127.0.0.1", "keys": []},
+        {"keys": [], "accept_no_keys": True},
+        {"tls_certificate": "", "tls_key": "", "accept_plain_http": True},
+        {"state": "absent", "keys": [3]},
+    ],
+)
+def test_what_is_not_refused(wishes):
+    """A stated open gateway, one on the loopback, and one that is to go whatever its variables say."""
+    assert decide(**wishes)["problems"] == []
+
+
+@pytest.mark.parametrize(
+    "looked,wishes,identity",
+    [
+        ({"root": False}, {}, "no_root"),
+        ({"taken": {"8443": "nginx, process 7"}}, {}, "port_taken"),
+        ({"version": [2, 4, 22]}, {}, "old_haproxy"),
+        ({"certificate": {"error": "/c.key is the key of another certificate than /c.pem", "digest": "", "days_left": None}}, {}, "certificate"),
+        ({}, {"keys": [{"name": "ann", "key": ANN, "models": ["gpt-4o"]}]}, "key_model"),
+    ],
+)
+def test_what_is_refused_for_its_host_before_the_first_change(looked, wishes, identity):
+    decided = decide(seen(**looked), **wishes)
+    assert [problem["id"] for problem in decided["problems"]] == [identity]
+    assert not decided["changes"]
+
+
+def test_a_fleet_without_models_is_no_gateway():
+    """Its configuration would route nothing, and an accident of --limit could take all routes away."""
+    nobody = fleet.fleet_of(*hosts(gpu_a=None), "hub", {})
+    assert [problem["id"] for problem in decide(seen(), nobody)["problems"]] == ["no_models"]
+
+
+def test_a_key_is_written_as_its_checksum_only():
+    """Who reads the gateway's disk, or a run's output, must not become a client."""
+    told = json.dumps(decide(seen()))
+    assert ANN not in told and BOB not in told
+    assert "%s ann\n" % hashlib.sha256(ANN.encode()).hexdigest().upper() in texts(decide(seen()))["keys.map"]
+
+
+def test_what_a_key_may():
+    made = texts(decide(seen()))
+    assert made["rates.map"] == "bob 5\n"
+    assert made["allowed.map"] == "bob|m2:14b 1\n"
+    # The whole of the last day, UTC.
+    end = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC).timestamp()
+    assert made["expires.map"] == "bob %d\n" % end
+    assert [row["id"] for row in json.loads(made["models-bob.json"])["data"]] == ["m2:14b"]
+
+
+def test_each_model_has_the_hosts_that_hold_it():
+    """The plan's parallel is what a host can take; a name without a tag means latest; every model is listed once."""
+    made = texts(decide(seen()))
+    lines = made["haproxy.cfg"].splitlines()
+    backend = lines[lines.index("backend m1:7b"):]
+    servers = [line.split()[1:] for line in backend[: backend.index("")] if line.startswith("    server ")]
+    assert servers == [["gpu_a", "10.0.0.1:11434", "maxconn", "4"], ["gpu_b", "10.0.0.2:11434", "maxconn", "1"]]
+    assert made["models.map"] == "m1:7b m1:7b\nm2:14b m2:14b\nx x:latest\nx:latest x:latest\n"
+    assert [row["name"] for row in json.loads(made["tags.json"])["models"]] == ["m1:7b", "m2:14b", "x:latest"]
+
+
+def test_names_that_haproxy_refuses_stay_apart():
+    """Two models whose names differ in a slash only would share one backend, and a backend of that name twice would stop HAProxy."""
+    assert fleet.proxy_names(["hf.co/a/b:q4", "hf.co/a_b:q4"]) == {"hf.co/a/b:q4": "hf.co_a_b:q4", "hf.co/a_b:q4": "hf.co_a_b:q4_"}
+
+
+def test_a_host_that_took_no_part_keeps_its_routes():
+    """Else a run with --limit, or while a host is off, would take its models away from the clients. One that left the inventory goes."""
+    record = json.loads(texts(decide(seen()))["fleet.json"])
+    later = fleet.fleet_of(*hosts(gpu_a=[model("m1:7b")], gpu_b=None), "hub", record)
+    assert [(host.name, host.remembered) for host in later.hosts] == [("gpu_a", False), ("gpu_b", True)]
+    assert sorted(later.holders()) == ["m1:7b", "m2:14b", "x:latest"]
+    assert [host.name for host in fleet.fleet_of(*hosts(gpu_a=[model("m1:7b")]), "hub", record).hosts] == ["gpu_a"]
+
+
+def test_a_record_that_somebody_wrote_into_names_no_server():
+    """Its text comes from a host, and what is in it goes into a configuration."""
+    odd = {"gpu_b": [{"name": "x:7b\n    server evil 6.6.6.6:1", "parallel": 1}]}
+    assert fleet.fleet_of(*hosts(gpu_b=None), "hub", odd).hosts == ()
+
+
+@pytest.mark.parametrize(
+    "variables,me,address",
+    [
+        ({"ansible_host": "10.0.0.5"}, False, "10.0.0.5:11434"),
+        ({}, False, "gpu:11434"),
+        ({"ansible_host": "fd00::5", "ollama_port": 9000}, False, "[fd00::5]:9000"),
+        ({"ansible_host": "203.0.113.5", "ollama_host": "10.0.0.5"}, False, "10.0.0.5:11434"),
+        ({"ansible_host": "10.0.0.5"}, True, "127.0.0.1:11434"),
+        ({"ollama_host": "10.0.0.5"}, True, "10.0.0.5:11434"),
+        ({"ollama_host": "::"}, True, "[::1]:11434"),
+    ],
+)
+def test_where_a_host_is_asked(variables, me, address):
+    assert fleet.address_of({"inventory_hostname": "gpu", **variables}, me) == address
+
+
+def test_a_host_on_its_own_loopback_is_told():
+    """It cannot be reached, and a route to it would make every second request fail."""
+    groups, variables = hosts(gpu_a=[model("m1:7b")], gpu_b=[model("m1:7b")])
+    variables["gpu_b"]["ollama_host"] = "127.0.0.1"
+    around = fleet.fleet_of(groups, variables, "hub", None)
+    assert [host.name for host in around.hosts] == ["gpu_a"]
+    assert any("gpu_b" in warning for warning in decide(seen(), around)["warnings"])
+
+
+def test_a_converged_gateway_is_left_alone():
+    assert decide(converged())["changes"] == []
+
+
+def test_a_reload_that_never_came_is_made_up_for():
+    """A run that was stopped between writing and reloading would leave HAProxy with what it had."""
+    looked = converged()
+    looked["files"]["/etc/g/loaded"] = "another"
+    assert decide(looked)["changes"] == ["/etc/g/loaded"]
+
+
+def test_a_renewed_certificate_is_loaded():
+    """Its path is the same, so nothing else would differ."""
+    looked = {**converged(), "certificate": {"error": "", "digest": "new", "days_left": 90}}
+    assert decide(looked)["changes"] == ["/etc/g/loaded"]
+
+
+def test_the_lists_of_a_revoked_key_go():
+    decided = decide(converged(), keys=[{"name": "ann", "key": ANN}])
+    assert decided["obsolete"] == ["/etc/g/models-bob.json", "/etc/g/tags-bob.json"]
+
+
+@pytest.mark.parametrize("memory,connections,large", [(2 << 30, 160, 5), (8 << 30, 512, 21), (None, 512, 16), (64 << 20, 16, 1)])
+def test_connections_stay_within_the_memory(memory, connections, large):
+    """Half of the machine: buffers of small requests a quarter, those of large ones another."""
+    assert config.room(WISH, memory) == config.Room(connections, large)
+
+
+def test_removal_takes_what_is_there():
+    looked = seen(files={"/etc/unit": "1", "/etc/g": "directory"})
+    assert decide(looked, state="absent")["changes"] == ["/etc/unit", "/etc/g"]
+    assert decide(seen(), state="absent")["changes"] == []
+
+
+@pytest.mark.parametrize("host,url", [("0.0.0.0", "https://10.0.0.9:8443"), ("10.1.1.1", "https://10.1.1.1:8443"), ("fd00::1", "https://[fd00::1]:8443")])
+def test_the_address_of_the_gateway(host, url):
+    assert plan.url({**WISH, "host": host}, "10.0.0.9") == url
+
+
+@pytest.mark.parametrize("wishes", [{}, {"keys": [], "accept_no_keys": True}, {"keys": WISH["keys"][:1], "allowed_cidrs": ["10.0.0.0/8", "fd00::/8"]}])
+def test_haproxy_takes_the_configuration(tmp_path, wishes):
+    """Where there is one; on real hosts scenario gateway shows it with Debian's two."""
+    program = shutil.which("haproxy")
+    if program is None:
+        pytest.skip("not to be had here: HAProxy, which checks the gateway's configuration")
+    paths = {**PATHS, "folder": str(tmp_path), "socket": str(tmp_path / "socket")}
+    wishes = {**WISH, "tls_certificate": "", "tls_key": "", "accept_plain_http": True, **wishes}
+    odd = fleet.fleet_of(*hosts(gpu_a=[model("hf.co/a/b:Q4_K_M"), model("m2:14b")], gpu_b=[model("m2:14b")]), "hub", None)
+    keys, problems = wish.read_keys(wishes["keys"])
+    assert problems == []
+    for name, text in config.files(wishes, keys, odd, paths, config.room(wishes, None)).items():
+        # Who runs the tests has no user of that name.
+        text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(("user ", "group ", "chroot "))) + "\n"
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run([program, "-c", "-f", str(tmp_path / "haproxy.cfg")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
