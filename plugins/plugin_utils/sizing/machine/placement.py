@@ -9,6 +9,8 @@ import collections
 import functools
 import itertools
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
+
 from .. import versions
 from ..model.memory import OVERHEAD, PROCESS_RAM, Settings, memory
 from . import ollama_rules
@@ -21,6 +23,7 @@ Placement = collections.namedtuple("Placement", "kind shares short need settings
 # Before 0.30.0 llama.cpp's CPU backend kept a repacked copy of quantized layers beside the mapped file (1299 of 1918 MiB measured). Since then
 # Ollama maps no file on a CPU (`--load-mode none`, 0.32.15), and the repacked layers are the only ones.
 _REPACK = 0.7
+_LEAST_MARGIN = 512 * MIB  # what a card has to keep free whatever the fit has overlooked
 
 
 def share_total(share):
@@ -122,6 +125,94 @@ def _shares_by_free(shape, settings, rules, cards, left):
     return shares
 
 
+def _shares_by_fit(shape, settings, rules, cards, left):
+    """The split of llama-server where its default does not hold: whole layers, last card first, each up to its target. None: a layer is left over."""
+    found = memory(shape, settings)
+    if shape.experts:
+        laid = _experts_laid(shape, settings, rules, cards, left)
+        if laid is None or laid[1]:
+            return None
+        return laid[0]
+    sizes = _layer_sizes(shape, settings)
+    plain, shares, remaining = found.compute + found.mask, [], shape.blocks
+    for position in range(len(cards) - 1, -1, -1):
+        card, output = cards[position], shape.output_bytes if position == len(cards) - 1 else 0
+        overhead = OVERHEAD[card.backend] + found.dequantized + (found.projector if position == 0 else 0)
+        room = left[position] - overhead - rules.fit_margin - output
+        if not remaining:
+            shares.append(Share(card, 0, 0, 0, overhead, 0))  # it holds nothing but the driver's context
+            continue
+        all_weights, all_cached = (sum(size[part] for size in sizes[:remaining]) for part in (0, 1))
+        if all_weights + all_cached + found.pipeline <= room:  # all layers are on cards now, so they work as a pipeline
+            shares.append(Share(card, all_weights + output, all_cached, found.pipeline, overhead, rules.fit_margin))
+            remaining = 0
+            continue
+        room -= plain
+        weights, cached = output, 0
+        while remaining > 1 and sum(sizes[remaining - 1]) <= room:
+            remaining -= 1
+            room -= sum(sizes[remaining])
+            weights, cached = weights + sizes[remaining][0], cached + sizes[remaining][1]
+        if room < 0:
+            return None
+        # The copies of the pipeline come when the first card is filled, and nobody asks this one again: they go off its margin.
+        margin = rules.fit_margin - (found.pipeline - plain)
+        if margin < min(rules.fit_margin, _LEAST_MARGIN):
+            return None
+        shares.append(Share(card, weights, cached, found.pipeline, overhead, margin))
+    return None if remaining else shares[::-1]
+
+
+@functools.lru_cache(maxsize=1024)
+def layer_experts(shape):
+    """Bytes of the experts in each layer, by what its layer takes beside an equal dense part. They sum up to all of them."""
+    first = min(shape.dense_layers, shape.blocks - 1)
+    count = shape.blocks - first
+    dense = (sum(shape.layer_bytes[first:]) - shape.expert_bytes) // count
+    found = [0] * first + [min(size, max(0, size - dense)) for size in shape.layer_bytes[first:]]
+    found[-1] += shape.expert_bytes - sum(found)
+    return tuple(found)
+
+
+def _experts_laid(shape, settings, rules, cards, left):
+    """The steps of llama.cpp's fit for a mixture of experts: (shares of the cards, bytes of experts in system memory); None: not even the dense parts
+    fit. Dense parts, cache and output matrix first, last card first; then whole layers with their experts, first layer on the first card. The part of
+    one more layer that the fit may add is not counted. Source: llama.cpp, common/fit.cpp, steps 3 and 4.
+    """
+    found, sizes, experts = memory(shape, settings), _layer_sizes(shape, settings), layer_experts(shape)
+    # Prompts are computed on the first card, so the experts of a layer are copied to it (seen: up to 0.87 of a layer's, llama.cpp#25487).
+    compute = found.compute + found.mask + max(experts)
+    count, last = shape.blocks, len(cards) - 1
+    overheads = [OVERHEAD[card.backend] + found.dequantized + (found.projector if i == 0 else 0) for i, card in enumerate(cards)]
+    rooms = [amount - overhead - rules.fit_margin - compute for amount, overhead in zip(left, overheads)]
+    rooms[last] -= shape.output_bytes
+    dense = [size + cached - extra for (size, cached), extra in zip(sizes, experts)]
+    owner, position = [0] * count, last
+    for i in range(count - 1, -1, -1):
+        while position >= 0 and rooms[position] < dense[i]:
+            position -= 1
+        if position < 0 or rooms[last] < 0:
+            return None
+        rooms[position] -= dense[i]
+        owner[i] = position
+    front = 0
+    for position in range(last + 1):
+        while front < count and position <= owner[front]:
+            moved = dense[front] if position < owner[front] else 0
+            if rooms[position] < experts[front] + moved:
+                break
+            rooms[position] -= experts[front] + moved
+            rooms[owner[front]] += moved
+            owner[front] = position
+            front += 1
+    shares = []
+    for position, card in enumerate(cards):
+        own = [i for i in range(count) if owner[i] == position]
+        weights = sum(sizes[i][0] - (experts[i] if i >= front else 0) for i in own) + (shape.output_bytes if position == last else 0)
+        shares.append(Share(card, weights, sum(sizes[i][1] for i in own), compute, overheads[position], rules.fit_margin))
+    return shares, sum(experts[front:])
+
+
 def _shares_in_turn(shape, load, settings, rules, cards, left):
     """The layout of Ollama before 0.30.0: last layer first, one card after the other while it has room. None: a layer is left over."""
     sizes, found = _layer_sizes(shape, settings), memory(shape, settings)
@@ -203,6 +294,8 @@ def _multi(shape, load, rules, cards, left):
             shares = _shares_in_turn(shape, load, settings, rules, ordered, free)
         else:
             shares = _shares_by_free(shape, settings, rules, ordered, free)
+            if any(share_total(share) > amount for share, amount in zip(shares, free)):
+                shares = _shares_by_fit(shape, settings, rules, ordered, free) or shares
         if shares is None:
             worst = 1
             break
@@ -234,7 +327,7 @@ def on_gpu(shape, load, rules, host, left):
     best = None
     legacy = _legacy(rules)
     tried = set()
-    for position in sorted(range(len(host.cards)), key=lambda i: (not host.cards[i].discrete, -left[i], host.cards[i].key)):
+    for position in _by_preference(host, left):
         card = host.cards[position]
         kind = (card.usable, card.group, card.unified, card.discrete)
         if kind in tried:
@@ -251,7 +344,7 @@ def on_gpu(shape, load, rules, host, left):
         if ollama_rules.predicted(shape, context, parallel) <= ollama_rules.FILL * left[position]:
             return whole
         break  # it would fit, but Ollama believes otherwise and spreads it over all cards
-    for group in sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name)):
+    for group in _groups(host):
         members = [i for i, card in enumerate(host.cards) if card.group == group]
         if len(members) > 1:
             spread = _multi(shape, load, rules, [host.cards[i] for i in members], [left[i] for i in members])
@@ -279,6 +372,51 @@ def on_cpu(shape, load, rules, left):
     if need > left:
         return Placement(None, (), need - left, need, settings, None)
     return Placement("cpu", (share,), 0, need, settings, None)
+
+
+def experts(shape, load, rules, host, left, ram_left):
+    """A mixture of experts whose experts lie in system memory as far as the cards do not hold them; None if that cannot be."""
+    if not shape.experts or not shape.expert_bytes or shape.encoder or _legacy(rules) or not host.cards:
+        return None
+    worst = None
+    cards = _cards_taken(shape, load, rules, host, left)
+    if any(host.cards[i].unified for i in cards) or min(left[i] for i in cards) <= 0:
+        return None  # one pool: what leaves the card stays in it
+    usable = [host.cards[i].usable for i in cards]
+    settings = _settings(shape, load, rules, sum(usable), min(usable), host.cards[cards[0]].backend)
+    found = memory(shape, settings)
+    for order in _orders([host.cards[i] for i in cards], [left[i] for i in cards]):
+        laid = _experts_laid(shape, settings, rules, [pair[0] for pair in order], [pair[1] for pair in order])
+        if laid is None:
+            return None
+        if worst is None or laid[1] > worst[1]:
+            worst = laid
+    shares, in_ram = worst
+    on_host = Share(None, in_ram + shape.input_bytes, 0, found.host - shape.input_bytes, PROCESS_RAM, 0)
+    if not in_ram or share_total(on_host) > ram_left:
+        return None
+    need = sum(share_total(share) for share in shares)
+    return Placement("experts", (*shares_sorted(shares), on_host), 0, need, settings, None)
+
+
+def _cards_taken(shape, load, rules, host, left):
+    """Positions of the cards that Ollama hands to llama-server: one for which its own prediction is small enough, else all of the best kind."""
+    for position in _by_preference(host, left):
+        card = host.cards[position]
+        settings = _settings(shape, load, rules, card.usable, card.usable, card.backend)
+        alone = not any(other.group == card.group and other.key != card.key for other in host.cards)
+        if alone or ollama_rules.predicted(shape, settings.context, settings.parallel) <= ollama_rules.FILL * left[position]:
+            return [position]
+    return [i for i, card in enumerate(host.cards) if card.group == _groups(host)[0]]
+
+
+def _by_preference(host, left):
+    return sorted(range(len(host.cards)), key=lambda i: (not host.cards[i].discrete, -left[i], host.cards[i].key))
+
+
+def _groups(host):
+    """Vendors of the cards, that of the most memory first."""
+    return sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name))
 
 
 def partly(shape, load, rules, host, left, ram_left, minimum_share, exactly=None):

@@ -218,7 +218,7 @@ def test_two_families_share_a_card_and_the_later_one_is_not_starved(make_machine
 
 def test_models_over_two_cards_are_packed_whatever_their_order(make_machine, make_card):
     """The largest is placed first; that another order of requests would not find room for it is said."""
-    machine = make_machine(make_card("card", 5200, 0, 0), make_card("card", 5200, 0, 1))
+    machine = make_machine(make_card("card", 5400, 0, 0), make_card("card", 5400, 0, 1))
     wants = [{"model": "nomic-embed-text"}, {"model": "llama3.2:3b"}, {"model": "gemma3:4b"}]
     for order in (wants, wants[::-1]):
         found = plan(machine, *order)
