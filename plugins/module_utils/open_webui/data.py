@@ -11,11 +11,13 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import tarfile
 import tempfile
 import time
 from contextlib import closing
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
 
 DATABASE = "webui.db"
@@ -66,7 +68,7 @@ def look_into(folder: str | None) -> dict:
     status = os.stat(folder)
     found.update(owner=status.st_uid, group=status.st_gid)
     path = os.path.join(folder, DATABASE)
-    if not os.path.isfile(path) or os.path.getsize(path) == 0:
+    if not _is_plain(path) or os.path.getsize(path) == 0:
         return found
     found["database"] = True
     try:
@@ -179,6 +181,17 @@ def prune(folder: str, prefix: str, keep: int) -> list:
     return sorted(names[keep:])
 
 
+def _is_plain(path: str) -> bool:
+    """Whether there is such a file. The container's user may put a link in its place, and what that leads to is no data of ours."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    if stat.S_ISLNK(mode):
+        raise DataError(f"{path} is a link, which Open WebUI makes nowhere; put the database itself there")
+    return stat.S_ISREG(mode)
+
+
 def _read_only(path: str) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{path.replace('?', '%3f').replace('#', '%23')}?mode=ro", uri=True, timeout=20)
 
@@ -188,6 +201,8 @@ def _copy_database(source: str, target: str) -> None:
     try:
         with closing(_read_only(source)) as old, closing(sqlite3.connect(target)) as new:
             old.backup(new)
+            # Not exchanged for a link meanwhile.
+            _is_plain(source)
             fault = _one(new, "PRAGMA quick_check(1)")
             new.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
@@ -236,10 +251,7 @@ def _plain(info: tarfile.TarInfo):
 
 
 def _give(folder: str, owner: tuple) -> None:
-    for place, folders, files in os.walk(folder):
-        for name in folders + files:
-            os.chown(os.path.join(place, name), *owner)
-    os.chown(folder, *owner)
+    nofollow.give(folder, *owner)
 
 
 def _remove(path: str) -> None:

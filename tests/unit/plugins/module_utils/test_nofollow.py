@@ -96,3 +96,23 @@ def test_a_second_name_is_that_of_the_open_file(tree):
         with pytest.raises(nofollow.Foreign):
             nofollow.link(source, target, descriptor)
     assert not os.path.lexists(target)
+
+
+@needs.root
+def test_a_folder_is_given_away_and_not_what_its_links_lead_to(tree):
+    """Deleted: `x -> /etc` in the data of a container would give the host's /etc to the container's user at the next takeover."""
+    data = tree / "data"
+    (data / "uploads").mkdir(parents=True)
+    (data / "uploads" / "note").write_text("kept")
+    (data / "run").write_text("a program")
+    (data / "run").chmod(0o755)
+    for name, target in (("folder", tree / "secret"), ("file", tree / "secret" / "one"), ("nothing", tree / "none")):
+        link_of(SOMEBODY, data / "uploads" / name, target)
+    before = {path: (path.stat().st_uid, path.stat().st_mode) for path in (tree / "secret", tree / "secret" / "one")}
+    assert nofollow.give(str(data), 10300, 10301, private=True, dry=True) and data.stat().st_uid == 0
+    assert nofollow.give(str(data), 10300, 10301, private=True)
+    assert before == {path: (path.stat().st_uid, path.stat().st_mode) for path in before}
+    given = {path.name: ("%o" % stat.S_IMODE(path.stat().st_mode)) for path in (data, data / "run", data / "uploads", data / "uploads" / "note")}
+    assert given == {"data": "700", "run": "700", "uploads": "700", "note": "600"}
+    assert {(path.lstat().st_uid, path.lstat().st_gid) for path in (data, *data.rglob("*"))} == {(10300, 10301)}
+    assert not nofollow.give(str(data), 10300, 10301, private=True), "a second run would report a change for ever"

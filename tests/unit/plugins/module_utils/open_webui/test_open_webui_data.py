@@ -220,3 +220,14 @@ def test_a_volume_over_nfs_is_known_before_it_is_mounted():
 def test_an_empty_folder_has_no_database(tmp_path):
     assert data.look_into(str(tmp_path))["database"] is False
     assert data.look_into(str(tmp_path / "none"))["owner"] is None
+
+
+def test_a_database_that_is_a_link_is_not_read(tmp_path, folder, secret):
+    """Deleted: the container's user could have root's backup take in any database of the host, and a rollback hand it to the container."""
+    other = tmp_path / "data" / "webui.db"
+    os.rename(other, tmp_path / "root.db")
+    other.symlink_to(tmp_path / "root.db")
+    for work in (lambda: data.look_into(str(folder)), lambda: data.save(str(folder), str(tmp_path / "backups" / "b.tar.gz"), str(secret), {})):
+        with pytest.raises(data.DataError, match="is a link"):
+            work()
+    assert not (tmp_path / "backups" / "b.tar.gz").exists()
