@@ -64,7 +64,7 @@ def vram(
         "system_memory": {"total_bytes": ram_gib * GIB, "available_bytes": available_gib * GIB},
         "cgroup_memory_limit_bytes": limit,
         "filesystems": [{"path": path, "mount_point": "/", "fstype": "ext4", "total_bytes": disk_gib * GIB, "free_bytes": free_gib * GIB}],
-        "cpu": {"architecture": architecture, "count": 16},
+        "cpu": {"architecture": architecture, "count": 2},
         "environment": {"CUDA_VISIBLE_DEVICES": None, "SECRET_TOKEN": "hunter2"},
         "probes": [{"name": "nvml", "status": "ok"}],
         "warnings": [],

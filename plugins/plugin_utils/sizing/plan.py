@@ -39,6 +39,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     entries = [result.entry(case, item, cache) for item in chosen]
     if chosen and "OLLAMA_CONTEXT_LENGTH" not in versions.known_variables(case.version):
         warnings.append(words.clients_must_ask(load))
+    warnings += [words.unknown_speed(card) for card in _of_unknown_speed(chosen)]
     warnings += [words.eviction(found) for found in evictions(search, chosen)]
     _add_turns_hint(case, chosen, entries)
     _add_context_hint(case, chosen, entries)
@@ -94,6 +95,13 @@ def _flash_attention(host, version):
     if version >= versions.FIRST_FIT:
         return True
     return all(card.compute_capability is None or card.compute_capability >= 7.0 for card in host.cards)
+
+
+def _of_unknown_speed(chosen):
+    """Cards with chosen tags on them for which no floor can be held; each once."""
+    held = [item for item in chosen if item.want.kind == "family" and not item.candidate.embedding]
+    cards = [share.card for item in held for share in item.placed.shares if share.card and share.card.pace is None]
+    return list({card.name: card for card in cards}.values())
 
 
 def _add_turns_hint(case, chosen, entries):

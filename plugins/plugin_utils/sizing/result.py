@@ -115,7 +115,12 @@ def _blob(metadata):
 def rejected(case, chosen):
     """The tags that were passed over, with the reason."""
     return [
-        {"name": row.candidate.name, "why": words.rejected(case, row), "short_by_bytes": row.placed.short if row.placed else None}
+        {
+            "name": row.candidate.name,
+            "why": words.rejected(case, row),
+            "short_by_bytes": row.placed.short if row.placed and row.kind != "slow" else None,
+            "short_by_tokens_per_second": round(row.detail.floor - row.detail.rate, 1) if row.kind == "slow" else None,
+        }
         for item in chosen
         for row in item.rejected
     ]

@@ -48,6 +48,8 @@ def _nothing(case, found):
     way = "ask for less context"
     if case.host.cards and not case.policy.allow_partial_offload:
         way += ", set llm_policy.allow_partial_offload to true for a slow split"
+    if any(row.kind == "slow" for row in found.rejected):
+        way = "lower llm_policy.min_tokens_per_second, name a tag with 'model:', which has no such bound,"
     way = way[0].upper() + way[1:] + " or choose a smaller model"
     if gone:
         parts.append("%s does not have %s" % (case.place, ", ".join(gone)))
@@ -60,12 +62,17 @@ def room(host):
     return sum(card.budget for card in host.cards) if host.cards else host.ram_budget
 
 
+def tokens(rate):
+    """Tokens a second for people: as exact as an estimate is."""
+    return "%.1f" % rate if rate < 20 else "%.0f" % rate
+
+
 def _passed_over(row):
     """Why a tag is out whatever room there is; None where it is the room."""
     if row.kind == "trained":
         return "it was trained for %d tokens" % row.detail
     if row.kind == "slow":
-        return "slower than %g tokens a second on a CPU" % row.detail
+        return "about %s tokens a second, below the %g of llm_policy.min_tokens_per_second" % (tokens(row.detail.rate), row.detail.floor)
     return "not to be had: " + row.detail if row.kind == "gone" else None
 
 
@@ -144,6 +151,13 @@ def eviction(found):
 
 def fallback(why):
     return "planned by the catalogue, since %s" % why
+
+
+def unknown_speed(card):
+    return (
+        "how fast %s reads its memory is not known, so llm_policy.min_tokens_per_second is not held against what it gets: "
+        "write memory_bandwidth_bytes_per_second for it in llm_vram_override" % card.name
+    )
 
 
 def clients_must_ask(load):

@@ -33,7 +33,7 @@ def test_machines_side_by_side():
     assert all(made["ok"] and made["models"][0]["context"] == 65536 for made in found.values())
     names = [tag.name for tag in catalogue.family_tags("deepseek-r1")][::-1]
     worth = {host: names.index(made["models"][0]["name"]) for host, made in found.items()}
-    assert worth["one-4090"] < worth["two-4090"] <= worth["one-l40s"] < worth["one-h100"] < worth["four-l40s"]
+    assert worth["one-4090"] < worth["two-4090"] <= worth["one-l40s"] < worth["one-h100"] <= worth["four-l40s"]
     four = found["four-l40s"]["models"][0]
     assert [device["index"] for device in four["devices"]] == [0, 1, 2, 3]
     assert all(device["total_bytes"] <= 45482 << 20 for device in four["devices"])

@@ -11,8 +11,8 @@ import dataclasses
 # wanted: wants.Want; version: numbers; spills: what earlier runs saw; flash: flash attention of the service; header: asks a registry, at `place`
 Case = collections.namedtuple("Case", "wanted policy host version rules spills flash sources header place")
 
-# Why a tag was passed over. short: it does not fit (placed says by how much); trained: for so few tokens (detail); slow: fewer tokens a second on
-# this CPU than the policy bears (detail); gone: the registry has none (detail: its words).
+# Why a tag was passed over. short: it does not fit (placed says by how much); trained: for so few tokens (detail); slow: fewer tokens a second
+# than the policy bears (detail: floor.Slow); gone: the registry has none (detail: its words).
 Rejected = collections.namedtuple("Rejected", "candidate kind placed detail", defaults=(None, None))
 
 

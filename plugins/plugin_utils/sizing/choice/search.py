@@ -11,10 +11,9 @@ from .. import data, versions
 from ..errors import BadInput
 from ..machine import placement
 from ..machine.placement import Load
-from . import candidates, wants
+from . import candidates, floor, wants
 from .case import Chosen, Crowded, Nothing, Outcome, Refused, Rejected
 
-CPU_BANDWIDTH = 20 * 10**9  # bytes a second that two channels of DDR4 give to one token in practice
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
 
 
@@ -177,10 +176,6 @@ class Search:
             self.fallbacks.append(why)
         return metadata, why, final
 
-    def _slow(self, candidate):
-        """True where a token would take longer than the policy bears, on a host without a GPU."""
-        return not self.host.cards and candidate.shape.active_bytes > CPU_BANDWIDTH / self.policy.cpu_min_tokens_per_second
-
     def _pick(self, want, loads, left, ram):
         """(candidate, where it goes, those passed over) for a want; raises _NothingFits."""
         rejected = []
@@ -201,8 +196,9 @@ class Search:
             if not placed.kind:
                 rejected.append(Rejected(candidate, "short", placed))
                 continue
-            if want.kind == "family" and self._slow(candidate) and not candidate.embedding:
-                rejected.append(Rejected(candidate, "slow", detail=self.policy.cpu_min_tokens_per_second))
+            slow = floor.missed(self.case, want, candidate, placed)
+            if slow:
+                rejected.append(Rejected(candidate, "slow", placed, slow))
                 continue
             return candidate, placed, rejected
         raise _NothingFits(want, rejected)

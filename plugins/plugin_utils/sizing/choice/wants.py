@@ -29,11 +29,12 @@ _POLICY_KEYS = (
     "reserve_bytes",
     "resident",
     "fit_margin_bytes",
-    "cpu_min_tokens_per_second",
+    "min_tokens_per_second",
     "min_offload_share",
     "quantizations",
 )
 _SMALLEST_MARGIN = 512 * MIB
+_FORMER = {"cpu_min_tokens_per_second": "min_tokens_per_second"}
 
 Want = collections.namedtuple(
     "Want", "position where item kind target context min_context own_context managed parameters quantizations require_gpu"
@@ -47,6 +48,17 @@ def _integer(value, where, minimum=1):
     if int(value) < minimum:
         raise BadInput("%s is %s: write %d or more" % (where, value, minimum))
     return int(value)
+
+
+def _number(value, where, such_as):
+    """A number that is not negative; None stays None."""
+    try:
+        number = None if value is None else float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if number is not None and (isinstance(value, bool) or not 0 <= number < float("inf")):
+        raise BadInput("%s is '%s': write a number that is not negative, such as %g" % (where, value, such_as))
+    return number
 
 
 def _boolean(value, where):
@@ -67,6 +79,8 @@ def _unknown_key(key, where, known):
 def policy(given):
     given = dict(given or {})
     for key in given:
+        if key in _FORMER:
+            raise BadInput("llm_policy.%s is called %s now, and holds for hosts with a GPU too: write that" % (key, _FORMER[key]))
         if key not in _POLICY_KEYS:
             raise _unknown_key(key, "llm_policy", _POLICY_KEYS)
     kinds = given.get("kv_cache_types") or ["f16", "q8_0"]
@@ -81,11 +95,6 @@ def policy(given):
     margin = _integer(given.get("fit_margin_bytes", FIT_MARGIN_BYTES), "llm_policy.fit_margin_bytes", 0)
     if margin < _SMALLEST_MARGIN:
         raise BadInput("llm_policy.fit_margin_bytes is %d: write %d (512 MiB) or more" % (margin, _SMALLEST_MARGIN))
-    try:
-        speed = float(given.get("cpu_min_tokens_per_second", 5))
-        share = float(given.get("min_offload_share", 0.8))
-    except (TypeError, ValueError):
-        raise BadInput("llm_policy.cpu_min_tokens_per_second and llm_policy.min_offload_share are numbers, such as 5 and 0.8")
     return Policy(
         parallel=_integer(given.get("parallel", 1), "llm_policy.parallel"),
         kv_cache_types=tuple(dict.fromkeys(kinds)),
@@ -94,8 +103,8 @@ def policy(given):
         reserve_bytes=_integer(given.get("reserve_bytes", 0), "llm_policy.reserve_bytes", 0),
         resident=resident,
         fit_margin_bytes=margin,
-        cpu_min_tokens_per_second=speed,
-        min_offload_share=share,
+        min_tokens_per_second=_number(given.get("min_tokens_per_second"), "llm_policy.min_tokens_per_second", 10),
+        min_offload_share=_number(given.get("min_offload_share", 0.8), "llm_policy.min_offload_share", 0.8),
         quantizations=_quantizations(given.get("quantizations"), "llm_policy.quantizations"),
     )
 

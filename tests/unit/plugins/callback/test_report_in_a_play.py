@@ -51,7 +51,7 @@ def project(tmp_path):
     """A collection with the real callback and stand-in actions that return what `recorded` of the host's variables says."""
     collection = tmp_path / "collections/ansible_collections/llmfleet/ollama"
     (collection / "plugins/action").mkdir(parents=True)
-    for part in ("callback", "module_utils", "plugin_utils"):
+    for part in ("callback", "module_utils", "plugin_utils", "catalogue"):
         (collection / "plugins" / part).symlink_to(ROOT / "plugins" / part)
     (collection / "galaxy.yml").write_text((ROOT / "galaxy.yml").read_text())
     for name in ("vram_facts", "plan_models", "ollama_models"):

@@ -34,6 +34,10 @@ CASES = [
     ([], {"resident": "some"}, ["llm_policy.resident"]),
     ([], {"fit_margin_bytes": 1}, ["llm_policy.fit_margin_bytes"]),
     ([], {"allow_cpu": "maybe"}, ["llm_policy.allow_cpu"]),
+    ([], {"min_tokens_per_second": "fast"}, ["llm_policy.min_tokens_per_second is 'fast'", "such as 10"]),
+    ([], {"min_tokens_per_second": -1}, ["llm_policy.min_tokens_per_second"]),
+    ([], {"min_offload_share": True}, ["llm_policy.min_offload_share"]),
+    ([], {"cpu_min_tokens_per_second": 5}, ["llm_policy.cpu_min_tokens_per_second", "min_tokens_per_second now"]),
 ]
 
 

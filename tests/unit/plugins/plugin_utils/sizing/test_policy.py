@@ -92,7 +92,7 @@ def test_apple_pays_for_the_whole_file_from_one_pool(make_machine, make_card):
         "Apple M4", vendor="apple", type="integrated", unified=True, compute_capability=None, source="metal",
         memory_total_bytes=32 * GIB, memory_usable_bytes=int(21.3 * GIB),
     )  # fmt: skip
-    entry = plan(make_machine(mac, ram=32))["models"][0]
+    entry = plan(make_machine(mac, ram=32), min_tokens_per_second=1)["models"][0]
     assert entry["tag"] == "32b" and entry["memory"]["total_bytes"] <= entry["budget_bytes"] == int(21.3 * GIB)
     assert entry["memory"]["overhead_bytes"] > 512 * MIB  # Metal's minimum and the host's buffers
 
@@ -102,7 +102,7 @@ def test_a_gb10_is_planned_from_its_memory_and_not_from_what_is_free(make_machin
         "NVIDIA GB10", type="integrated", unified=True, compute_capability="12.1", source="proc",
         memory_total_bytes=130663165952, memory_usable_bytes=130663165952, memory_free_bytes=41 * GIB,
     )  # fmt: skip
-    entry = plan(make_machine(card, ram=121))["models"][0]
+    entry = plan(make_machine(card, ram=121), min_tokens_per_second=1)["models"][0]
     assert entry["tag"].startswith("70b") and entry["budget_bytes"] < 130663165952 * 0.9
 
 
@@ -111,7 +111,7 @@ def test_strix_halo_counts_and_other_integrated_gpus_do_not(make_machine, make_c
         "Radeon 8060S", vendor="amd", type="integrated", unified=True, gfx_target="gfx1151", compute_capability=None, source="sysfs",
         memory_usable_bytes=118111600640, memory_dedicated_bytes=512 * MIB,
     )  # fmt: skip
-    assert plan(make_machine(halo, ram=125))["models"][0]["tag"].startswith("70b")
+    assert plan(make_machine(halo, ram=125), min_tokens_per_second=1)["models"][0]["tag"].startswith("70b")
     other = dict(halo, gfx_target="gfx1103", memory_usable_bytes=8 * GIB)
     found = plan(make_machine(other, ram=32))
     assert found["models"][0]["placement"] == "cpu" and any("integrated" in warning for warning in found["warnings"])
@@ -176,11 +176,49 @@ def test_num_gpu_is_taken_literally(make_machine, make_card):
 
 def test_no_gpu_a_small_model_that_is_fast_enough(make_machine):
     big = plan(make_machine(ram=512))
-    assert big["models"][0]["tag"] == "1.5b" and "slower" in str(big["rejected"])
-    fast = plan(make_machine(ram=512), cpu_min_tokens_per_second=1)
+    assert big["models"][0]["tag"] == "8b" and big["rejected"][-1]["short_by_tokens_per_second"] > 0
+    assert plan(make_machine(ram=512, cpu={"count": 2}))["models"][0]["tag"] == "1.5b"  # two cores compute half of what the memory gives
+    fast = plan(make_machine(ram=512), min_tokens_per_second=1)
     assert fast["models"][0]["tag"] == "32b"
     assert plan(make_machine(ram=512), {"model": "deepseek-r1:70b"})["models"][0]["placement"] == "cpu"  # a fixed tag is the user's word
     assert not plan(make_machine(ram=512), allow_cpu=False)["ok"]
+
+
+@pytest.fixture
+def spark(make_machine, make_card):
+    """128 GB at 273 GB/s: wide and slow."""
+    return make_machine(make_card("NVIDIA GB10", 120 * 1024, 0, unified=True, type="integrated"), ram=128)
+
+
+def test_a_chosen_tag_answers_fast_enough(spark):
+    """Without the floor a GB10 gets a 70b in q8_0 at 3 tokens a second, since it fits."""
+    found = plan(spark)
+    assert found["models"][0]["tag"].startswith("32b") and not found["warnings"]
+    out = {row["name"]: row for row in found["rejected"]}["deepseek-r1:70b"]
+    assert out["short_by_bytes"] is None and 4 < out["short_by_tokens_per_second"] < 6
+    assert plan(spark, min_tokens_per_second=0)["models"][0]["tag"] == "70b-llama-distill-q8_0"
+    assert plan(spark, min_tokens_per_second=5)["models"][0]["tag"] == "70b"
+
+
+def test_the_refusal_for_speed_says_the_estimate_and_the_knob(spark):
+    """Whoever asks for too much learns how fast the best would be, and which variable to change."""
+    (error,) = plan(spark, {"family": "llama3.3"})["errors"]
+    assert "70b-instruct-q8_0 about 2.9 tokens a second, below the 10 of llm_policy.min_tokens_per_second" in error
+    assert "Lower llm_policy.min_tokens_per_second, name a tag with 'model:'" in error
+
+
+def test_a_fixed_tag_and_an_embedding_model_have_no_floor(spark):
+    """The user's word is taken; an embedding model writes no tokens, and as a family it must not fail for their speed."""
+    found = plan(spark, {"model": "llama3.3:70b-instruct-q8_0"}, {"family": "nomic-embed-text"}, min_tokens_per_second=1000)
+    assert found["ok"] and not found["warnings"]
+
+
+def test_an_unknown_card_warns_and_refuses_nothing(make_machine, make_card):
+    """A card that is newer than the list would get nothing, or a tag by a guess; twice the same card is one sentence."""
+    found = plan(make_machine(*(make_card("NVIDIA GeForce RTX 6090", 49152, 0, i) for i in range(2))), min_tokens_per_second=1000)
+    assert found["models"][0]["tag"].startswith("70b")
+    (warning,) = [text for text in found["warnings"] if "min_tokens_per_second" in text]
+    assert "RTX 6090" in warning and "memory_bandwidth_bytes_per_second" in warning
 
 
 def test_several_models_live_together(make_machine, make_card):
