@@ -5,9 +5,9 @@
 """Compare the catalogue with a registry: sizes, dimensions and tags that are gone; with --write put its sizes into the catalogue.
 
 Run: python bench/refresh_catalogue.py [--write] [--registry http://mirror.lan] [family …]
-Prints one line for each tag; the differing ones with what the registry says. --write sets bytes and parameters of the rows in place and
-drops `unverified` where all agrees; comments and order stay. Dimensions belong to shapes that several tags share, and a tag that is gone may only
-be missing on a mirror: both are left to a person. Exit status 1 when something differs that was not written.
+Prints one line for each tag; the differing ones with what the registry says. --write sets bytes and parameters of the rows in place, drops
+`gigabytes` where the bytes are known, and `unverified` where all agrees; comments and order stay. Dimensions belong to shapes that several tags
+share, and a tag that is gone may only be missing on a mirror: both are left to a person. Exit status 1 when something differs that was not written.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ def values(tag, found):
     new = {}
     if tag.row.get("bytes") != found["download_bytes"]:
         new["bytes"] = found["download_bytes"]
+        if "gigabytes" in tag.row:
+            new["gigabytes"] = None
     count = found.get("general.parameter_count")
     if isinstance(count, int) and count > 0 and tag.row["parameters"] != count:
         new["parameters"] = count

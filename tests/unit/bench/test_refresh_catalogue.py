@@ -31,7 +31,7 @@ FAMILIES = """---
   tags:
     # The size of this one moved.
     - {tag: 1.5b, also: [latest], size: 1.5b, shape: qwen2-1.5b, quantization: F16, parameters: 1777088000, bytes: 17}  # kept
-    - {tag: 7b, size: 7b, shape: qwen2-7b, quantization: F16, unverified: true, parameters: 7615616512}
+    - {tag: 7b, size: 7b, shape: qwen2-7b, quantization: F16, unverified: true, gigabytes: 15, parameters: 7615616512}
 
     - {tag: 7b-qwen-distill-q8_0, size: 7b, shape: qwen2-7b, quantization: Q8_0, parameters: 7615616512, bytes: 4}
     - tag: 14b

@@ -86,6 +86,10 @@ class Shape:
         self.layers = max(1, blocks - int(get("nextn_predict_layers", 0)))  # layers that hold a cache while no draft runs
         self.embd = int(need("embedding_length"))
         self.ff = int(_largest(get("feed_forward_length", 0)))
+        widths = get("feed_forward_length")
+        # A zero among several widths: a layer without a feed-forward part (nemotron-h: one kind of work for each layer).
+        self.ff_per_layer = _per_layer(widths, blocks, 0) if isinstance(widths, (list, tuple)) and 0 in widths else None
+        self.per_layer_embd = int(get("embedding_length_per_layer_input", 0))
         self.expert_ff = int(_largest(get("expert_feed_forward_length", 0)) or (self.ff if get("expert_count") else 0))
         self.experts = int(get("expert_count", 0))
         self.experts_used = int(get("expert_used_count", 0))
@@ -150,7 +154,9 @@ class Shape:
         elif arch in _HYBRIDS:
             recurrent = tuple(interval > 0 and (i + 1) % interval != 0 for i in range(self.layers))
         elif len(set(self.kv_heads)) > 1:
-            recurrent = tuple(heads == 0 for heads in self.kv_heads)  # jamba, granite-hybrid, nemotron-h: no KV heads, so a state
+            # jamba, granite-hybrid, nemotron-h: no KV heads, so a state; nemotron-h has layers that only feed forward
+            widths = self.ff_per_layer or (0,) * self.layers
+            recurrent = tuple(not heads and not widths[i] for i, heads in enumerate(self.kv_heads))
         else:
             recurrent = (arch in ("mamba", "mamba2") or arch in ("falcon-h1",),) * self.layers
         self.recurrent = recurrent
@@ -227,6 +233,9 @@ class Shape:
         self.output_bytes = 0 if self.encoder else ggml.row_bytes(types["output"], elements)
         # Tied: the one matrix of the file is the GPU's output and the CPU's input at once.
         self.input_bytes = self.output_bytes if self.tied else ggml.row_bytes(types["embedding"], elements)
+        if self.per_layer_embd:
+            # One row of embeddings for each layer, looked up in host memory.
+            self.input_bytes += ggml.row_bytes(metadata.get("per_layer_embedding") or types["embedding"], self.vocab * self.per_layer_embd * self.blocks)
         self.vision_bytes = int(metadata.get("vision_bytes") or 0)
         header = int(metadata.get("header_bytes") or 500000 + self.vocab * 40)
         rest = self.file_bytes - header - self.vision_bytes - self.input_bytes - (0 if self.tied else self.output_bytes)
@@ -234,9 +243,32 @@ class Shape:
         self.layer_bytes = [each] * self.blocks
         self.layer_bytes[-1] += left
         if self.experts:
-            dense = self.layers * (self.embd * self.dk * (2 * self.heads + 2 * max(self.kv_heads)))
-            experts = self.layers * 3 * self.embd * self.expert_ff * self.experts
+            experts, dense = self._elements()
             self.expert_bytes = max(0, rest) * experts // max(1, experts + dense)
+
+    def _elements(self):
+        """(weights of the experts, all others) of the layers, by the dimensions alone: norms, biases and the like are left out."""
+        embd, arch = self.embd, self.architecture
+        attending = [i for i in range(self.layers) if not self.recurrent[i] and not (self.ff_per_layer and self.ff_per_layer[i])]
+        if self.kv_lora:
+            key, value = (self.dk_mla, self.dv_mla) if self.mla else (self.dk, self.dv)
+            query = embd * self.q_lora + self.q_lora * self.heads * key if self.q_lora else embd * self.heads * key
+            both = embd * (self.kv_lora + self.rope_dim) + self.kv_lora * self.heads * (key - self.rope_dim + value)
+            dense = (query + both + self.heads * value * embd) * len(attending)
+        else:
+            dense = sum(embd * (self.dk_swa if self.swa[i] else self.dk) * 2 * (self.heads_per_layer[i] + self.kv_heads[i]) for i in attending)
+        _conv, state, group, inner, _heads = self.ssm
+        recurrent = embd * (2 * group * state + 3 * inner)
+        matrices = 2 if arch.startswith("nemotron_h") else 3  # without a gate
+        if self.ff_per_layer:
+            with_experts = sum(1 for width in self.ff_per_layer[: self.layers] if width)
+            without = 0
+        else:
+            with_experts = max(0, self.layers - self.dense_layers)
+            # Gemma 4 has a dense part beside the experts of each layer.
+            without = self.layers if arch == "gemma4" else self.dense_layers
+        dense += recurrent * sum(self.recurrent) + 3 * embd * self.ff * without + matrices * embd * self.shared_ff * with_experts
+        return with_experts * matrices * embd * self.expert_ff * self.experts, dense
 
     @property
     def gpu_weights(self):

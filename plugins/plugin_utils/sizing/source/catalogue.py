@@ -18,7 +18,8 @@ ESTIMATE_MARGIN = 1.10
 _UNIFORM = {"F32", "F16", "BF16", "Q8_0"}
 _UNIFORM_MARGIN = 1.01
 _SIZE = re.compile(r"(?:^|[-_])(\d+(?:\.\d+)?)([bm])(?:[-_]|$)")
-_ROW_KEYS = ("tied", "header_bytes", "vision_bytes", "architecture", "unverified")
+_FILE_KEYS = ("tied", "header_bytes", "vision_bytes", "per_layer_embedding")
+_ROW_KEYS = (*_FILE_KEYS, "architecture", "unverified")
 
 
 def _shape_metadata(shape):
@@ -28,10 +29,16 @@ def _shape_metadata(shape):
     for key, value in shape.items():
         if key not in _ROW_KEYS:
             found["%s.%s" % (arch, key)] = value
-    for key in ("tied", "header_bytes", "vision_bytes"):
+    for key in _FILE_KEYS:
         if key in shape:
             found[key] = shape[key]
     return found
+
+
+def _not_rounded(gigabytes):
+    """The most bytes that a page prints so: it shows two digits of gigabytes, or whole megabytes."""
+    step = 0.001 if gigabytes < 1 else 0.1 if gigabytes < 10 else 1
+    return round((gigabytes + step / 2) * 10**9)
 
 
 class Tag:
@@ -43,20 +50,25 @@ class Tag:
         self.size, self.quantization = row["size"], row["quantization"]
         self.quality = data.load("quality")["weight_types"].get(self.quantization.upper(), {"loss": 2.0, "choose": False})
         self.embedding = bool(row.get("embedding"))
-        computed = "bytes" not in row
+        rounded = "gigabytes" in row
+        computed = "bytes" not in row and not rounded
         uniform = self.quantization.upper() in _UNIFORM
         self.estimated = computed and not uniform
         self.download_bytes = row.get("bytes")
-        if computed:
+        if rounded:
+            self.download_bytes = _not_rounded(row["gigabytes"])
+        elif computed:
             bits = data.load("quality")["file_types"][self.quantization.upper()]["bits"]
             self.download_bytes = int(row["parameters"] * bits / 8 * (_UNIFORM_MARGIN if uniform else ESTIMATE_MARGIN))
-        self.verified = not (computed or row.get("unverified") or data.load("shapes")[row["shape"]].get("unverified"))
+        self.verified = not (computed or rounded or row.get("unverified") or data.load("shapes")[row["shape"]].get("unverified"))
         self.metadata = self._metadata()
         self.shape = Shape(self.metadata)
 
     def _metadata(self):
         shape = data.load("shapes")[self.row["shape"]]
         found = _shape_metadata(shape)
+        if "context" in self.row:
+            found[shape["architecture"] + ".context_length"] = self.row["context"]
         found.update(
             {
                 "quantization": self.quantization,
