@@ -14,6 +14,8 @@ def model_wants(plan):
         want = {"name": model["name"], "require_gpu": model.get("placement") in ("gpu", "multi_gpu")}
         if requested.get("require_gpu") is False:
             want["require_gpu"] = False
+        elif model.get("gpu_bytes"):
+            want["gpu_bytes"] = model["gpu_bytes"]
         if model.get("context"):
             want["context"] = model["context"]
         if model.get("from"):

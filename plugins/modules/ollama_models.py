@@ -50,7 +50,7 @@ options:
       - C(from) and C(parameters) describe a model that is made here from another one (for example C(num_predict)).
         It is compared by content.
       - C(context) is the number of tokens that the model must serve. C(require_gpu) is whether it must be on the GPU as a whole,
-        by default as O(prove_gpu) says.
+        by default as O(prove_gpu) says. C(gpu_bytes) is how much of it must be there at the least where a part lies in system memory by plan.
     type: list
     elements: raw
     default: []

@@ -14,7 +14,7 @@ import json
 from ansible_collections.llmfleet.ollama.plugins.module_utils.files import write_json
 
 # What must be as it was for an old proof to count.
-CONDITIONS = ("ollama_version", "context", "devices", "settings", "require_gpu")
+CONDITIONS = ("ollama_version", "context", "devices", "settings", "require_gpu", "gpu_bytes")
 
 
 def settings_digest(settings):

@@ -14,6 +14,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.models.proof_file 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import ApiUnreachable, OllamaError
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_tracker import HASH_RATE
 
+_NEARLY = 0.95  # of the bytes that are planned on the GPU; llama.cpp moves whole layers
+
 
 class Prover:
     """unproved: keys of the wants that are to be loaded; proved: what is known of the others, and of these afterwards."""
@@ -51,6 +53,7 @@ class Prover:
             "devices": [str(device) for device in self.options["devices"]],
             "settings": settings_digest(self.options["settings"]),
             "require_gpu": want.require_gpu,
+            "gpu_bytes": want.gpu_bytes,
         }
 
     @staticmethod
@@ -125,11 +128,16 @@ class Prover:
         entry["size_bytes"] = running.get("size") or 0
         entry["size_vram_bytes"] = running.get("size_vram") or 0
         entry["context_length"] = running.get("context_length")
-        if want.require_gpu and not entry["size_vram_bytes"]:
+        if (want.require_gpu or want.gpu_bytes) and not entry["size_vram_bytes"]:
             # A fault of the driver or of its rights, which no smaller model would mend.
             entry["why"] = "nothing of its %s is on the GPU, Ollama's journal says why" % gib(entry["size_bytes"])
         elif want.require_gpu and entry["size_vram_bytes"] < entry["size_bytes"]:
             entry["why"] = "only %s of %s are on the GPU" % (gib(entry["size_vram_bytes"]), gib(entry["size_bytes"]))
+        elif want.gpu_bytes and entry["size_vram_bytes"] < _NEARLY * want.gpu_bytes:
+            entry["why"] = "only %s are on the GPU where %s are planned, its experts in system memory aside" % (
+                gib(entry["size_vram_bytes"]),
+                gib(want.gpu_bytes),
+            )
         elif want.context and entry["context_length"] and entry["context_length"] < min(want.context, self.local.trained_context(want.name, want.context)):
             entry["why"] = "it serves %s tokens where %s are planned (OLLAMA_CONTEXT_LENGTH)" % (entry["context_length"], want.context)
         else:

@@ -10,7 +10,7 @@ import json
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_digest, parse_name
 
-KEYS = ("name", "digest", "from", "parameters", "context", "require_gpu")
+KEYS = ("name", "digest", "from", "parameters", "context", "require_gpu", "gpu_bytes")
 
 
 class WantedModel:
@@ -32,6 +32,8 @@ class WantedModel:
         self.context = int(item["context"]) if item.get("context") else None
         gpu = item.get("require_gpu")
         self.require_gpu = bool(prove_gpu) and (gpu is None or bool(gpu))
+        # What the GPU has to hold of a model that is not there as a whole.
+        self.gpu_bytes = int(item["gpu_bytes"]) if prove_gpu and item.get("gpu_bytes") else None
         short = self.name.short
         if self.parameters and not self.base:
             raise Failure("models: '%s' has parameters but no 'from': name the model that it is made from" % short)

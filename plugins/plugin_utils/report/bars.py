@@ -110,7 +110,7 @@ def _shares(model: dict, pools: list[dict]) -> list[tuple[str, dict]]:
     shares = [(str(device.get("index")), _parts(device)) for device in model.get("devices") or [] if str(device.get("index")) in known]
     if not shares:
         shares.append(("ram", _parts(memory)))
-    elif model.get("placement") == "partial":
+    elif model.get("placement") in ("partial", "experts"):
         shares.append(("ram", {**_parts({}), "weights": number(memory.get("host_bytes")) or 0}))
     return shares
 

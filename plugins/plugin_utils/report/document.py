@@ -238,7 +238,8 @@ def _measured(model: dict, proof: dict | None, installed: dict | None) -> dict |
     stand_in = bool(file_bytes is not None and expected and file_bytes < SAME_MODEL * expected)
     size, in_vram = number(proof.get("size_bytes")), number(proof.get("size_vram_bytes"))
     off_card = bool(model.get("placement") in ("gpu", "multi_gpu") and size and in_vram is not None and in_vram < size)
-    comparable = bool(measured and predicted and not stand_in and not (off_card and proof.get("ok")))
+    # Of experts in system memory the plan counts the least that the cards hold.
+    comparable = bool(measured and predicted and not stand_in and model.get("placement") != "experts" and not (off_card and proof.get("ok")))
     return {
         "ok": bool(proof.get("ok")),
         "why": clean(proof.get("why")),

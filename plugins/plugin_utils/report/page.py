@@ -39,6 +39,7 @@ _PLACEMENT = {
     "gpu": "on one card",
     "multi_gpu": "split over {cards} cards",
     "unified": "in unified memory",
+    "experts": "on the card, experts in system memory",
     "partial": "partly on the card, rest on the CPU",
     "cpu": "on the CPU",
 }

@@ -28,7 +28,7 @@ SHORT_MEMORY = "GiB"
 # On a narrow terminal: what gives way in which order. A model's name is wrapped and never cut, since its family and tag are what was chosen.
 NARROWER = (("narrow", CARDS), ("narrow", MODEL), ("drop", MEMORY), ("narrow", OLLAMA), ("narrow", HOST), ("drop", OLLAMA), ("narrow", STATE))
 COLOURS = {"unreachable": "bright red", "failed": "red", "changed": "yellow", "would_change": "yellow", "ok": "green"}
-PLACES = {"gpu": "gpu", "multi_gpu": "gpus", "partial": "gpu+cpu", "cpu": "cpu"}
+PLACES = {"gpu": "gpu", "multi_gpu": "gpus", "experts": "gpu+ram", "partial": "gpu+cpu", "cpu": "cpu"}
 
 
 def render(document: dict, width: int, paths=(), colour=None, spared="") -> str:

@@ -51,14 +51,13 @@ def entry(case, item, cache=None):
         "verified": bool(candidate.metadata.get("verified", candidate.source == "header")),
         "blob": _blob(candidate.metadata),
         "num_gpu": placed.num_gpu,
+        "gpu_bytes": _on_cards(placed),
         "requires": candidate.metadata.get("requires"),
         "requested": want.item,
     }
     if want.managed:
-        parameters = dict(want.parameters)
-        if placed.num_gpu is not None:
-            parameters.setdefault("num_gpu", placed.num_gpu)
-        found.update({"from": candidate.name, "parameters": parameters})
+        # No num_gpu but a person's: with it llama.cpp fits nothing, and counts whole layers where it would move experts only.
+        found.update({"from": candidate.name, "parameters": dict(want.parameters)})
     found["reason"] = words.reason(case, item, found) + words.prompt_cache(found, cache)
     return found
 
@@ -89,6 +88,13 @@ def _memory(item, cache):
     resident = prompt_cache.Resident(item.candidate.shape, item.placed, item.candidate.embedding)
     parts["prompt_cache_bytes"], parts["checkpoints_bytes"] = prompt_cache.kept_bytes(cache, resident)
     return parts
+
+
+def _on_cards(placed):
+    """Weights and cache that have to lie on the cards where only a part does, which the proof after the pull looks for; null elsewhere."""
+    if placed.kind != "experts":
+        return None
+    return sum(share.weights + share.kv for share in placed.shares if share.card is not None)
 
 
 def _device(share):

@@ -94,7 +94,9 @@ def reason(case, item, entry):
     """Why this tag, how it lies, and what became of the next better one. entry: the numbers of the plan for it."""
     context, label = item.placed.settings.context, item.candidate.label
     budget = gib(entry["budget_bytes"])
-    if item.placed.kind == "partial":
+    if item.placed.kind == "experts":
+        text = "%s fits %s at %d tokens with %s of its experts in system memory" % (label, budget, context, gib(entry["memory"]["host_bytes"]))
+    elif item.placed.kind == "partial":
         text = "%s does not fit %s: %d of %d layers go to the GPU, which is slow" % (label, budget, item.placed.num_gpu, item.candidate.shape.blocks)
     else:
         where = {"gpu": budget, "cpu": "%s of system memory" % budget, "multi_gpu": "%s on %d cards" % (budget, len(item.placed.shares))}

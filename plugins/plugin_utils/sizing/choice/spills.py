@@ -40,6 +40,7 @@ def from_oracle(results, version):
 class Spills:
     def __init__(self, given, version, host):
         self.found = {}
+        self.short = {}  # least context at which less than planned was on the cards, of models whose experts lie in system memory
         for key, proof in sorted((given or {}).items()):
             name, _at, digest = key.rpartition("@")
             records = list(proof.get("spilled") or [])
@@ -63,12 +64,19 @@ class Spills:
             return
         # An old server does not say what it serves; then it is what was planned.
         context = int(record.get("context_length") or record.get("context") or 0)
+        if record.get("gpu_bytes"):
+            self.short[name] = min(self.short.get(name, context), context)
+            return
         kind = record.get("kv_cache_type") or "f16"
         self.found.setdefault(name, []).append(Spilled(name, digest, context, kind, missing, bool(size)))
 
     def spilled(self, candidate):
         records = self.found.get(candidate.name)
         return records[0] if records else None
+
+    def missed(self, candidate, context):
+        """Whether less of it than planned was on the cards with this context or a shorter one, its experts being in system memory by plan."""
+        return candidate.name in self.short and context >= self.short[candidate.name]
 
     def limit(self, candidate, load, placed, need):
         """The largest need that this host can hold by what it showed; None without a record. What was missing then has to be saved now."""

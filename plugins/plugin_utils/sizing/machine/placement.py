@@ -419,8 +419,59 @@ def _groups(host):
     return sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name))
 
 
+def _layers_laid(shape, settings, rules, cards, left):
+    """(shares, layers) of a dense model that the fit lays over the cards as far as they reach: the output matrix and the last layers on the last card."""
+    found, sizes, remaining = memory(shape, settings), _layer_sizes(shape, settings), shape.blocks
+    compute, output, shares = found.compute + found.mask, shape.output_bytes, []
+    for position in range(len(cards) - 1, -1, -1):
+        overhead = OVERHEAD[cards[position].backend] + found.dequantized + (found.projector if position == 0 else 0)
+        room, weights, cached = left[position] - overhead - rules.fit_margin - compute, 0, 0
+        if output <= room:
+            room, weights, output = room - output, output, 0
+            while remaining and sum(sizes[remaining - 1]) <= room:
+                remaining -= 1
+                room -= sum(sizes[remaining])
+                weights, cached = weights + sizes[remaining][0], cached + sizes[remaining][1]
+        busy = bool(weights)
+        shares.append(Share(cards[position], weights, cached, compute if busy else 0, overhead, rules.fit_margin if busy else 0))
+    return shares[::-1], shape.blocks - remaining
+
+
+def _partly_fitted(shape, load, rules, host, left, ram_left, minimum_share):
+    """What llama.cpp's fit makes of a dense model that no cards hold."""
+    taken = [i for i in _cards_taken(shape, load, rules, host, left) if left[i] > 0]
+    if not taken:
+        return None
+    cards = [host.cards[i] for i in taken]
+    settings = _settings(shape, load, rules, sum(card.usable for card in cards), min(card.usable for card in cards), cards[0].backend)
+    worst = None
+    for order in _orders(cards, [left[i] for i in taken]):
+        laid = _layers_laid(shape, settings, rules, [pair[0] for pair in order], [pair[1] for pair in order])
+        if worst is None or laid[1] < worst[1]:
+            worst = laid
+    shares, layers = worst
+    found = memory(shape, settings)
+    weights, cached = sum(share.weights for share in shares), sum(share.kv for share in shares)
+    on_host = Share(
+        None, found.weights - weights + shape.input_bytes, found.kv + found.recurrent - cached, found.host - shape.input_bytes, PROCESS_RAM, 0
+    )
+    # On unified memory both parts come from one pool.
+    host_need = share_total(on_host) + sum(share_total(share) for share in shares if share.card.unified)
+    if not layers or layers >= shape.blocks or layers < minimum_share * shape.blocks or host_need > ram_left:
+        return None
+    if any(share_total(share) > amount for share, amount in zip(shares, (left[host.cards.index(share.card)] for share in shares))):
+        return None  # a card without room for the driver's context
+    need = sum(share_total(share) for share in (*shares, on_host))
+    return Placement("partial", (*shares_sorted(shares), on_host), 0, need, settings, layers)
+
+
 def partly(shape, load, rules, host, left, ram_left, minimum_share, exactly=None):
-    """As many layers as fit on the best card (or exactly so many), the others in system memory. None if that cannot be."""
+    """As many layers as fit on the cards, the others in system memory; before 0.30.0, and where exactly so many are wanted, on the best card.
+    None if that cannot be."""
+    if exactly is None and not _legacy(rules):
+        if shape.experts:
+            return experts(shape, load, rules, host, left, ram_left)  # nothing else is what llama.cpp makes of it
+        return _partly_fitted(shape, load, rules, host, left, ram_left, minimum_share)
     position = max(range(len(host.cards)), key=lambda i: left[i])
     card = host.cards[position]
     need, margin, settings = single_need(shape, load, rules, card.usable, card.backend, card.unified)

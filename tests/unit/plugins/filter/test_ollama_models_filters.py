@@ -33,6 +33,17 @@ def test_wants_of_a_plan():
     assert len(read_wants(wants, True)) == 4, "the module takes what the filter gives"
 
 
+def test_experts_in_system_memory_say_how_much_the_gpu_must_hold():
+    """Without it a driver that fails would leave all of the model on the CPU, and nobody would hear of it."""
+    entry = {"name": "big:120b", "context": 8192, "placement": "experts", "gpu_bytes": 20 << 30, "requested": {}}
+    (want,) = model_wants({"models": [entry]})
+    assert want == {"name": "big:120b", "context": 8192, "require_gpu": False, "gpu_bytes": 20 << 30}
+    ((proved,), (unproved,)) = (read_wants([want], prove).values() for prove in (True, False))
+    assert proved.gpu_bytes == 20 << 30 and unproved.gpu_bytes is None
+    (free,) = model_wants({"models": [dict(entry, requested={"require_gpu": False})]})
+    assert "gpu_bytes" not in free
+
+
 def test_no_plan_is_no_wants():
     assert model_wants(None) == model_wants({}) == model_wants({"models": None}) == []
 

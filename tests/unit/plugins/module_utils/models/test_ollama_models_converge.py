@@ -514,6 +514,20 @@ def test_spill_is_told_remembered_and_left_to_the_playbook(converge, ollama, sma
     assert converge([{"name": small, "require_gpu": False}], prove=True)["spilled"] == []
 
 
+@pytest.mark.parametrize("share,why", [(0.4, ""), (0.38, ""), (0.3, "only 2.9 KiB are on the GPU where 3.9 KiB are planned"), (0, "nothing of its 9.8 KiB")])
+def test_experts_in_system_memory_are_no_spill_while_the_gpu_holds_what_is_planned(converge, ollama, small, share, why):
+    """By bytes, not by a share: the server counts a mapped file as a whole. A twentieth less is what one layer more or less makes."""
+    ollama.vram_share[small] = share
+    wants = [{"name": small, "require_gpu": False, "gpu_bytes": 4000}]
+    result = converge(wants, prove=True)
+    assert result["spilled"] == ([small] if why else []) and result["proved"][0]["why"].startswith(why)
+    ollama.requests.clear()
+    assert converge(wants, prove=True)["proved"][0]["remembered"] and changes(ollama) == []
+    # Another plan is another proof, and without one for the GPU nobody looks.
+    assert not converge([dict(wants[0], gpu_bytes=2000)], prove=True)["proved"][0]["remembered"]
+    assert converge(wants, prove=True, prove_gpu=False)["spilled"] == []
+
+
 def test_strangers_in_memory_do_not_make_a_spill(converge, ollama, small):
     """Somebody's test model fills the card at this moment; a wrong "does not fit" would be remembered for ever."""
     ollama.loaded["stranger:1b"] = {"name": "stranger:1b", "size": 1, "size_vram": 1}

@@ -165,6 +165,50 @@ def test_unequal_cards_are_filled_one_after_the_other(name, context, cards):
     assert all(share_total(share) <= share.card.budget for share in found.shares)
 
 
+@pytest.mark.parametrize("cards,layers", [((12288,), 30), ((12288, 12288), 0), ((10240, 8192), 0), ((8192, 8192), 38)])
+def test_a_dense_model_lies_on_all_cards_as_far_as_they_reach(cards, layers):
+    """The second card was left idle, and with it a model of which most would have fitted was refused."""
+    shape = shape_of("qwen3:14b")
+    where = host(*cards)
+    left = placement.usable_left(where)
+    whole = placement.on_gpu(shape, load(32768), RULES, where, left)
+    found = placement.partly(shape, load(32768), RULES, where, left, where.ram_budget, 0.5)
+    assert bool(whole.kind) is (layers == 0)
+    if layers:
+        assert (found.kind, found.num_gpu, len(found.shares)) == ("partial", layers, len(cards) + 1)
+        assert sum(share.weights for share in found.shares) == shape.gpu_weights + shape.input_bytes
+        assert all(share_total(share) <= share.card.budget for share in found.shares if share.card)
+        assert found.shares[-1].kv == memory(shape, found.settings).kv - sum(share.kv for share in found.shares[:-1])
+        assert placement.partly(shape, load(32768), RULES, where, left, where.ram_budget, (layers + 1) / 40) is None
+        assert placement.partly(shape, load(32768), RULES, where, left, share_total(found.shares[-1]) - 1, 0.5) is None
+
+
+def test_of_a_mixture_llama_cpp_moves_experts_and_no_layers():
+    """Even where whole layers would be allowed: num_gpu alone would make it count them."""
+    where = host(12288)
+    found = placement.partly(shape_of("gpt-oss:20b"), load(), RULES, where, placement.usable_left(where), where.ram_budget, 0.8)
+    assert found.kind == "experts" and found.num_gpu is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["qwen3:14b", "gemma3:12b", "llama3.3:70b"]), st.lists(st.integers(2000, 40000), min_size=1, max_size=4), st.integers(0, 8000))
+def test_what_lies_partly_on_cards_exceeds_none_and_more_memory_never_takes_layers_away(name, sizes, more):
+    shape = shape_of(name)
+
+    def laid(amounts):
+        where = host(*amounts, ram=256)
+        left = placement.usable_left(where)
+        found = placement.partly(shape, load(), RULES, where, left, where.ram_budget, 0.0)
+        for share in found.shares if found else ():
+            assert share.card is None or share_total(share) <= share.card.budget
+        if placement.on_gpu(shape, load(), RULES, where, left).kind:
+            return shape.blocks
+        return found.num_gpu if found else 0
+
+    one = laid(sizes)
+    assert laid([size + more for size in sizes]) >= one or len(sizes) > 1
+
+
 def test_the_fit_fills_the_last_card_first_and_pays_for_the_pipeline_from_its_margin():
     """By hand: 10 dense layers of 400 MiB; the last card takes 7 and the output matrix, the first one the other 3 with all copies in its room."""
     shape = made(10, 0, dense=400, output=100, arch="qwen3")
