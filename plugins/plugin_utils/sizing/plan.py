@@ -29,7 +29,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
         outcome = None if problems else search.run()
     except (BadInput, ValueError) as problem:
         return result.empty([str(problem)], [])
-    warnings = list(case.host.warnings) + [words.fallback(why) for why in search.fallbacks]
+    warnings = list(case.host.warnings) + [words.fallback(why) for why in search.fallbacks] + [words.cut(found) for found in search.cuts]
     if problems or outcome.problems:
         return result.empty(problems or outcome.problems, warnings)
     if outcome.failure:
@@ -119,7 +119,7 @@ def _add_turns_hint(case, chosen, entries):
 
 def _add_context_hint(case, chosen, entries):
     """Whoever got less context than was wanted is told of the tag that holds all of it."""
-    short = {item.want.position: item.want.context for item in chosen if item.has_less}
+    short = {item.want.position: item.aim.context for item in chosen if item.has_less}
     if not short:
         return
     longer = [want._replace(min_context=short.get(want.position, want.min_context)) for want in case.wanted]

@@ -24,13 +24,21 @@ def failure(case, found):
     if isinstance(found, Nothing):
         return _nothing(case, found)
     if isinstance(found, Crowded):
-        places = [want.where for want in case.wanted]
-        return (
-            "%s and %s cannot live in memory together: %s alone needs %s of %s; take one out, ask for less context, "
-            "or set llm_policy.resident to one, so that they are loaded in turns"
-            % (", ".join(places[:-1]), places[-1], found.candidate.name, gib(found.placed.need), gib(room(case.host)))
-        )
+        return _crowded(case, found)
     return _REFUSED[found.kind]
+
+
+def _crowded(case, found):
+    places, has = [want.where for want in case.wanted], room(case.host)
+    if found.need > has:
+        much = "need %s of %s, %s too much" % (gib(found.need), gib(has), gib(found.need - has))
+    else:
+        much = "need %s of %s, which no order of loading finds on its cards" % (gib(found.need), gib(has))
+    return (
+        "%s and %s cannot live in memory together: the lightest of each (%s) %s at %d tokens; take one out, write less context (min_context), "
+        "or set llm_policy.resident to one, so that they are loaded in turns"
+        % (", ".join(places[:-1]), places[-1], ", ".join(tag.name for tag in found.lightest), much, found.tokens)
+    )
 
 
 def _nothing(case, found):
@@ -87,7 +95,7 @@ def _miss(case, row):
 
 def rejected(case, row):
     """Why a tag was passed over, for the list of those."""
-    return _passed_over(row) or "%s of %s" % (_miss(case, row), gib(room(case.host)))
+    return _passed_over(row) or "%s of %s" % (_miss(case, row), gib(row.placed.need - row.placed.short))
 
 
 def reason(case, item, entry):
@@ -101,9 +109,10 @@ def reason(case, item, entry):
     else:
         where = {"gpu": budget, "cpu": "%s of system memory" % budget, "multi_gpu": "%s on %d cards" % (budget, len(item.placed.shares))}
         text = "%s fits %s at %d tokens with %s to spare" % (label, where[item.placed.kind], context, gib(entry["headroom_bytes"]))
-    wanted = item.want.own_context or item.want.context
+    wanted = item.want.own_context or item.aim.context
     if wanted and context < wanted and not item.candidate.embedding:
-        text += " (%d were wanted)" % wanted
+        trained = context == item.candidate.shape.context_train
+        text += " (%d were wanted%s)" % (wanted, ", it was trained for no more" if trained else "")
     if entry["kv_cache_type"] != "f16":
         text += ", with the cache in %s" % entry["kv_cache_type"]
     row = _next_better(item)
@@ -138,7 +147,7 @@ def in_turns(names):
 
 def whole_context(item, label):
     """Less context is the first concession, which not everybody would make: the tag that holds all of it, and the variable."""
-    return "; %s holds all %d (min_context: %d)" % (label, item.want.context, item.want.context)
+    return "; %s holds all %d (min_context: %d)" % (label, item.aim.context, item.aim.context)
 
 
 def eviction(found):
@@ -159,6 +168,12 @@ def unknown_speed(card):
     return (
         "how fast %s reads its memory is not known, so llm_policy.min_tokens_per_second is not held against what it gets: "
         "write memory_bandwidth_bytes_per_second for it in llm_vram_override" % card.name
+    )
+
+
+def cut(found):
+    return "%s.context is %d, but %s was trained for %d tokens: more than that is not planned" % (
+        found.want.where, found.want.context, found.want.target, found.longest,
     )
 
 

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 from .. import data, names
 from ..errors import BadInput, MetadataError
 from ..model.shape import Shape
 from ..source import catalogue
+
+_STEP = 0.1  # doublings by which a size is worth more than one that its family's order puts below it, whatever their parameters
 
 
 class Candidate:
@@ -27,6 +32,8 @@ class Candidate:
         "embedding",
         "row",
         "quantization",
+        "size",
+        "worth",
     )
 
     def __init__(self, name, family, tag, metadata, shape, row=None):
@@ -38,9 +45,24 @@ class Candidate:
         self.quantization = row.quantization if row else metadata.get("quantization")
         self.quality = row.quality if row else {"loss": 0.0, "choose": True}
         self.embedding = row.embedding if row else shape.encoder
+        self.size = row.size if row else name
+        self.worth = worths(row.family)[row.size] if row else 0.0
 
     def with_header(self, metadata):
         return Candidate(self.name, self.family, self.tag, metadata, shape_of_header(metadata), self.row)
+
+
+@functools.cache
+def worths(family):
+    """{size: what it is worth}, in doublings of parameters, never against the family's own order of sizes."""
+    parameters = {}
+    for row in catalogue.family_tags(family):
+        parameters[row.size] = max(parameters.get(row.size, 1), row.row["parameters"])
+    found, worse = {}, 0.0
+    for size in reversed(data.families()[family]["order"]):
+        if size in parameters:
+            worse = found[size] = max(math.log2(parameters[size]), worse + _STEP)
+    return found
 
 
 _SHAPES = {}

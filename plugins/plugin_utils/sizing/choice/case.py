@@ -16,14 +16,20 @@ Case = collections.namedtuple("Case", "wanted policy host version rules spills f
 Rejected = collections.namedtuple("Rejected", "candidate kind placed detail", defaults=(None, None))
 
 
+# What a want aims at, in tokens: wanted, and the least that it bears. half: of what is wanted, if that is more than the floor.
+Aim = collections.namedtuple("Aim", "context floor half")
+# A context that was written and is longer than anything of its target was trained for.
+Cut = collections.namedtuple("Cut", "want longest")
+
+
 class Chosen:
-    """A want and its tag. placed, load and before (what was left on cards and in memory) come when all settings are known."""
+    """A want and its tag, where it lies, and what was left on cards and in memory before it. rejected: better tags that were passed over."""
 
-    __slots__ = ("want", "candidate", "rejected", "placed", "load", "before")
+    __slots__ = ("want", "aim", "candidate", "rejected", "placed", "load", "before")
 
-    def __init__(self, want, candidate, rejected):
-        self.want, self.candidate, self.rejected = want, candidate, rejected
-        self.placed = self.load = self.before = None
+    def __init__(self, want, aim, candidate, rejected, placed, load, before):
+        self.want, self.aim, self.candidate, self.rejected = want, aim, candidate, rejected
+        self.placed, self.load, self.before = placed, load, before
 
     @property
     def name(self):
@@ -32,7 +38,7 @@ class Chosen:
     @property
     def has_less(self):
         """Whether the tag got less context than was wanted; a fixed one has no smaller sister."""
-        return self.want.kind == "family" and not self.candidate.embedding and self.placed.settings.context < (self.want.context or 0)
+        return self.want.kind == "family" and not self.candidate.embedding and self.placed.settings.context < (self.aim.context or 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +52,11 @@ class Nothing:
 
 @dataclasses.dataclass(frozen=True)
 class Crowded:
-    """A want fits alone, as this candidate, but not beside the others."""
+    """Each want fits alone, as its lightest tag at the least context, and not all of them together. need: of all; tokens: the least that was tried."""
 
-    candidate: object
-    placed: object
+    lightest: list
+    need: int
+    tokens: int
 
 
 @dataclasses.dataclass(frozen=True)

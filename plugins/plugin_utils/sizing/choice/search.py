@@ -1,38 +1,40 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The search for the best tags that fit a host together. It says what it found in types (case.py), not in words."""
+"""The search for the best tags that fit a host together. It says what it found in types (case.py), not in words.
+
+Every concession is a total order that no machine changes (docs/sizing.md, order of concessions), and the best of what fits is taken. So more memory, which
+only adds to what fits, never makes a plan worse.
+"""
 
 from __future__ import annotations
 
 import itertools
 
-from .. import data, versions
-from ..errors import BadInput
+from .. import versions
+from ..errors import BadInput, MetadataError
 from ..machine import placement
 from ..machine.placement import Load
-from . import candidates, floor, wants
-from .case import Chosen, Crowded, Nothing, Outcome, Refused, Rejected
+from . import candidates, combine, floor, wants
+from .case import Aim, Chosen, Crowded, Cut, Nothing, Outcome, Refused, Rejected
 
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
-
-
-class _NothingFits(Exception):
-    def __init__(self, want, rejected):
-        super().__init__(want.where)
-        self.want, self.rejected = want, rejected
+_EMBEDDING_WORTH = 0.25  # a doubling of an embedding model is worth so much of one of the model that answers
+_ALL_ORDERS = 3  # models for which every order of loading over several cards is tried
 
 
 class Search:
-    """One case. fallbacks: why headers were not read, each reason once."""
+    """One case. fallbacks: why headers were not read, each reason once. cuts: contexts above what the target was trained for."""
 
     def __init__(self, case):
         self.case = case
         self.wanted, self.policy, self.host, self.rules = case.wanted, case.policy, case.host, case.rules
-        self.fallbacks = []
-        self.options = {}
-        self.lightest = {}
-        self._exact = {}
+        self.kinds = tuple(kind for kind in self.policy.kv_cache_types if kind == "f16" or case.flash) or ("f16",)
+        self.fallbacks, self.cuts = [], []
+        self.options, self.aims, self.gone = {}, {}, {}
+        self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
+        self._asked = set()
+        self._remembered = {}
 
     def run(self):
         problems = self._prepare()
@@ -42,40 +44,36 @@ class Search:
             return Outcome(failure=Refused("no_gpu"))
         if not self.host.cards and not self.host.ram_total:
             return Outcome(failure=Refused("no_memory"))
-        loads = self._loads()
-        too_many = self._too_many(loads) if len(self.wanted) > 1 and self.policy.resident == "all" else None
-        if too_many:
-            return Outcome(failure=self._failure(too_many, [], loads))
-        for tried in (loads, [load for load in loads if load.k_type == "f16"]):
-            if not tried:
-                continue
-            for by_size, look_ahead in itertools.product((False, True) if len(self.host.cards) > 1 else (False,), (False, True)):
-                try:
-                    chosen = self._choose(tried, look_ahead, by_size)
-                except _NothingFits as problem:
-                    failed = problem
-                    continue
-                load = self._settle(chosen, tried)
-                if load:
-                    return Outcome(sorted(chosen, key=lambda item: item.want.position), load)
-                failed = None
-        return Outcome(failure=self._failure(failed.want, failed.rejected, loads) if failed else Refused("no_setting"))
+        self._set_contexts()
+        while True:
+            outcome = self._search()
+            if not self._read_headers(outcome):
+                return outcome
 
-    def _failure(self, want, rejected, loads):
-        """Why a want has no tag: none fits the host at all, or one would if it were alone."""
-        if len(self.wanted) > 1 and self.policy.resident == "all":
-            try:
-                candidate, placed, _rejected = self._pick(want, loads, placement.usable_left(self.host), self.host.ram_budget)
-            except _NothingFits as alone:
-                rejected = alone.rejected
-            else:
-                return Crowded(candidate, placed)
-        return Nothing(want, rejected, want.own_context or min(loads[-1].context, want.context or loads[-1].context))
+    def _search(self):
+        if not self.wanted:
+            return Outcome([], self._load(self.contexts[0], self.kinds[0]))
+        for partly in self._ways():
+            self.partly = partly
+            for least in dict.fromkeys((self.half, self.least)):
+                found = self._best(least)
+                if found:
+                    return found
+        return Outcome(failure=self._failure())
+
+    def _ways(self):
+        """Which wants may be computed by the processor: none, and only where nothing whole fits one, and then all of them."""
+        yield frozenset()
+        free = [want.position for want in self.wanted if want.parameters.get("num_gpu") in (None, -1) and not want.require_gpu]
+        if self.host.cards and self.policy.allow_partial_offload and free:
+            if 1 < len(free) <= _ALL_ORDERS:
+                yield from (frozenset([position]) for position in reversed(free))
+            yield frozenset(free)
 
     # -- candidates and settings
 
     def _prepare(self):
-        """The candidates of each want; sentences about those that have none."""
+        """The candidates of each want, and what it aims at; sentences about those that have none."""
         problems = []
         for want in self.wanted:
             try:
@@ -84,8 +82,8 @@ class Search:
                 else:
                     found = [candidates.for_model(want, self.case.sources, self._read)]
                 found = self._gates(want, found)
-                _check_context(want, found)
-                self.options[want.position] = found
+                self.aims[want.position] = self._aim(want, found)
+                self.options[want.position] = list(found)
             except BadInput as problem:
                 problems.append(str(problem))
         return problems
@@ -102,28 +100,39 @@ class Search:
             raise BadInput("%s: %s needs Ollama %s or later: raise ollama_version" % (want.where, want.target, newest))
         return kept
 
-    def _loads(self):
-        """Settings of the service from what is wanted to the last concession: first extra context goes, then the cache's precision."""
-        shared = [want for want in self.wanted if not want.own_context and not _silent_embedding(want, self.options[want.position])]
-        stated = [want.context for want in shared if want.context]
-        most = max(stated) if stated else wants.DEFAULT_CONTEXT
-        least = max([want.min_context for want in shared if want.context] or [min(most, wants.DEFAULT_MIN_CONTEXT)])
-        kinds = [kind for kind in self.policy.kv_cache_types if kind == "f16" or self.case.flash] or ["f16"]
-        return [
-            Load(context, self.policy.parallel, kind, kind, self.case.flash)
-            for kind in kinds
-            for context in wants.ladder(most, min(least, most))
-        ]
+    def _aim(self, want, found):
+        longest = max(_trained(candidate) for candidate in found)
+        asked, variable = (want.own_context, "parameters.num_ctx") if want.own_context else (want.min_context, "min_context")
+        if asked and asked > longest:
+            raise BadInput(
+                "%s.%s is %d, but %s was trained for %d tokens: write %d or less" % (want.where, variable, asked, want.target, longest, longest)
+            )
+        if want.own_context:
+            return Aim(want.own_context, 0, 0)
+        if want.context is None and (want.kind == "model" or found[0].embedding):
+            return Aim(None, 0, 0)  # it takes what the others of the list want, or as much as it was trained for
+        context = min(want.context or wants.DEFAULT_CONTEXT, longest)
+        if want.context and want.context > longest:
+            self.cuts.append(Cut(want, longest))
+        half = -(-context // 2)
+        floor = want.min_context or half
+        return Aim(context, floor, max(floor, half))
 
-    @staticmethod
-    def _allowed(load, candidate):
-        return load.k_type == "f16" or candidate.shape.flash_attention or candidate.shape.encoder
+    def _set_contexts(self):
+        """The contexts of the service from what is wanted to the least that all bear. One service has one context."""
+        shared = [aim for want, aim in ((want, self.aims[want.position]) for want in self.wanted) if aim.context and not want.own_context]
+        most = max((aim.context for aim in shared), default=wants.DEFAULT_CONTEXT)
+        self.least = max((aim.floor for aim in shared), default=most // 2)
+        self.half = max((aim.half for aim in shared), default=most // 2)
+        self.contexts = sorted({*wants.ladder(most, self.least), self.half}, reverse=True)
 
-    def _last(self, loads, candidate):
-        for load in reversed(loads):
-            if self._allowed(load, candidate):
-                return load
-        return loads[-1]._replace(k_type="f16", v_type="f16")
+    def _kinds_for(self, tags):
+        """The types of the cache that all of them can have, the preferred one first."""
+        exact = any(not tag.shape.flash_attention and not tag.shape.encoder for tag in tags)
+        return tuple(kind for kind in self.kinds if kind == "f16" or not exact) or ("f16",)
+
+    def _load(self, context, kind):
+        return Load(context, self.policy.parallel, kind, kind, self.case.flash)
 
     # -- one candidate
 
@@ -142,7 +151,7 @@ class Search:
             if limit is not None and placed.need > limit:
                 return placed._replace(kind=None, shares=(), short=placed.need - limit)
             return placed
-        if self.policy.allow_partial_offload and not want.require_gpu and layers in (None, -1):
+        if want.position in self.partly:
             share = self.policy.min_offload_share if want.kind == "family" else 0.0
             part = placement.partly(candidate.shape, load, self.rules, self.host, left, ram, share)
             if part:
@@ -159,16 +168,185 @@ class Search:
     def _need(self, candidate, load):
         return placement.on_gpu(candidate.shape, load, self.rules, self.host, placement.usable_left(self.host)).need
 
-    def _header_of(self, want, candidate, placed):
-        """The candidate by its own header, where that source comes first and the answer may depend on it; text where there is no such model."""
-        if self.case.sources[0] != "header" or candidate.source == "header":
-            return candidate
-        if not placed.kind and placed.short > _NEAR_MISS * placed.need:
-            return candidate
-        if candidate.name not in self._exact:
-            metadata, why, final = self._read(candidate.name)
-            self._exact[candidate.name] = candidate.with_header(metadata) if metadata else why if final else candidate
-        return self._exact[candidate.name]
+    def _alone(self, want, candidate, context):
+        """Where it goes on the empty machine with the smallest cache that it can have."""
+        key = (want.position, candidate, context, self.partly)
+        if key not in self._remembered:
+            found = None
+            for kind in self._kinds_for((candidate,)):
+                placed = self.place(want, candidate, self._load(context, kind), placement.usable_left(self.host), self.host.ram_budget)
+                if found is None or placed.need < found.need:
+                    found = placed
+            self._remembered[key] = found
+        return self._remembered[key]
+
+    def _stands(self, want, candidate, context):
+        """Whether it may be chosen where it has the machine for itself."""
+        placed = self._alone(want, candidate, context)
+        return bool(placed.kind) and not floor.missed(self.case, want, candidate, placed)
+
+    # -- all of them
+
+    def _best(self, least):
+        """The best tags at so many tokens or more: sizes first, then the context, then heavier weights, then the cache's type. None where no set fits."""
+        found = combine.best([self._sizes(want, least) for want in self.wanted], lambda tags: self._settings(tags, least))
+        if found is None:
+            return None
+        context, tags = self._longest(found, least)
+        if context == self.contexts[0] and self.host.cards:
+            found = combine.best(
+                [self._weights(want, tag, context) for want, tag in zip(self.wanted, tags)], lambda chosen: self._settings(chosen, context)
+            )
+            tags = found or tags
+        load = self._settings(tags, context)
+        laid = self._lay(tags, load)
+        chosen = [
+            Chosen(want, self.aims[want.position], tag, [], placed, load, before)
+            for want, tag, (placed, before) in zip(self.wanted, tags, laid)
+        ]
+        left, ram = self._left(chosen)
+        for item in chosen:
+            item.rejected = self._passed_over(item, least, left, ram)
+        return Outcome(chosen, load)
+
+    def _holds(self, want, candidate, context):
+        """Whether it was trained for what its want bears where the service has so many tokens; nobody who wrote no context hears of one."""
+        if want.context is None:
+            return True
+        aim = self.aims[want.position]
+        return _trained(candidate) >= (aim.half if context >= self.half else aim.floor)
+
+    def _sizes(self, want, least, stands=True):
+        """Of each size the lightest tag, of those that may be chosen on the empty machine unless stands is false."""
+        found = {}
+        for tag in self.options[want.position]:
+            if self._holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
+                need = self._alone(want, tag, least).need
+                if tag.size not in found or need < found[tag.size].weight:
+                    worth = tag.worth * (_EMBEDDING_WORTH if tag.embedding else 1)
+                    found[tag.size] = combine.Option(worth, need, tag)
+        return list(found.values())
+
+    def _longest(self, tags, least):
+        """(the longest context at which these sizes fit, their lightest tags that were trained for it)"""
+        for context in self.contexts:
+            if context < least:
+                break
+            longer = tuple(self._lightest(want, tag, context) for want, tag in zip(self.wanted, tags))
+            if all(longer) and self._settings(longer, context):
+                return context, longer
+        return least, tags
+
+    def _same(self, want, tag, context):
+        """The tags of its size that reach the context; where none does, those that come as near as its floor."""
+        found = [other for other in self.options[want.position] if other.size == tag.size and self._stands(want, other, context)]
+        aim = self.aims[want.position]
+        reach = [other for other in found if _trained(other) >= min(context, aim.context or 0)]
+        return reach or [other for other in found if self._holds(want, other, context)]
+
+    def _lightest(self, want, tag, context):
+        return min(self._same(want, tag, context), key=lambda other: self._alone(want, other, context).need, default=None)
+
+    def _weights(self, want, tag, context):
+        return [
+            combine.Option(-other.quality["loss"], self._alone(want, other, context).need, other) for other in self._same(want, tag, context)
+        ]
+
+    def _settings(self, tags, context):
+        """The preferred settings with which these tags, one for each want, fit together at this context; None where none does."""
+        for kind in self._kinds_for(tags):
+            load = self._load(context, kind)
+            if self._lay(tags, load):
+                return load
+        return None
+
+    def _lay(self, tags, load):
+        """Where each goes, and what was left before it, in an order of loading in which all fit; None where there is none."""
+        key = (tags, load, self.partly)
+        if key not in self._remembered:
+            self._remembered[key] = next(filter(None, (self._in_order(order, tags, load) for order in self._orders(tags, load))), None)
+        return self._remembered[key]
+
+    def _orders(self, tags, load):
+        """The largest first, since it is the hardest to place; over several cards other orders may do where that one does not."""
+        heavy = [-self._alone(want, tag, load.context).need for want, tag in zip(self.wanted, tags)]
+        first = tuple(sorted(range(len(tags)), key=lambda i: (self.wanted[i].position in self.partly, heavy[i], i)))
+        if len(self.host.cards) < 2 or len(tags) < 2 or self.policy.resident != "all":
+            return (first,)
+        if len(tags) <= _ALL_ORDERS:
+            return dict.fromkeys((first, *itertools.permutations(first)))
+        return (first,)
+
+    def _in_order(self, order, tags, load):
+        left, ram, found = placement.usable_left(self.host), self.host.ram_budget, {}
+        for i in order:
+            want, tag = self.wanted[i], tags[i]
+            placed = self.place(want, tag, load, left, ram)
+            if not placed.kind or floor.missed(self.case, want, tag, placed):
+                return None
+            found[i] = (placed, (left, ram))
+            if self.policy.resident == "all":
+                left, spent = placement.spend(left, self.host, placed)
+                ram -= spent
+        return [found[i] for i in range(len(tags))]
+
+    def _left(self, chosen):
+        """What is left on the cards and in memory when all are loaded."""
+        left, ram = placement.usable_left(self.host), self.host.ram_budget
+        for item in chosen if self.policy.resident == "all" else ():
+            left, spent = placement.spend(left, self.host, item.placed)
+            ram -= spent
+        return left, ram
+
+    # -- why not
+
+    def _passed_over(self, item, least, left, ram):
+        """The tags that would be better than the chosen one, and why each is out while the others of the list stay as they are."""
+        if self.policy.resident == "all":
+            kept, spent = placement.spend([0] * len(left), self.host, item.placed)
+            left, ram = [amount - own for amount, own in zip(left, kept)], ram + spent
+        rejected = list(self.gone.get(item.want.position, ()))
+        lightest = {option.thing for option in self._sizes(item.want, least, stands=False)}
+        for tag in self._ordered(item.want):
+            if tag is item.candidate:
+                break
+            # A heavier quantization of a size needs the whole context.
+            row = self._why(item.want, tag, least if tag in lightest else self.contexts[0], left, ram)
+            if row:
+                rejected.append(row)
+        return rejected
+
+    def _ordered(self, want):
+        """Best first. On a CPU the bytes of a token are its time: of one size the smallest file that loses little comes first."""
+        options = self.options[want.position]
+        return options if self.host.cards else sorted(options, key=lambda tag: (-tag.worth, tag.download_bytes))
+
+    def _why(self, want, tag, context, left, ram):
+        if not self._holds(want, tag, context):
+            return Rejected(tag, "trained", detail=tag.shape.context_train)
+        placed = self.place(want, tag, self._load(context, self._kinds_for((tag,))[-1]), left, ram)
+        if not placed.kind:
+            return Rejected(tag, "short", placed)
+        slow = floor.missed(self.case, want, tag, placed)
+        return Rejected(tag, "slow", placed, slow) if slow else None
+
+    def _failure(self):
+        """Why there is no set: a want of which nothing fits the host at all, or wants that fit one by one."""
+        left, ram = placement.usable_left(self.host), self.host.ram_budget
+        lightest = []
+        for want in self.wanted:
+            sizes = self._sizes(want, self.least)
+            if not sizes:
+                rows = [self._why(want, tag, self.least, left, ram) for tag in self._ordered(want)]
+                return Nothing(want, [*self.gone.get(want.position, ()), *filter(None, rows)], want.own_context or self.least)
+            lightest.append(min(sizes, key=lambda option: option.weight).thing)
+        if self.policy.resident != "all":
+            return Refused("no_setting")
+        placed = [self._alone(want, tag, self.least) for want, tag in zip(self.wanted, lightest)]
+        margins = [sum(share.margin for share in where.shares) for where in placed]
+        return Crowded(lightest, sum(where.need for where in placed) - sum(margins) + max(margins), self.least)
+
+    # -- headers
 
     def _read(self, name):
         metadata, why, final = self.case.header(name)
@@ -176,130 +354,47 @@ class Search:
             self.fallbacks.append(why)
         return metadata, why, final
 
-    def _pick(self, want, loads, left, ram):
-        """(candidate, where it goes, those passed over) for a want; raises _NothingFits."""
-        rejected = []
-        for candidate in self._ordered(want):
-            load = self._last(loads, candidate)
-            needed = want.own_context or (want.min_context if want.context else 0)
-            if candidate.shape.context_train and candidate.shape.context_train < needed and not candidate.embedding:
-                rejected.append(Rejected(candidate, "trained", detail=candidate.shape.context_train))
-                continue
-            placed = self.place(want, candidate, load, left, ram)
-            exact = self._header_of(want, candidate, placed)
-            if isinstance(exact, str):
-                rejected.append(Rejected(candidate, "gone", detail=exact))
-                continue
-            if exact is not candidate:
-                candidate, load = exact, self._last(loads, exact)
-                placed = self.place(want, candidate, load, left, ram)
-            if not placed.kind:
-                rejected.append(Rejected(candidate, "short", placed))
-                continue
-            slow = floor.missed(self.case, want, candidate, placed)
-            if slow:
-                rejected.append(Rejected(candidate, "slow", placed, slow))
-                continue
-            return candidate, placed, rejected
-        raise _NothingFits(want, rejected)
+    def _read_headers(self, outcome):
+        """Read the headers on which the outcome depends; whether one of them changed what is known."""
+        if self.case.sources[0] != "header":
+            return False
+        asked = []
+        for item in outcome.chosen:
+            asked += [(item.want, item.candidate)] + [(item.want, row.candidate) for row in item.rejected if _near(row)]
+        failure = outcome.failure
+        if isinstance(failure, Nothing):
+            asked += [(failure.want, row.candidate) for row in failure.rejected if _near(row)]
+        elif isinstance(failure, Crowded):
+            asked += zip(self.wanted, failure.lightest)
+        return any([self._read_exactly(want, candidate) for want, candidate in asked])
 
-    def _ordered(self, want):
+    def _read_exactly(self, want, candidate):
+        """Replace a candidate of a family by what its own header says; True where that is something else."""
+        key = (want.position, candidate.name)
+        if want.kind != "family" or candidate.source == "header" or key in self._asked:
+            return False
+        self._asked.add(key)
+        metadata, why, final = self._read(candidate.name)
         options = self.options[want.position]
-        if self.host.cards or want.kind != "family":
-            return options
-        # On a CPU the bytes of a token are its time: of one size the smallest file that loses little comes first.
-        order = data.families()[want.target]["order"]
-        return sorted(options, key=lambda c: (order.index(c.row.size), c.download_bytes))
-
-    # -- all of them
-
-    def _sequence(self, by_size=False):
-        """Models that are given come first, the largest before all, since it is the hardest to place; families get what is left, in their order.
-
-        by_size: families too by the size of their lightest tag, for lists that can be placed in no other way.
-        """
-
-        def rank(want):
-            family = want.kind == "family" and not by_size
-            return family, 0 if family else -min(c.shape.file_bytes for c in self.options[want.position]), want.position
-
-        return sorted(self.wanted, key=rank)
-
-    def _place_lightest(self, want, loads, left, ram):
-        """Where the lightest tag of a want that fits would go; None where none does."""
-        if want.position not in self.lightest:
-            self.lightest[want.position] = sorted(self.options[want.position], key=lambda c: c.shape.gpu_weights)
-        for candidate in self.lightest[want.position]:
-            placed = self.place(want, candidate, self._last(loads, candidate), left, ram)
-            if placed.kind:
-                return placed
-        return None
-
-    def _too_many(self, loads):
-        """The first want of which not even the lightest tag fits beside the lightest of those before it; None if all do."""
-        leeway = 1 + _NEAR_MISS if self.case.sources[0] == "header" else 1  # by their headers they may be smaller
-        left, ram = [int(size * leeway) for size in placement.usable_left(self.host)], self.host.ram_budget * leeway
-        for want in self._sequence(by_size=True):
-            placed = self._place_lightest(want, loads, left, ram)
-            if not placed:
-                return want
-            if self.policy.resident == "all":
-                left, spent = placement.spend(left, self.host, placed)
-                ram -= spent
-        return None
-
-    def _choose(self, loads, look_ahead, by_size):
-        left, ram, chosen = placement.usable_left(self.host), self.host.ram_budget, []
-        sequence = self._sequence(by_size)
-        for number, want in enumerate(sequence):
-            kept_left, kept_ram = left, ram
-            if look_ahead:
-                for later in sequence[number + 1 :]:
-                    placed = self._place_lightest(later, loads, kept_left, kept_ram)
-                    if placed:
-                        kept_left, spent = placement.spend(kept_left, self.host, placed)
-                        kept_ram -= spent
-            candidate, placed, rejected = self._pick(want, loads, kept_left, kept_ram)
-            chosen.append(Chosen(want, candidate, rejected))
-            if self.policy.resident == "all":
-                placed = self.place(want, candidate, self._last(loads, candidate), left, ram)
-                left, spent = placement.spend(left, self.host, placed)
-                ram -= spent
-        return chosen
-
-    def _settle(self, chosen, loads):
-        """The first settings, in the order of concessions, with which all the chosen models fit."""
-        for load in loads:
-            if not all(self._allowed(load, item.candidate) for item in chosen):
-                continue
-            left, ram = placement.usable_left(self.host), self.host.ram_budget
-            for item in chosen:
-                item.before = (left, ram)
-                item.load = load
-                item.placed = self.place(item.want, item.candidate, load, left, ram)
-                if not item.placed.kind:
-                    break
-                if self.policy.resident == "all":
-                    left, spent = placement.spend(left, self.host, item.placed)
-                    ram -= spent
-            else:
-                return load
-        return None
+        if not metadata and not final:
+            return False
+        position = options.index(candidate)
+        try:
+            exact = candidate.with_header(metadata) if metadata else None
+        except MetadataError as problem:
+            exact, why = None, str(problem)
+        requires = metadata and metadata.get("requires")
+        if requires and versions.parse(requires) > self.case.version:
+            exact, why = None, "it needs Ollama %s or later" % requires
+        options[position : position + 1] = [exact] if exact else []
+        if not exact:
+            self.gone.setdefault(want.position, []).append(Rejected(candidate, "gone", detail=why))
+        return True
 
 
-def _silent_embedding(want, found):
-    """An embedding model for which nobody wrote a context takes what it was trained for, and moves nobody else's."""
-    return found[0].embedding and not want.own_context and "context" not in want.item and "min_context" not in want.item
+def _trained(candidate):
+    return candidate.shape.context_train or 1 << 62
 
 
-def _check_context(want, found):
-    if _silent_embedding(want, found):
-        return
-    longest = max(candidate.shape.context_train or 1 << 62 for candidate in found)
-    own = want.own_context
-    asked, variable = (own, ".parameters.num_ctx") if own else (want.context, ".context")
-    if asked and asked > longest:
-        raise BadInput(
-            "%s%s is %d, but %s was trained for %d tokens: write %d or less"
-            % (want.where, variable, asked, want.target, longest, longest)
-        )
+def _near(row):
+    return row.kind == "short" and row.placed.short <= _NEAR_MISS * row.placed.need

@@ -18,7 +18,6 @@ from ..errors import BadInput
 from ..source import catalogue
 
 DEFAULT_CONTEXT = 8192
-DEFAULT_MIN_CONTEXT = 4096
 _LADDER = (1048576, 524288, 262144, 131072, 98304, 65536, 49152, 32768, 24576, 16384, 12288, 8192, 6144, 4096, 3072, 2048, 1024, 512)
 _ITEM_KEYS = ("family", "model", "name", "from", "parameters", "context", "min_context", "digest", "quantizations", "require_gpu")
 _POLICY_KEYS = (
@@ -36,6 +35,7 @@ _POLICY_KEYS = (
 _SMALLEST_MARGIN = 512 * MIB
 _FORMER = {"cpu_min_tokens_per_second": "min_tokens_per_second"}
 
+# context, min_context: None where nobody wrote them
 Want = collections.namedtuple(
     "Want", "position where item kind target context min_context own_context managed parameters quantizations require_gpu"
 )
@@ -147,15 +147,10 @@ def _one(item, position):
         parameters = dict(parameters, num_gpu=_integer(parameters["num_gpu"], where + ".parameters.num_gpu", -1))
     own = _integer(parameters["num_ctx"], where + ".parameters.num_ctx") if parameters.get("num_ctx") else None
     context = _integer(item["context"], where + ".context") if item.get("context") is not None else None
-    if context is None and item.get("min_context") is not None:
-        context = max(DEFAULT_CONTEXT, _integer(item["min_context"], where + ".min_context"))
-    stated = context is not None
-    context = context or DEFAULT_CONTEXT
-    least = item.get("min_context")
-    if least is None:
-        least = min(context, DEFAULT_MIN_CONTEXT) if kind == "family" or not stated else context
-    least = _integer(least, where + ".min_context")
-    if least > context:
+    least = _integer(item["min_context"], where + ".min_context") if item.get("min_context") is not None else None
+    if context is None and least is not None:
+        context = max(DEFAULT_CONTEXT, least)
+    if least is not None and least > context:
         raise BadInput("%s.min_context is %d, more than its context %d: write %d or less" % (where, least, context, context))
     return Want(
         position,
@@ -163,7 +158,7 @@ def _one(item, position):
         dict(item),
         "family" if kind == "family" else "model",
         str(item[kind]),
-        context if stated or kind == "family" else None,
+        context,
         least,
         own,
         managed,

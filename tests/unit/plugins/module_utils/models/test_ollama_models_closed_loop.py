@@ -61,13 +61,13 @@ def test_a_spill_steps_down_once_and_the_next_run_is_calm(run, ollama):
 
 
 def test_a_server_that_does_not_say_its_context_is_believed_as_well(run, ollama):
-    """Ollama 0.9.3 leaves context_length out: the misfit would count for every context, and a smaller one would never be tried."""
+    """Ollama 0.9.3 leaves context_length out: the misfit would count for every context, and one with a lighter cache would never be tried."""
     ollama.context_length = None
     ollama.vram_share["deepseek-r1:14b"] = 1 - 0.5 / 11
     first, result = run({})
     ollama.vram_share.clear()
     second, _result = run(remembered(result))
-    assert first[:2] == ("deepseek-r1:14b", 8192) and second[0] == "deepseek-r1:14b" and 4096 <= second[1] < 8192
+    assert (first, second) == (("deepseek-r1:14b", 8192, "f16"), ("deepseek-r1:14b", 8192, "q8_0"))
 
 
 def test_a_model_that_is_refused_for_lack_of_memory_steps_down_as_well(run, ollama):

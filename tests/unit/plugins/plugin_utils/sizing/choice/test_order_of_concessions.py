@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of concessions of docs/sizing.md, one line a machine. Deleted, a plan could give the context away before the cache's precision, prefer a
+heavier file to a longer context, or let the first want of a list take what the second needs."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import combine
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+from support import MIB, machines
+
+# MiB that a card has for models
+RTX_4060, RTX_3060, RTX_4060_TI, RTX_3090, L40S = 7900, 11920, 16000, 24176, 45500
+
+
+def plan(cards, wants, **policy):
+    host = machines.machine(*(machines.card("card", size, 0, i) for i, size in enumerate(cards)))
+    return make_plan(wants, policy, host, "0.32.15", ["catalogue"])
+
+
+def picks(cards, *wants, **policy):
+    found = plan(cards, list(wants), **policy)
+    assert found["ok"], found["errors"]
+    return [(entry["tag"], entry["context"], entry["kv_cache_type"]) for entry in found["models"]]
+
+
+def family(name, context=None, least=None):
+    return {key: value for key, value in (("family", name), ("context", context), ("min_context", least)) if value}
+
+
+@pytest.mark.parametrize(
+    "cards,want,expected",
+    [
+        # The cache in q8_0 before the context is shortened.
+        ([RTX_4060_TI], family("mistral-small"), ("24b", 8192, "q8_0")),
+        # Of one size the tag that reaches the wanted context; a heavier one only with all of it.
+        ([RTX_4060], family("llama3.1", 16384), ("8b", 16384, "q8_0")),
+        ([RTX_3060], family("llama3.1", 32768), ("8b-instruct-q8_0", 32768, "q8_0")),
+        ([RTX_3060], family("llama3.1", 65536), ("8b", 65536, "q8_0")),
+        # A larger size at half of the context or more before a smaller one with all of it.
+        ([RTX_3060], family("deepseek-r1", 24576), ("14b", 16384, "q8_0")),
+        # Never below half: then the smaller size.
+        ([RTX_3060], family("deepseek-r1", 65536), ("8b", 65536, "q8_0")),
+        # A floor below half is for machines on which nothing holds half.
+        ([RTX_3060], family("deepseek-r1", 65536, 4096), ("8b", 65536, "q8_0")),
+        ([RTX_4060_TI], family("mistral-small", 32768, 4096), ("24b", 8192, "q8_0")),
+        # A floor above half is one.
+        ([RTX_3060], family("deepseek-r1", 24576, 24576), ("8b-0528-qwen3-q8_0", 24576, "q8_0")),
+    ],
+)
+def test_one_want(cards, want, expected):
+    assert picks(cards, want) == [expected]
+
+
+@pytest.mark.parametrize(
+    "cards,wants,expected",
+    [
+        # The first does not starve the second: it was 14b + 1.5b, 32b + 3b, 8b + 0.5b, all with 4096 tokens.
+        ([RTX_3060], [family("deepseek-r1"), family("qwen2.5-coder")], ["8b", "7b"]),
+        ([RTX_3090], [family("deepseek-r1", 32768), family("qwen2.5-coder", 32768)], ["14b", "14b"]),
+        ([RTX_4060], [family("deepseek-r1"), family("qwen2.5-coder")], ["1.5b", "7b"]),
+        # Refused once, although 500 MiB less and more were accepted.
+        ([16500] * 3, [family("deepseek-r1"), family("qwen2.5-coder")], ["32b", "32b"]),
+        ([7500] * 3, [family("qwen3"), family("qwen2.5-coder")], ["8b", "14b"]),
+        # An embedding model of several sizes takes nothing from the model that answers.
+        ([RTX_3060], [family("qwen3"), family("nomic-embed-text")], ["14b", "v1.5"]),
+        ([RTX_3090], [family("qwen3"), family("qwen3-embedding")], None),
+    ],
+)
+def test_several_wants(cards, wants, expected):
+    found = [tag for tag, _context, _kind in picks(cards, *wants)]
+    if expected is None:
+        expected = [picks(cards, wants[0])[0][0], found[1]]
+    assert found == expected
+
+
+def test_the_order_of_the_list_decides_between_equals_only():
+    wants = [family("deepseek-r1"), family("qwen2.5-coder"), family("nomic-embed-text")]
+    one, other = (sorted(picks([RTX_3090], *order)) for order in (wants, wants[::-1]))
+    assert one == other
+
+
+def test_a_context_above_the_training_length_is_cut_with_a_word():
+    """phi4 at 32768 tokens failed the host; Ollama itself clamps."""
+    for target in ({"family": "phi4"}, {"model": "phi4:14b"}):
+        found = plan([RTX_3090], [dict(target, context=32768)])
+        assert found["ok"] and found["models"][0]["context"] == 16384
+        assert [text for text in found["warnings"] if "llm_models[0].context is 32768" in text and "16384 tokens" in text]
+        floor = plan([RTX_3090], [dict(target, context=65536, min_context=32768)])
+        assert "llm_models[0].min_context is 32768" in floor["errors"][0]
+
+
+def test_nobody_who_wrote_no_context_hears_of_one():
+    for name in ("nomic-embed-text", "mxbai-embed-large", "phi4", "gemma3"):
+        found = plan([RTX_3090], [family(name)])
+        assert found["ok"] and not [text for text in found["warnings"] if "context" in text] and "wanted" not in found["summary"]
+
+
+def test_wants_that_fit_in_no_set_say_by_how_much():
+    """The lightest of each at the least context, the sum, and the GiB that are too much."""
+    found = plan([RTX_4060], [{"model": "qwen3:8b"}, {"model": "llama3.1:8b"}, family("nomic-embed-text")], allow_partial_offload=False)
+    assert "llm_models[0], llm_models[1] and llm_models[2] cannot live in memory together" in found["errors"][0]
+    assert " GiB too much at 4096 tokens" in found["errors"][0]
+
+
+class TestCombinations:
+    """combine.best on its own: with integers that must stay below a sum."""
+
+    @staticmethod
+    def best(lists, room):
+        options = [[combine.Option(worth, weight, (worth, weight)) for worth, weight in found] for found in lists]
+        return combine.best(options, lambda things: sum(weight for _worth, weight in things) <= room)
+
+    def test_it_is_the_best_of_all(self):
+        lists = [[(5, 5), (3, 2), (1, 1)], [(5, 6), (4, 4), (1, 1)], [(2, 3), (1, 1)]]
+        for room in range(3, 15):
+            every = [(a, b, c) for a in lists[0] for b in lists[1] for c in lists[2] if a[1] + b[1] + c[1] <= room]
+            assert sum(worth for worth, _weight in self.best(lists, room)) == max(sum(worth for worth, _weight in found) for found in every)
+
+    def test_nothing_where_the_lightest_do_not_fit(self):
+        assert self.best([[(5, 5)], [(1, 1)]], 5) is None
+        assert self.best([[], [(1, 1)]], 5) is None
+
+    def test_many_wants_are_upgraded_by_worth_for_a_byte_and_more_room_is_never_worse(self):
+        lists = [[(10 - i, 12 - i), (4, 3), (1, 1)] for i in range(6)]
+        worths = [sum(worth for worth, _weight in self.best(lists, room)) for room in range(6, 70)]
+        assert worths == sorted(worths) and worths[0] == 6 and worths[-1] == 45
+
+
+def test_no_plan_takes_more_than_a_card_has():
+    found = plan([RTX_3090], [family("deepseek-r1"), family("qwen2.5-coder"), family("nomic-embed-text")])
+    used = sum(device["total_bytes"] - device["margin_bytes"] for entry in found["models"] for device in entry["devices"])
+    assert used + 1024 * MIB <= RTX_3090 * MIB
