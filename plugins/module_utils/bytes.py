@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Amounts of bytes: the units, and the one way in which people read them."""
+"""Amounts of bytes and rates: the units, and the one way in which people read them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def gib(count):
 def speed(rate):
     """Bytes a second, in the unit that fits: most are below 0.1 GiB, and 0.1 GiB/s may be twice 0.1 GiB/s."""
     return _fitting(rate) + "/s"
+
+
+def tokens(rate):
+    """Tokens a second, as exact as an estimate is."""
+    return "%.1f" % rate if rate < 20 else "%.0f" % rate
 
 
 def _fitting(count):

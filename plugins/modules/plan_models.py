@@ -135,15 +135,18 @@ ansible_facts:
     model_plan:
       description:
         - Keys C(models), C(rejected), C(environment), C(download_bytes), C(disk_free_bytes), C(ok), C(errors), C(warnings), C(summary).
+        - A model's C(tokens_per_second) is of one stream. C(predicted) with 1,024 tokens in its cache, C(at_full_context) with all of them, both null for
+          an embedding model and where the bandwidth of a card is not known; C(measured) by an earlier proof of that host, else null.
       returned: always
       type: dict
       sample:
         ok: true
-        summary: "deepseek-r1:14b: 14b fits 11.6 GiB at 8192 tokens with 0.6 GiB to spare; 32b would need 20.7 GiB"
+        summary: "deepseek-r1:14b: 14b fits 11.6 GiB at 8192 tokens with 0.6 GiB to spare, at about 32 tokens a second; 32b would need 20.7 GiB"
         environment: {OLLAMA_CONTEXT_LENGTH: "8192", OLLAMA_NUM_PARALLEL: "1"}
         models:
           - name: deepseek-r1:14b
             placement: gpu
+            tokens_per_second: {predicted: 31.6, at_full_context: 28.4, measured: null}
             context: 8192
             kv_cache_type: f16
 """

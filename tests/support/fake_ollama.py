@@ -122,6 +122,7 @@ class FakeOllama(_Server):
         self.requests = []
         self.loaded = {}
         self.vram_share = {}
+        self.spoke = {}  # by model: (tokens, nanoseconds) of an answer to a prompt
         self.load_errors = {}
         self.loaded_size = 10000
         self.context_length = 8192
@@ -307,7 +308,11 @@ class FakeOllama(_Server):
                 "digest": "x",
                 "context_length": self.context_length,
             }
-            self.send(request, 200, {"model": name, "done": True, "done_reason": "load"})
+            if body.get("prompt") and name in self.spoke:
+                count, took = self.spoke[name]
+                self.send(request, 200, {"model": name, "done": True, "response": "One, two", "eval_count": count, "eval_duration": took})
+            else:
+                self.send(request, 200, {"model": name, "done": True, "done_reason": "load"})
 
     # -- the pull
 

@@ -15,6 +15,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_tracker import HASH_RATE
 
 _NEARLY = 0.95  # of the bytes that are planned on the GPU; llama.cpp moves whole layers
+# Enough to tell a rate, and over in seconds on the slowest host that a plan allows.
+RATE_PROMPT, RATE_TOKENS, RATE_LEAST, RATE_SECONDS = "Count from one to forty in words.", 32, 8, 60
 
 
 class Prover:
@@ -65,6 +67,7 @@ class Prover:
             "context_length": entry["context_length"],
             "ok": entry["ok"],
             "why": entry["why"],
+            "tokens_per_second": entry.get("tokens_per_second"),
             "remembered": remembered,
         }
 
@@ -102,10 +105,10 @@ class Prover:
 
     def _load(self, want, progress):
         """Loads a model as its users would, and reads from /api/ps where it went."""
-        entry = {"context_length": None, "size_bytes": 0, "size_vram_bytes": 0, "ok": False, "why": "", "error": ""}
+        entry = {"context_length": None, "size_bytes": 0, "size_vram_bytes": 0, "ok": False, "why": "", "tokens_per_second": None, "error": ""}
         size = self.local.models[want.name.key]["size"]
         progress({"what": want.name.short, "status": "loading"})
-        patience = 300 + size // HASH_RATE
+        patience, writes = 300 + size // HASH_RATE, True
         try:
             try:
                 self.api.call("POST", "/api/generate", {"model": want.name.short, "stream": False}, timeout=patience)
@@ -114,6 +117,7 @@ class Prover:
             except OllamaError as exc:
                 if "does not support" not in exc.message:
                     raise
+                writes = False
                 self.api.call("POST", "/api/embed", {"model": want.name.short, "input": "llmfleet"}, timeout=patience)
         except OllamaError as exc:
             if re.search(r"memory|vram|cudamalloc|failed to allocate", exc.message, re.I):
@@ -142,4 +146,17 @@ class Prover:
             entry["why"] = "it serves %s tokens where %s are planned (OLLAMA_CONTEXT_LENGTH)" % (entry["context_length"], want.context)
         else:
             entry["ok"] = True
+            entry["tokens_per_second"] = self._rate(want) if writes else None
         return entry
+
+    def _rate(self, want):
+        """Tokens a second of a short answer, by Ollama's own clock; None where it says too little to tell. It is told and judges nothing."""
+        asked = {"model": want.name.short, "prompt": RATE_PROMPT, "stream": False, "options": {"num_predict": RATE_TOKENS, "temperature": 0}}
+        try:
+            answer = self.api.call("POST", "/api/generate", asked, timeout=RATE_SECONDS)
+        except OllamaError:
+            return None
+        count, took = answer.get("eval_count"), answer.get("eval_duration")
+        if not isinstance(count, int) or not isinstance(took, int) or count < RATE_LEAST or took <= 0:
+            return None
+        return round(count / (took / 1e9), 1)

@@ -52,6 +52,7 @@ _DEVICE = (
 )
 _MODEL = (
     "name",
+    "tokens_per_second",
     "tag",
     "family",
     "parameter_size",
@@ -238,7 +239,7 @@ def plan(model_plan: dict) -> dict:
     environment = model_plan.get("environment") or {}
     return {
         "models": [_pick(model, _MODEL) for model in _dicts(model_plan.get("models"))],
-        "rejected": [_pick(item, ("name", "why", "short_by_bytes")) for item in _dicts(model_plan.get("rejected"))],
+        "rejected": [_pick(item, ("name", "why", "short_by_bytes", "short_by_tokens_per_second")) for item in _dicts(model_plan.get("rejected"))],
         "environment": {name: clean(value) for name, value in environment.items() if name.startswith(("OLLAMA_", "LLAMA_"))},
         "download_bytes": number(model_plan.get("download_bytes")),
         "disk_free_bytes": number(model_plan.get("disk_free_bytes")),
@@ -257,7 +258,8 @@ def store(result: dict) -> dict:
         "to_remove": [clean(name) for name in result.get("to_remove") or []],
         "others": [clean(name) for name in result.get("others") or []],
         "proved": [
-            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered")) for proof in _dicts(result.get("proved"))
+            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered", "tokens_per_second"))
+            for proof in _dicts(result.get("proved"))
         ],
         "downloaded_bytes": number(result.get("downloaded_bytes")) or 0,
     }

@@ -208,7 +208,20 @@ def _models(row: dict) -> list[dict]:
                 "chat": _chat(row, chats.get(name)),
             }
         )
+        models[-1]["tokens_per_second"] = _speed(row, model, models[-1], proofs.get(name))
     return models
+
+
+def _speed(row: dict, model: dict, told: dict, proof: dict | None) -> dict:
+    """What the plan estimates, and what was measured last: by the proof, by verify.yml, else by the proof that the plan knew. A stand-in is no measure."""
+    planned = model.get("tokens_per_second") or {}
+    heard = (told["chat"] or {}).get("tokens_per_second")
+    proved = (proof or {}).get("tokens_per_second")
+    later = (row["dates"].get("chats") or "") >= (row["dates"].get("store") or "")
+    known = [rate for rate in ((heard, proved) if later else (proved, heard)) if rate is not None]
+    stand_in = (told["measured"] or {}).get("stand_in")
+    measured = planned.get("measured") if not known else None if stand_in else known[0]
+    return {"predicted": planned.get("predicted"), "at_full_context": planned.get("at_full_context"), "measured": measured}
 
 
 def _later(row: dict, proof: dict | None, chat: dict | None) -> dict | None:

@@ -16,6 +16,7 @@ import re
 import time
 
 import jinja2
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import tokens
 from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import LABELS
 
 from . import bars
@@ -321,7 +322,7 @@ def _model(model: dict, plan: dict, cards: int, unified: bool, letters: dict) ->
     placement = _PLACEMENT.get(where, clean(where)).format(cards=cards)
     kept = (plan.get("memory") or {}).get("prompt_cache_bytes")
     prompts = f"{gib(kept)} of RAM for earlier prompts" if kept else ""
-    facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization")), prompts]
+    facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization")), prompts, *_speed(model)]
     return {
         "letter": letters.get(model["name"], ""),
         "tint": list(letters).index(model["name"]) % 4 if letters else 0,
@@ -338,6 +339,12 @@ def _model(model: dict, plan: dict, cards: int, unified: bool, letters: dict) ->
         "planned_digest": short_digest(model["planned_digest"]),
         "installed_digest": short_digest(model["installed_digest"]),
     }
+
+
+def _speed(model: dict) -> list[str]:
+    known = model["tokens_per_second"]
+    told = [f"about {tokens(known['predicted'])} tokens/s, {tokens(known['at_full_context'])} with the context full"] if known["predicted"] is not None else []
+    return told + ([f"{tokens(known['measured'])} tokens/s measured"] if known["measured"] is not None else [])
 
 
 def _chat(chat: dict | None) -> dict | None:
@@ -373,9 +380,15 @@ def _rejected(plan: dict) -> list[dict]:
     """Nearest miss first."""
     rejected = sorted(plan.get("rejected") or [], key=lambda item: (item.get("short_by_bytes") is None, item.get("short_by_bytes") or 0))
     return [
-        {"name": clean(item["name"]), "why": clean(item["why"]), "short": gib(item["short_by_bytes"]) if item.get("short_by_bytes") else ""}
+        {"name": clean(item["name"]), "why": clean(item["why"]), "short": _short(item)}
         for item in rejected
     ]
+
+
+def _short(item: dict) -> str:
+    if item.get("short_by_tokens_per_second"):
+        return f"{tokens(item['short_by_tokens_per_second'])} tokens/s"
+    return gib(item["short_by_bytes"]) if item.get("short_by_bytes") else ""
 
 
 def _changes(changes: list[dict]) -> list[tuple[str, str]]:

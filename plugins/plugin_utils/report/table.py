@@ -8,11 +8,13 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import tokens
+
 from .collect import NO_REASON
 from .text import clean, count, day_or_hour, gib, seconds, speech
 
 GAP = 2
-HOST, CARDS, MODEL, TOKENS, WHERE, MEMORY, OLLAMA, STATE = range(8)
+HOST, CARDS, MODEL, TOKENS, WHERE, SPEED, MEMORY, OLLAMA, STATE = range(9)
 # title, least width, aligned right
 COLUMNS = (
     ("HOST", 10, False),
@@ -20,13 +22,14 @@ COLUMNS = (
     ("MODEL", 17, False),
     ("TOKENS", 6, True),
     ("WHERE", 5, False),
+    ("TOKENS/s", 0, True),
     ("NEED/HAVE GiB", 0, True),
     ("OLLAMA", 7, False),
     ("STATE", 11, False),
 )
 SHORT_MEMORY = "GiB"
 # On a narrow terminal: what gives way in which order. A model's name is wrapped and never cut, since its family and tag are what was chosen.
-NARROWER = (("narrow", CARDS), ("narrow", MODEL), ("drop", MEMORY), ("narrow", OLLAMA), ("narrow", HOST), ("drop", OLLAMA), ("narrow", STATE))
+NARROWER = (("drop", SPEED), ("narrow", CARDS), ("narrow", MODEL), ("drop", MEMORY), ("narrow", OLLAMA), ("narrow", HOST), ("drop", OLLAMA), ("narrow", STATE))
 COLOURS = {"unreachable": "bright red", "failed": "red", "changed": "yellow", "would_change": "yellow", "ok": "green"}
 PLACES = {"gpu": "gpu", "multi_gpu": "gpus", "experts": "gpu+ram", "partial": "gpu+cpu", "cpu": "cpu"}
 
@@ -76,7 +79,7 @@ def _lines(row: dict, now: str) -> list[tuple[str, list[str]]]:
     lines = []
     for number in range(height):
         first = number == 0
-        model = models[number] if number < len(models) else [""] * 4
+        model = models[number] if number < len(models) else [""] * 5
         lines.append(
             (
                 row["state"] if first else "",
@@ -110,10 +113,17 @@ def _models(row: dict) -> list[list[str]]:
             model["name"],
             str(model["context"] or ""),
             PLACES.get(model["placement"], model["placement"] or ""),
+            _speed(model["tokens_per_second"]),
             f"{gib(model['predicted_bytes'], unit=False)}/{gib(model['budget_bytes'], unit=False)}",
         ]
         for model in row["models"]
     ]
+
+
+def _speed(known: dict) -> str:
+    """The estimate, and behind it what was measured."""
+    told = [f"~{tokens(known['predicted'])}"] if known["predicted"] is not None else []
+    return ", ".join(told + ([tokens(known["measured"])] if known["measured"] is not None else []))
 
 
 def _state(row: dict, now: str) -> str:

@@ -9,7 +9,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
 
 from . import versions, words
-from .machine import placement, prompt_cache
+from .machine import placement, prompt_cache, speed
 from .model.memory import PROCESS_RAM
 
 
@@ -40,6 +40,7 @@ def entry(case, item, cache=None):
         "flash_attention": settings.flash_attention,
         "kv_cache_type": settings.k_type,
         "placement": placed.kind,
+        "tokens_per_second": _speed(case, item),
         "memory": memory,
         "devices": [_device(share) for share in on_card],
         "budget_bytes": room,
@@ -60,6 +61,16 @@ def entry(case, item, cache=None):
         found.update({"from": candidate.name, "parameters": dict(want.parameters)})
     found["reason"] = words.reason(case, item, found) + words.prompt_cache(found, cache)
     return found
+
+
+def _speed(case, item):
+    """Tokens a second of one stream: estimated with 1,024 tokens in the cache and with all of it, and measured by an earlier proof."""
+    found = None if item.candidate.embedding else speed.estimate(item.candidate.shape, item.placed, case.host)
+    return {
+        "predicted": round(found.predicted, 1) if found else None,
+        "at_full_context": round(found.at_full_context, 1) if found else None,
+        "measured": case.spills.measured(item.name, item.candidate.shape.gpu_weights),
+    }
 
 
 def _memory(item, cache):

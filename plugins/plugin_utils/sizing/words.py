@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib, tokens
 
 from .choice.case import Crowded, Nothing
 from .choice.residence import Late
@@ -70,11 +70,6 @@ def room(host):
     return sum(card.budget for card in host.cards) if host.cards else host.ram_budget
 
 
-def tokens(rate):
-    """Tokens a second for people: as exact as an estimate is."""
-    return "%.1f" % rate if rate < 20 else "%.0f" % rate
-
-
 def _passed_over(row):
     """Why a tag is out whatever room there is; None where it is the room."""
     if row.kind == "trained":
@@ -115,6 +110,8 @@ def reason(case, item, entry):
         text += " (%d were wanted%s)" % (wanted, ", it was trained for no more" if trained else "")
     if entry["kv_cache_type"] != "f16":
         text += ", with the cache in %s" % entry["kv_cache_type"]
+    if entry["tokens_per_second"]["predicted"] is not None:
+        text += ", at about %s tokens a second" % tokens(entry["tokens_per_second"]["predicted"])
     row = _next_better(item)
     if row:
         out = _passed_over(row)

@@ -41,8 +41,10 @@ class Spills:
     def __init__(self, given, version, host):
         self.found = {}
         self.short = {}  # least context at which less than planned was on the cards, of models whose experts lie in system memory
+        self.rates = {}
         for key, proof in sorted((given or {}).items()):
             name, _at, digest = key.rpartition("@")
+            self._add_rate(name or key, proof, version, host)
             records = list(proof.get("spilled") or [])
             if proof.get("ok") is False:
                 records.append(proof)
@@ -69,6 +71,21 @@ class Spills:
             return
         kind = record.get("kv_cache_type") or "f16"
         self.found.setdefault(name, []).append(Spilled(name, digest, context, kind, missing, bool(size)))
+
+    def _add_rate(self, name, proof, version, host):
+        rate, cards = proof.get("tokens_per_second"), proof.get("devices")
+        try:
+            same = versions.parse(proof.get("ollama_version")) == version and (not cards or sorted(map(str, cards)) == card_set(host))
+        except ValueError:
+            return
+        if proof.get("ok") is True and same and isinstance(rate, (int, float)) and not isinstance(rate, bool) and rate > 0:
+            self.rates[name] = (round(float(rate), 1), int(proof.get("size_bytes") or 0))
+
+    def measured(self, name, weights):
+        """Tokens a second that a proof saw with these cards and this version; it is told and decides nothing. A file of less than half of the weights
+        is a stand-in, whose speed says nothing of the model."""
+        rate, size = self.rates.get(name, (None, 0))
+        return rate if 2 * size >= weights else None
 
     def spilled(self, candidate):
         records = self.found.get(candidate.name)

@@ -460,14 +460,34 @@ def test_proof_is_made_once_and_remembered(converge, options, ollama, small):
     """A converged host must not load its model again: that is minutes of GPU time on every run."""
     result = converge([small], prove=True)
     assert result["proved"] == [
-        {"name": small, "size_bytes": 10000, "size_vram_bytes": 10000, "context_length": 8192, "ok": True, "why": "", "remembered": False}
-    ]
+        {"name": small, "size_bytes": 10000, "size_vram_bytes": 10000, "context_length": 8192, "ok": True, "why": "", "tokens_per_second": None,
+         "remembered": False}
+    ]  # fmt: skip
     assert os.stat(options["proofs_path"]).st_mode & 0o777 == 0o644, "an executable fact file would be run"
     ollama.requests.clear()
     result = converge([small], prove=True)
     assert result["proved"][0]["remembered"] and changes(ollama) == [] and not result["changed"]
     facts = result["ansible_facts"]["ollama_models"]
     assert facts["spilled"] == [] and list(facts["proofs"]) == ["small:1b@" + sha(ollama.read(small))]
+
+
+def test_a_proof_measures_the_rate_and_remembers_it(converge, options, ollama, small):
+    """Nobody would know whether the estimate of the plan is true; and a converged host must not be made to write for it again."""
+    ollama.spoke[small] = (32, 640_000_000)
+    assert converge([small], prove=True)["proved"][0]["tokens_per_second"] == 50.0
+    again = converge([small], prove=True)
+    assert (again["proved"][0]["remembered"], again["proved"][0]["tokens_per_second"]) == (True, 50.0)
+    with open(options["proofs_path"]) as handle:
+        (entry,) = json.load(handle)["proofs"].values()
+    assert entry["tokens_per_second"] == 50.0 and entry["ok"]
+
+
+@pytest.mark.parametrize("spoke", [(3, 640_000_000), (32, 0), ("32", "much"), (None, None)])
+def test_an_answer_that_tells_no_rate_costs_no_proof(converge, ollama, small, spoke):
+    """A stand-in says a few words, and an old server tells no clock: the model is proved all the same."""
+    ollama.spoke[small] = spoke
+    (proof,) = converge([small], prove=True)["proved"]
+    assert proof["ok"] and proof["tokens_per_second"] is None
 
 
 @pytest.mark.parametrize("change", ["version", "digest", "settings", "devices", "context", "prove_gpu"])

@@ -348,6 +348,24 @@ def test_a_model_that_answered_from_the_wrong_place_is_shown_with_its_answer():
     assert verified(change={"failed": True, "msg": "no answer", "size_bytes": None})["models"][0]["chat"] is None
 
 
+def test_the_rate_is_the_plans_with_what_was_measured_last_beside_it():
+    """Of a proof and a chat the later one counts; without both the proof that the plan knew of."""
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    planned = host["plan"]["models"][0]["tokens_per_second"]
+    assert row_of(host, "lab-3060")["models"][0]["tokens_per_second"] == planned and planned["predicted"] > 20
+    host["store"]["proved"][0]["tokens_per_second"] = 29.5
+    assert row_of(host, "lab-3060")["models"][0]["tokens_per_second"] == {**planned, "measured": 29.5}
+    assert verified()["models"][0]["tokens_per_second"] == {**planned, "measured": 41.25}
+
+
+def test_the_rate_of_a_stand_in_is_not_told_as_measured():
+    """The lab's models are a few kilobytes and answer with one sentence."""
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    host["store"]["proved"][0]["tokens_per_second"] = 900.0
+    host["store"]["models"][0]["size_bytes"] = 200000
+    assert row_of(host, "lab-3060")["models"][0]["tokens_per_second"]["measured"] is None
+
+
 def test_an_embedding_model_has_dimensions_and_no_speed():
     by_name = {model["name"]: model["chat"] for model in verified("desk")["models"]}
     assert by_name["nomic-embed-text:latest"]["dimensions"] == 768 and by_name["nomic-embed-text:latest"]["tokens_per_second"] is None

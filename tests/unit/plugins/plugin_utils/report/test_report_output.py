@@ -201,6 +201,18 @@ def test_a_verified_model_shows_its_answer_its_speed_and_its_memory():
         assert told in written, told
 
 
+def test_the_estimate_has_a_column_and_what_was_measured_stands_behind_it():
+    """The figure that people ask for first; a narrow terminal does without it before anything is cut."""
+    host = copy.deepcopy(EVERY_HOST["lab-3060"])
+    told = host["plan"]["models"][0]["tokens_per_second"]
+    told.update(predicted=31.6, at_full_context=28.4, measured=12.34)
+    fleet = runs.document_of({"lab-3060": host})
+    assert "TOKENS/s" in table.render(fleet, 120) and "~32, 12.3" in table.render(fleet, 120)
+    assert "TOKENS/s" not in table.render(fleet, 80)
+    written = page.render(fleet)
+    assert "about 32 tokens/s, 28 with the context full" in written and "12.3 tokens/s measured" in written
+
+
 def test_an_answer_is_text_and_no_markup():
     """A model can be asked to write anything; the page is opened by the one who may do most."""
     host = {**EVERY_HOST["lab-cpu"], "answers": runs.answers_of(EVERY_HOST["lab-cpu"]["plan"])}

@@ -222,6 +222,45 @@ def test_an_unknown_card_warns_and_refuses_nothing(make_machine, make_card):
     assert "RTX 6090" in warning and "memory_bandwidth_bytes_per_second" in warning
 
 
+def test_the_plan_tells_the_estimate_and_what_was_measured(make_machine, make_card):
+    """Three figures for each model: two of the plan, and the one that an earlier proof saw on these cards with this version."""
+    machine = make_machine(make_card())
+    fresh = plan(machine)["models"][0]
+    assert fresh["tokens_per_second"]["measured"] is None
+    assert fresh["tokens_per_second"]["predicted"] > fresh["tokens_per_second"]["at_full_context"] > 20
+    assert "to spare, at about %.0f tokens a second; " % fresh["tokens_per_second"]["predicted"] in fresh["reason"]
+    proof = {"ok": True, "ollama_version": "0.32.15", "size_bytes": 10 * GIB, "tokens_per_second": 2.04}
+    known = plan(machine, proofs={"deepseek-r1:14b@sha256:1": proof})
+    # It is told, and decides nothing: a tag that once was slow is not passed over for it.
+    assert known["models"] == [dict(fresh, tokens_per_second=dict(fresh["tokens_per_second"], measured=2.0))]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ok": False, "size_vram_bytes": 10 * GIB},
+        {"ollama_version": "0.31.0"},
+        {"ollama_version": None},
+        {"size_bytes": 200000},  # a stand-in of the lab
+        {"devices": ["another card 1"]},
+        {"tokens_per_second": None},
+        {"tokens_per_second": "fast"},
+        {"tokens_per_second": True},
+    ],
+)
+def test_what_was_measured_of_something_else_is_not_told(make_machine, make_card, change):
+    """A stand-in answers at any speed: its rate beside the estimate of the real model would be taken for the truth."""
+    proof = {"ok": True, "ollama_version": "0.32.15", "size_bytes": 10 * GIB, "size_vram_bytes": 10 * GIB, "tokens_per_second": 30.0, **change}
+    found = plan(make_machine(make_card()), proofs={"deepseek-r1:14b@sha256:1": proof})
+    assert found["models"][0]["tokens_per_second"]["measured"] is None
+
+
+def test_an_embedding_model_has_no_rate(make_machine, make_card):
+    """It writes no tokens; a figure would be an invention."""
+    (entry,) = plan(make_machine(make_card()), {"model": "nomic-embed-text"})["models"]
+    assert entry["tokens_per_second"] == {"predicted": None, "at_full_context": None, "measured": None} and "tokens a second" not in entry["reason"]
+
+
 def test_several_models_live_together(make_machine, make_card):
     found = plan(make_machine(make_card()), R1, {"model": "nomic-embed-text"})
     chat, embed = found["models"]
