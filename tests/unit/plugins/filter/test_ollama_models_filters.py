@@ -8,8 +8,8 @@ from __future__ import annotations
 from ansible_collections.llmfleet.ollama.plugins.filter.misfit_message import misfit_message
 from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import model_wants
 from ansible_collections.llmfleet.ollama.plugins.filter.models_to_drop import models_to_drop
-from ansible_collections.llmfleet.ollama.plugins.filter.models_to_mirror import models_to_mirror
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import read_wants
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror.wants import planned_names
 
 PIN = "sha256:" + "a" * 64
 PLAN = {
@@ -49,7 +49,7 @@ def test_no_plan_is_no_wants():
 
 
 def test_mirror_gets_each_pulled_name_once():
-    assert models_to_mirror([PLAN, {}, None, PLAN]) == ["big:70b", "deepseek-r1:14b", "small:1b"]
+    assert planned_names([PLAN, {}, None, PLAN]) == ["big:70b", "deepseek-r1:14b", "small:1b"]
 
 
 def test_a_step_down_drops_what_no_plan_needs_and_no_base_of_what_it_needs():

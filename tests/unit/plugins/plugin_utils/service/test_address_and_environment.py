@@ -11,15 +11,10 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible.errors import AnsibleFilterError
-from ansible_collections.llmfleet.ollama.plugins.filter.address_sets import address_sets
-from ansible_collections.llmfleet.ollama.plugins.filter.ollama_environment import ollama_environment
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import address_sets
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.environment import BadSetting, merge, unread
 from hypothesis import given
 from hypothesis import strategies as st
-
-
-def merged(*layers, version="0.32.15"):
-    return ollama_environment(layers, version)
 
 
 @given(st.lists(st.ip_addresses().map(str), max_size=20))
@@ -45,13 +40,13 @@ def test_entries(given_entries, ipv4, ipv6, refused):
 
 
 def test_the_last_layer_wins_and_everything_is_text():
-    result = merged({"OLLAMA_KEEP_ALIVE": "5m", "OLLAMA_NUM_PARALLEL": 1}, {"OLLAMA_KEEP_ALIVE": -1})
-    assert result == {"environment": {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_NUM_PARALLEL": "1"}, "unknown": []}
+    made = merge([{"OLLAMA_KEEP_ALIVE": "5m", "OLLAMA_NUM_PARALLEL": 1}, {"OLLAMA_KEEP_ALIVE": -1}])
+    assert made == {"OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_NUM_PARALLEL": "1"} and unread(made, "0.32.15") is None
 
 
 @pytest.mark.parametrize(("written", "read"), [("no", "false"), (False, "false"), ("0", "false"), ("Yes", "true"), (1, "true"), ("", "false")])
 def test_switches_mean_what_they_say(written, read):
-    assert merged({"OLLAMA_NOPRUNE": written})["environment"]["OLLAMA_NOPRUNE"] == read
+    assert merge([{"OLLAMA_NOPRUNE": written}])["OLLAMA_NOPRUNE"] == read
 
 
 @pytest.mark.parametrize(
@@ -65,8 +60,8 @@ def test_switches_mean_what_they_say(written, read):
     ],
 )
 def test_what_cannot_be_written_is_refused_by_name(layer, word):
-    with pytest.raises(AnsibleFilterError, match=word):
-        merged(layer)
+    with pytest.raises(BadSetting, match=word):
+        merge([layer])
 
 
 @pytest.mark.parametrize(
@@ -81,9 +76,9 @@ def test_what_cannot_be_written_is_refused_by_name(layer, word):
     ],
 )
 def test_names_that_the_release_does_not_read(name, version, known):
-    unknown = merged({name: "1"}, version=version)["unknown"]
-    assert [entry["name"] for entry in unknown] == ([] if known else [name])
+    said = unread({name: "1"}, version)
+    assert said is None if known else name + ": " in said
 
 
 def test_a_myth_is_told_with_the_way_out():
-    assert "llm_registry" in merged({"OLLAMA_REGISTRY": "x"})["unknown"][0]["why"]
+    assert "llm_registry" in unread({"OLLAMA_REGISTRY": "x"}, "0.32.15")
