@@ -174,7 +174,7 @@ def test_a_host_that_comes_back_is_taken_in_again(first):
 BAD_INPUT = {
     "unknown family": ({"llm_models": [{"family": "deepsek-r1"}]}, ("llm_models", "deepsek-r1", "deepseek-r1")),
     "impossible tag": ({"llm_models": [{"model": "deepseek-r1:14 b"}]}, ("llm_models", "14 b")),
-    "context beyond training": ({"llm_models": [{"family": "deepseek-r1", "context": 1000000}]}, ("llm_models[0].context", "163840")),
+    "context beyond training": ({"llm_models": [{"family": "deepseek-r1", "min_context": 1000000}]}, ("llm_models[0].min_context", "163840")),
     "nothing fits": ({"llm_models": [{"model": "deepseek-r1:671b"}]}, ("deepseek-r1:671b", "short")),
     "two wants, one card": (
         {"llm_models": [{"model": "deepseek-r1:14b", "context": 8192}, {"model": "deepseek-r1:8b", "context": 8192}]},
