@@ -102,6 +102,17 @@ def read(path, limit):
         return file.read(limit)
 
 
+def link_target(path):
+    """What a link says, None for anything else. It is a text of somebody's, and not followed."""
+    with folder(os.path.dirname(path)) as at:
+        try:
+            return os.readlink(os.path.basename(path), dir_fd=at)
+        except OSError as exc:
+            if exc.errno != errno.EINVAL:
+                raise
+            return None
+
+
 def lstat(path):
     with folder(os.path.dirname(path)) as at:
         return os.stat(os.path.basename(path), dir_fd=at, follow_symlinks=False)

@@ -73,6 +73,8 @@ class FakeRegistry(_Server):
 
     def __init__(self, **where):
         self.models = {}
+        # What those get who take a list: path to its bytes.
+        self.lists = {}
         self.blobs = {}
         self.fault = None
         self.asked = []
@@ -107,7 +109,12 @@ class FakeRegistry(_Server):
             self.send(request, self.fault, {"errors": []})
             return
         match = re.match(r"^/v2/([^/]+/[^/]+)/manifests/([^/]+)$", request.path)
-        body = self.models.get("%s/%s" % match.groups()) if match else None
+        place = "%s/%s" % match.groups() if match else ""
+        body = self.models.get(place)
+        if "manifest.list" in request.headers.get("Accept", ""):
+            body = self.lists.get(place, body)
+        if "/blobs/" in request.path:
+            body = self.blobs.get(request.path.rpartition("/")[2])
         self.send(request, 200 if body else 404, body or {"errors": [{"code": "MANIFEST_UNKNOWN"}]})
 
 
@@ -178,6 +185,13 @@ class FakeOllama(_Server):
                 handle.write(data)
         self.write(name, manifest_bytes(blobs))
 
+    def copy(self, source, destination):
+        self.write(destination, self.read(source))
+
+    def settle(self, name, manifest):
+        """The end of a pull."""
+        self.write(name, self.marshal(manifest))
+
     def marshal(self, body):
         """Ollama before 0.19 writes the manifest anew."""
         if tuple(int(part) for part in self.version.split("-")[0].split(".")) < (0, 19):
@@ -206,7 +220,7 @@ class FakeOllama(_Server):
         elif route == "/api/create":
             self.create(request, body)
         elif route == "/api/copy":
-            self.write(body["destination"], self.read(body["source"]))
+            self.copy(body["source"], body["destination"])
             self.send(request, 200)
         elif route == "/api/delete":
             self.delete(request, body["model"])
@@ -353,7 +367,7 @@ class FakeOllama(_Server):
         if fault == "no success":
             stream.end()
             return
-        self.write(body["model"], self.marshal(manifest))
+        self.settle(body["model"], manifest)
         stream.line({"status": "success"})
         stream.end()
 

@@ -22,8 +22,7 @@ import subprocess
 import time
 from urllib.parse import urlsplit
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import MAX_MANIFEST, Manifest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import Name, is_guard
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 
 # A file of ours has a few kilobytes; the content of a longer one is not read.
@@ -221,12 +220,11 @@ def manifests(store, root=""):
     """Every model of a store as its manifest tells it: name, digest, and the layers that are absent or of the wrong size."""
     place = Store(root + store)
     found = []
-    for parts, path in place.manifests():
+    for parts, _path in place.manifests():
         if len(found) == MOST:
             break
-        try:
-            manifest = Manifest(nofollow.read(path, MAX_MANIFEST))
-        except (OSError, ValueError):
+        manifest = None if is_guard(Name(*parts)) else place.manifest(parts)
+        if manifest is None:
             continue
         name = "%s/%s/%s:%s" % tuple(told(part) for part in parts)
         found.append({"name": name, "digest": "sha256:" + manifest.digest, "bad_blobs": place.bad_blobs(manifest)})

@@ -22,8 +22,9 @@ import stat
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, sha256_of, write_file, write_json
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import MAX_MANIFEST, Manifest, RegistryClient
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import is_same
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, is_guard, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import RegistryClient
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 
@@ -49,7 +50,8 @@ class MirrorStore:
             self.registry = parse_registry(options["registry"])
         except BadName as exc:
             raise Failure(str(exc).replace("llm_registry", "model_mirror_upstream"))
-        self.client = RegistryClient(self.registry, version, options["https_proxy"], options["no_proxy"])
+        # What is served is for clients of every release: upstream's plain manifest, which all of them take.
+        self.client = RegistryClient(self.registry, version, options["https_proxy"], options["no_proxy"], lists=False)
         self.names = self._names(options["models"])
         self.verified = self._read_index()
         self.missing, self.published, self.corrupt, self.removed, self.warnings = [], [], [], [], []
@@ -63,6 +65,8 @@ class MirrorStore:
                 name = parse_name(text)
             except BadName as exc:
                 raise Failure("model_mirror_models: %s" % exc)
+            if is_guard(name):
+                raise Failure("model_mirror_models: '%s' is a copy that Ollama keeps for itself: name the model that it was made from" % name.short)
             names[name.key] = name
         if self.exact and not names:
             raise Failure(
@@ -102,17 +106,14 @@ class MirrorStore:
 
     def _publish(self, name):
         """Serves a model that the filling store holds whole. Says whether it is served now."""
-        body = self._read(self.filled, name)
-        if body is None:
+        manifest = self._to_serve(name)
+        if manifest is None:
             return self._whole(self.public, name)
-        try:
-            manifest = Manifest(body)
-        except ValueError:
-            return False
         sound = [self._verify(digest, size) for digest, size in manifest.layers.items()]
         if not all(sound):
             return False
-        if self._read(self.public, name) != body or not self._whole(self.public, name):
+        served = self.public.manifest(name)
+        if served is None or served.body != manifest.body or not self._whole(self.public, name):
             self.changed = True
             self.published.append(name.short)
             if not self.check_mode:
@@ -120,8 +121,17 @@ class MirrorStore:
                     if not self._serve(digest):
                         return False
                 # Last, so that nobody is promised a blob that is not there.
-                write_file(os.path.join(self.public.path, "manifests", *name), body)
+                write_file(os.path.join(self.public.path, "manifests", *name), manifest.body)
         return True
+
+    def _to_serve(self, name):
+        """The manifest of a model that the filling store holds, byte for byte as upstream gave it. A newer Ollama keeps a list, which upstream gives only
+        to its like: the plain one is asked for, and served if it is of the same layers."""
+        held = self.filled.manifest(name)
+        if held is None or not (held.children or held.named):
+            return held
+        plain = self.client.manifest(name).manifest
+        return plain if plain is not None and not self.filled.bad_blobs(plain) else None
 
     def _serve(self, digest):
         """A second name for a verified blob; False where another file has its name by now."""
@@ -177,8 +187,8 @@ class MirrorStore:
         lookup = self.client.manifest(name)
         place = self.registry.label(name)
         if lookup.kind == "found":
-            held = (self.filled.manifest(name) or self.public.manifest(name)) if whole else None
-            if held is None or not (held.digest == lookup.manifest.digest or held.same_layers(lookup.manifest)):
+            held = [found for found in (self.filled.manifest(name), self.public.manifest(name)) if found] if whole else []
+            if not held or not is_same(held[0], lookup.manifest):
                 self.missing.append(name.short)
             return None
         if whole:
@@ -204,24 +214,23 @@ class MirrorStore:
     def _remove_unwanted(self):
         keep = {name.key for name in self.names}
         for store in (self.public, self.filled):
-            for name, path in _manifests(store):
-                if name.key not in keep:
+            for name in list(_names(store)):
+                # What Ollama keeps for its own way back is not ours to remove.
+                if name.key not in keep and not is_guard(name):
                     self.changed = True
                     if name.short not in self.removed:
                         self.removed.append(name.short)
                     if not self.check_mode:
-                        nofollow.unlink(path)
+                        for path in store.manifest_paths(name):
+                            nofollow.unlink(path)
 
     def _prune(self):
         """Removes blobs that no manifest names any more, such as those of a tag that has moved."""
         for store in (self.public, self.filled):
-            used = set()
-            for name, _path in _manifests(store):
-                manifest = store.manifest(name)
-                if manifest is None:
-                    # A manifest that we can't read may name anything.
-                    return
-                used |= set(manifest.layers)
+            used = store.used_blobs()
+            if used is None:
+                # A manifest that we can't read may name anything.
+                return
             folder = os.path.join(store.path, "blobs")
             for file, mode in nofollow.names(folder).items():
                 # Not the beginning of a pull that goes on next time, and no folder: Ollama makes none there.
@@ -234,16 +243,6 @@ class MirrorStore:
         if self.verified != self._read_index():
             write_json(self.index, self.verified, 0o644)
 
-    @staticmethod
-    def _read(store, name):
-        path = store.manifest_path(name)
-        if path is None:
-            return None
-        try:
-            return nofollow.read(path, MAX_MANIFEST)
-        except OSError:
-            return None
-
     def result(self):
         return {
             "changed": self.changed,
@@ -252,24 +251,24 @@ class MirrorStore:
             "corrupt": self.corrupt,
             "removed": self.removed,
             "hashed_bytes": self.hashed_bytes,
-            "served": sorted(name.short for name, _path in _manifests(self.public)),
+            "served": sorted(name.short for name in _names(self.public)),
             "probe": self._probe(),
         }
 
     def _probe(self):
         """A path of a blob that is served, for the proof that a client can have it."""
-        for name, _path in _manifests(self.public):
+        for name in _names(self.public):
             manifest = self.public.manifest(name)
             if manifest is not None:
                 return "/v2/%s/%s/blobs/%s" % (name.namespace, name.model, sorted(manifest.layers)[0])
         return ""
 
 
-def _manifests(store):
-    """(Name, path) of every manifest of a store. A file whose path makes no name belongs to no model, and Ollama does not list it either."""
-    for parts, path in store.manifests():
+def _names(store):
+    """The Name of every model of a store. A file whose path makes no name belongs to no model, and Ollama does not list it either."""
+    for parts, _path in store.manifests():
         try:
-            yield parse_name("%s/%s/%s:%s" % parts), path
+            yield parse_name("%s/%s/%s:%s" % parts)
         except BadName:
             continue
 

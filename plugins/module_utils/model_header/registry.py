@@ -10,7 +10,7 @@ import json
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpError
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import ACCEPT, BLOB_DIGEST, MAX_LAYERS, MAX_MANIFEST
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import BLOB_DIGEST, MAX_LAYERS, MAX_MANIFEST, PLAIN
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 
 _MODEL = "application/vnd.ollama.image.model"
@@ -75,7 +75,7 @@ class HeaderReader:
         base = base_url(name, self.registry)
         url = "%s/manifests/%s" % (base, name.tag)
         try:
-            body = self.client.small(url, MAX_MANIFEST, {"Accept": ACCEPT})
+            body = self.client.small(url, MAX_MANIFEST, {"Accept": PLAIN})
         except HttpError as problem:
             self._fail(name, problem)
         found = self._parse(name, url, body)

@@ -15,6 +15,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.models.pull import
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.refusals import refusal, said_once
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import as_words, parse_parameters, read_wants
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import ApiUnreachable, OllamaApi, OllamaError
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import LISTS_SINCE, is_same
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import RegistryClient
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
@@ -117,11 +118,11 @@ class Converger:
             local = self.local.models.get(key)
             held = self.store.manifest(name) if self.store and local else None
             bad = self.store.bad_blobs(held) if held else []
-            if local and pin == local["digest"] and not bad:
+            if local and pin and not bad and pin in self.local.digests(local) | (held.identities if held else set()):
                 continue
             lookup = client.manifest(name)
             remote = lookup.manifest
-            problem, note = refusal(self.registry, self.version, name, pin, local, lookup)
+            problem, note = refusal(self.registry, self.version, name, pin, local, lookup, client.of_other_generation)
             if note:
                 notes.append((name.short, note))
             if problem:
@@ -135,10 +136,11 @@ class Converger:
             raise Failure("; ".join(said_once(problems)))
 
     def _is_current(self, local, held, remote):
-        if local["digest"] == remote.digest:
+        if self.local.digests(local) & remote.identities:
             return True
         if held is not None:
-            return held.same_layers(remote)
+            # What Ollama has converted has another digest and other layers; what was pulled lies beside it.
+            return is_same(held, remote) or (version_tuple(self.version) >= LISTS_SINCE and self.store.keeps(remote))
         if version_tuple(self.version) >= (0, 19):
             return False
         # An old server whose store is out of reach: the blob of the weights is all that can be compared.
@@ -163,6 +165,9 @@ class Converger:
         if not layers or self.store is None:
             return
         need = sum(max(0, size - self.store.partial_bytes(digest)) for digest, size in layers.items())
+        # Ollama writes a second copy of such weights at their first load, and keeps the first one.
+        second = self._bytes_of_second_copies()
+        need += second
         free = self.store.free_bytes()
         reserve = self.options["reserve_bytes"]
         if free is None or need + reserve <= free:
@@ -170,18 +175,25 @@ class Converger:
         freed = sum(entry["size"] for entry in self.local.models.values() if entry["short"] in self.removals)
         hint = " (removing %s would free up to %s)" % (", ".join(self.removals), gib(freed)) if freed else ""
         raise Failure(
-            "%s would not fit on the disk of %s: %s to download and %s to keep free, but only %s are free, %s too few%s; "
+            "%s would not fit on the disk of %s: %s to download%s and %s to keep free, but only %s are free, %s too few%s; "
             "make room, set ollama_models_dir to a bigger disk, or lower reserve_bytes"
             % (
                 ", ".join(pull.name.short for pull in self.pulls),
                 self.store.path,
-                gib(need),
+                gib(need - second),
+                ", %s for the copy that Ollama %s converts" % (gib(second), self.version) if second else "",
                 gib(reserve),
                 gib(free),
                 gib(need + reserve - free),
                 hint,
             )
         )
+
+    def _bytes_of_second_copies(self):
+        if version_tuple(self.version) < LISTS_SINCE:
+            return 0
+        plain = [pull.remote for pull in self.pulls if pull.remote is not None and not pull.remote.children]
+        return sum(size for size in {digest: remote.layers[digest] for remote in plain for digest in remote.model_layers}.values())
 
     def _decide_creates(self):
         pulled = {pull.key for pull in self.pulls}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, is_guard, parse_name
 
 
 def weights(shown):
@@ -17,14 +17,15 @@ def weights(shown):
 
 
 class Local:
-    """models: what the server lists, {key of the name: {name, short, digest, size}}, as of the last read()."""
+    """models: what the server lists, {key of the name: {name, short, digest, size}}, as of the last read(). guards: {digest of a model that Ollama
+    has converted: digest of what it was made from}; they are the server's own copies and no models."""
 
     def __init__(self, api):
         self.api = api
-        self.models = {}
+        self.models, self.guards = {}, {}
 
     def read(self):
-        self.models = {}
+        self.models, self.guards = {}, {}
         for entry in self.api.tags():
             text = str(entry.get("model") or entry.get("name") or "")
             try:
@@ -32,12 +33,20 @@ class Local:
             except BadName:
                 # A name that we can't read can't be wanted either, and what we can't name we don't remove.
                 continue
+            digest = str(entry.get("digest") or "").replace("sha256:", "")
+            if is_guard(name):
+                self.guards[name.tag] = digest
+                continue
             self.models[name.key] = {
                 "name": name,
                 "short": name.short,
-                "digest": str(entry.get("digest") or "").replace("sha256:", ""),
+                "digest": digest,
                 "size": entry.get("size") if isinstance(entry.get("size"), int) else 0,
             }
+
+    def digests(self, entry):
+        """Those under which a registry may know a model of models."""
+        return {entry["digest"], self.guards.get(entry["digest"], entry["digest"])}
 
     def listing(self):
         """{name: digest} for people and results."""

@@ -9,6 +9,7 @@ import time
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import OllamaError, StreamCut
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import is_same
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_errors import explain, gave_up
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_tracker import Tracker
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
@@ -124,9 +125,10 @@ class Puller:
             raise Failure("Ollama said success, but does not list %s: look into its journal" % name.short)
         pull.done["changed"] = entry["digest"] != pull.old or bool(pull.bad)
         pull.added = pull.old is None
-        if not pull.pin or entry["digest"] == pull.pin:
-            return
         held = self.store.manifest(name) if self.store else None
+        known = self.local.digests(entry) | (held.identities if held else set()) | (pull.remote.identities if pull.remote else set())
+        if not pull.pin or (pull.pin in known and self._is_promised(pull, entry, held)):
+            return
         if version_tuple(self.version) < (0, 19) and (held is None or held.same_layers(pull.remote)):
             # Before 0.19 Ollama writes the manifest anew; the layers that the pinned manifest names are what counts.
             return
@@ -134,3 +136,9 @@ class Puller:
             "%s is pinned to sha256:%s in llm_models, but the pull brought sha256:%s: the tag moved at %s meanwhile; run again"
             % (name.short, pull.pin[:12], entry["digest"][:12], self.registry.label(name))
         )
+
+    def _is_promised(self, pull, entry, held):
+        """Whether what the server lists is what the registry had offered; where it offered nothing, the pin has decided."""
+        if pull.remote is None:
+            return True
+        return bool(self.local.digests(entry) & pull.remote.identities) or (held is not None and is_same(held, pull.remote))

@@ -16,11 +16,20 @@ def said_once(said):
     return [sentence.replace("\0", ", ".join(found)) for sentence, found in names.items()]
 
 
-def refusal(registry, version, name, pin, local, lookup):
-    """(why a model can be neither kept nor pulled, what to know of one that can): a sentence or None each."""
+def refusal(registry, version, name, pin, local, lookup, of_other_generation=lambda name: None):
+    """(why a model can be neither kept nor pulled, what to know of one that can): a sentence or None each.
+
+    of_other_generation: asks what a server with the other model store would be given.
+    """
     place = registry.label(name)
     if lookup.kind == "found":
-        if pin and pin != lookup.manifest.digest:
+        if pin and pin not in lookup.manifest.identities:
+            other = of_other_generation(name)
+            if other is not None and pin in other.identities:
+                return (
+                    "%s is pinned to sha256:%s in llm_models, which %s gives to releases of Ollama %s; this host's %s is given %s: pin that, or no digest"
+                    % (name.short, pin[:12], place, "before 0.40" if lookup.manifest.children else "from 0.40 on", version, lookup.manifest.told())
+                ), None
             return (
                 "%s is pinned to sha256:%s in llm_models, but %s now serves sha256:%s: look into it, then pin that or no digest"
                 % (name.short, pin[:12], place, lookup.manifest.digest[:12])

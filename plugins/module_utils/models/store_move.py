@@ -24,7 +24,7 @@ import time
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import MAX_MANIFEST, Manifest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import MAX_MANIFEST, Manifest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.transfer import Rate
 
 BLOB = re.compile(r"sha256-[0-9a-f]{64}\Z")
@@ -58,7 +58,7 @@ class OldStore:
                 if os.path.islink(path):
                     return None
                 with open(path, "rb") as handle:
-                    used.update(digest.replace(":", "-") for digest in Manifest(handle.read(MAX_MANIFEST)).layers)
+                    used.update(digest.replace(":", "-") for digest in Manifest(handle.read(MAX_MANIFEST)).blobs)
             except (OSError, ValueError):
                 return None
         return used

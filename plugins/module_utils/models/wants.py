@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_digest, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, is_guard, parse_digest, parse_name
 
 KEYS = ("name", "digest", "from", "parameters", "context", "require_gpu", "gpu_bytes")
 
@@ -24,6 +24,8 @@ class WantedModel:
         if unknown:
             raise Failure("models: '%s' has the unknown key '%s'; known are %s" % (item["name"], unknown[0], ", ".join(KEYS)))
         self.name = parse_name(item["name"])
+        if is_guard(self.name):
+            raise Failure("models: '%s' is a copy that Ollama keeps for itself: name the model that it was made from" % self.name.short)
         self.digest = parse_digest(item["digest"]) if item.get("digest") else None
         self.base = parse_name(item["from"]) if item.get("from") else None
         if not isinstance(item.get("parameters") or {}, dict):

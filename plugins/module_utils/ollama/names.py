@@ -13,6 +13,9 @@ from collections import namedtuple
 
 DEFAULT_HOST = "registry.ollama.ai"
 DEFAULT_NAMESPACE = "library"
+# What stores of 0.40 and later call the public registry.
+STORE_HOST = "ollama.com"
+RUNNERS = ("llamacpp", "ggml", "mlx", "ollama")
 DEFAULT_TAG = "latest"
 
 # The grammar of ollama's types/model/name.go: only the namespace may not hold dots.
@@ -74,6 +77,15 @@ def parse_name(text):
         if not _PARTS[field].match(value):
             raise BadName("'%s' is not a model's name: the %s '%s' has a character or a length that Ollama refuses" % (text, field, value))
     return name
+
+
+def is_guard(name):
+    """A copy that Ollama keeps of its own for the way back, `llamacpp:<64 hex>` and its kin: no model of anybody's (ollama/ollama#18830)."""
+    return (
+        (name.host.lower(), name.namespace.lower()) in ((DEFAULT_HOST, DEFAULT_NAMESPACE), (STORE_HOST, DEFAULT_NAMESPACE))
+        and name.model.lower() in RUNNERS
+        and bool(re.match(r"^[0-9a-f]{64}$", name.tag))
+    )
 
 
 def is_host(text):

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import json
-import re
 import ssl
 import time
 import urllib.error
@@ -16,33 +13,8 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import describe
-
-ACCEPT = "application/vnd.docker.distribution.manifest.v2+json"
-MAX_MANIFEST = 4 << 20
-MAX_LAYERS = 4096
-BLOB_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
-
-
-class Manifest:
-    """Layers of a model with their sizes, and the digest of the manifest itself."""
-
-    def __init__(self, body):
-        self.digest = hashlib.sha256(body).hexdigest()
-        try:
-            content = json.loads(body.decode("utf-8"))
-            parts = [content["config"]] + list(content["layers"])
-            self.layers = {str(part["digest"]): int(part["size"]) for part in parts}
-            self.model_layers = [
-                str(part["digest"]) for part in content["layers"] if part.get("mediaType") == "application/vnd.ollama.image.model"
-            ]
-        except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise ValueError("not a manifest: %r" % body[:80].decode("utf-8", "replace"))
-        if len(parts) > MAX_LAYERS or any(not BLOB_DIGEST.match(digest) or size < 0 for digest, size in self.layers.items()):
-            raise ValueError("a manifest with impossible layers")
-
-    def same_layers(self, other):
-        """Ollama before 0.19 writes the JSON anew, so equal models may have unequal digests."""
-        return set(self.layers) == set(other.layers)
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import LIST, LISTS_SINCE, MAX_MANIFEST, PLAIN, Manifest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
 
 class Lookup:
@@ -66,8 +38,10 @@ class _HttpsStays(urllib.request.HTTPRedirectHandler):
 class RegistryClient:
     """Manifests of a registry; one that does not answer is asked once in a run, not once for each model."""
 
-    def __init__(self, registry, version, https_proxy="", no_proxy="", timeout=15, tries=2, pause=1.0, sleep=time.sleep):
+    def __init__(self, registry, version, https_proxy="", no_proxy="", timeout=15, tries=2, pause=1.0, sleep=time.sleep, lists=None):
         self.registry = registry
+        # Whether it asks as a release does that takes lists; a registry may answer each generation with another manifest.
+        self.lists = version_tuple(version) >= LISTS_SINCE if lists is None else lists
         self.timeout = timeout
         self.tries = tries
         self.pause = pause
@@ -90,26 +64,50 @@ class RegistryClient:
         )
 
     def manifest(self, name):
-        """Lookup for a model's name."""
-        url = self.registry.manifest_url(name)
+        """Lookup for a model's name, as a server of this version would be answered; of a list, with the child that it would choose."""
+        lookup = self._lookup(self.registry.manifest_url(name), self.lists)
+        if lookup.kind == "found" and lookup.manifest.children:
+            self._choose(name, lookup.manifest)
+        return lookup
+
+    def of_other_generation(self, name):
+        """What a server of the other generation would be given, None where nobody says."""
+        return self._lookup(self.registry.manifest_url(name), not self.lists).manifest
+
+    def _choose(self, name, manifest):
+        """Reads the chosen child, so that its layers are known before the pull. A registry that does not give it says nothing against the pull."""
+        child = manifest.choose()
+        if child is None:
+            return
+        url = self.registry.manifest_url(name).rpartition("/manifests/")[0] + "/blobs/sha256:" + child.digest
+        try:
+            body = child.body or self._get(url, urlsplit(url).netloc, "*/*")
+            manifest.take(child, body)
+        except (OSError, http.client.HTTPException, ValueError):
+            return
+
+    def _lookup(self, url, lists):
         host = urlsplit(url).netloc
         if host in self.silent:
             return Lookup("unreachable", self.silent[host])
         for attempt in range(self.tries):
             if attempt:
                 self.sleep(self.pause)
-            lookup = self._ask(url, host)
+            lookup = self._ask(url, host, lists)
             if lookup.kind != "unreachable":
                 return lookup
         self.silent[host] = lookup.words
         return lookup
 
-    def _ask(self, url, host):
-        request = urllib.request.Request(url, headers={"Accept": ACCEPT, "User-Agent": self.agent})
+    def _get(self, url, host, accept):
+        request = urllib.request.Request(url, headers={"Accept": accept, "User-Agent": self.agent})
         deadline = time.monotonic() + 2 * self.timeout
+        with self._opener(host).open(request, timeout=self.timeout) as answer:
+            return _read(answer, deadline)
+
+    def _ask(self, url, host, lists):
         try:
-            with self._opener(host).open(request, timeout=self.timeout) as answer:
-                body = _read(answer, deadline)
+            body = self._get(url, host, "%s, %s" % (LIST, PLAIN) if lists else PLAIN)
         except urllib.error.HTTPError as exc:
             words = "HTTP %d" % exc.code
             kind = {404: "missing", 412: "too_new", 429: "unreachable"}.get(exc.code, "unreachable" if exc.code >= 500 else "refused")

@@ -8,11 +8,18 @@ It belongs to the server's user, so nothing of it is reached through that user's
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import stat
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import MAX_MANIFEST, Manifest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import MAX_MANIFEST, Manifest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, RUNNERS, STORE_HOST
+
+# Where names lie: since 0.40, and before.
+NEWER, OLDER = "manifests-v2", "manifests"
+BLOB_LINK = re.compile(r"^(?:\.\./)+blobs/sha256-([0-9a-f]{64})$")
 
 
 class Store:
@@ -22,22 +29,111 @@ class Store:
         self.path = path
 
     def manifest_path(self, name):
-        """Path of a model's manifest, found without regard to case as Ollama does."""
-        return _find(os.path.join(self.path, "manifests"), name)
+        """Path of a model's name, found without regard to case as Ollama does: that of 0.40 and later before the older one."""
+        paths = self.manifest_paths(name)
+        return paths[0] if paths else None
+
+    def manifest_paths(self, name):
+        """Every path of a model's name. In the newer folder it is a link to the blob of the manifest, and one that leads nowhere does not count."""
+        found = []
+        for host in _hosts_of(name[0]):
+            path = _find(os.path.join(self.path, NEWER), (host, *name[1:]))
+            if path and self._body(path) is not None:
+                found.append(path)
+        older = _find(os.path.join(self.path, OLDER), name)
+        return found + ([older] if older else [])
 
     def manifest(self, name):
-        """The Manifest of a model that is in the store, None where it can't be read."""
-        path = self.manifest_path(name)
-        if path is None:
+        """The Manifest of a model that is in the store, None where it can't be read; of a list with the child that this machine runs."""
+        paths = self.manifest_paths(name)
+        manifest = next(filter(None, (self._manifest(path) for path in paths)), None)
+        if manifest is None:
             return None
+        older = self._manifest(_find(os.path.join(self.path, OLDER), name))
+        if older is not None:
+            # What the anchor names is what was pulled, also after Ollama has converted it.
+            manifest.also |= {digest.replace("sha256:", "") for digest in older.named}
+        for digest in manifest.identities:
+            for runner in RUNNERS:
+                guard = self._manifest(_find(os.path.join(self.path, OLDER), (DEFAULT_HOST, DEFAULT_NAMESPACE, runner, digest)))
+                if guard is not None:
+                    manifest.also |= guard.identities
+        return manifest
+
+    def _manifest(self, path):
+        """The Manifest that a name leads to. An anchor stands for the manifest that it keeps, byte for byte, where that is there."""
         try:
-            return Manifest(nofollow.read(path, MAX_MANIFEST))
-        except (OSError, ValueError):
+            manifest = Manifest(self._body(path) if path else b"")
+            for digest in manifest.named:
+                kept = self._blob(digest)
+                if kept is not None and Manifest(kept).same_layers(manifest):
+                    anchor, manifest = manifest, Manifest(kept)
+                    manifest.also = anchor.identities
+                    break
+            child = manifest.choose()
+            if child is not None:
+                body = child.body or self._blob("sha256:" + child.digest)
+                if body is not None:
+                    manifest.take(child, body)
+        except (OSError, TypeError, ValueError):
+            return None
+        return manifest
+
+    def _body(self, path):
+        """The bytes behind a name, None where there are none: of a file, or of the blob that a link of a newer store names."""
+        try:
+            target = nofollow.link_target(path)
+            if target is None:
+                return nofollow.read(path, MAX_MANIFEST)
+            # Only the name of the blob counts: wherever else such a link leads, it is not followed.
+            match = BLOB_LINK.search(target)
+            return self._blob("sha256:" + match.group(1)) if match else None
+        except OSError:
             return None
 
+    def _blob(self, digest):
+        """The bytes of a manifest's blob, None where they are not what its name says."""
+        try:
+            body = nofollow.read(self.blob_path(digest), MAX_MANIFEST)
+        except OSError:
+            return None
+        return body if "sha256:" + hashlib.sha256(body).hexdigest() == digest else None
+
+    def keeps(self, manifest):
+        """Whether the store has what a registry offers as it was pulled, under whatever name: Ollama keeps it beside what it has converted."""
+        known = self._blob("sha256:" + manifest.digest) is not None
+        return known and bool(manifest.layers) and not self.bad_blobs(manifest)
+
     def manifests(self):
-        """(parts of the name, path) of every file that lies where a manifest does, in order. Whether the parts make a name is not looked at."""
-        base = os.path.join(self.path, "manifests")
+        """(parts of the name, path) of every name in the store, each once, in order. Whether the parts make a name is not looked at."""
+        seen = set()
+        for area in (NEWER, OLDER):
+            for parts, path in self._names(area):
+                if parts not in seen and (area == OLDER or self._body(path) is not None):
+                    seen.add(parts)
+                    yield parts, path
+
+    def used_blobs(self):
+        """Digests of every blob that a name needs, in either folder; None where one can't be read."""
+        used = set()
+        for area in (NEWER, OLDER):
+            for _parts, path in self._names(area):
+                body = self._body(path)
+                if body is None and area == NEWER:
+                    # A link that leads nowhere names nothing.
+                    continue
+                try:
+                    manifest = Manifest(body or b"")
+                except ValueError:
+                    return None
+                used |= manifest.blobs | {"sha256:" + manifest.digest}
+                for child in manifest.children:
+                    inner = child.body or self._blob("sha256:" + child.digest)
+                    used |= Manifest(inner).blobs if inner is not None else set()
+        return used
+
+    def _names(self, area):
+        base = os.path.join(self.path, area)
         stack = [()]
         while stack:
             parts = stack.pop()
@@ -45,8 +141,9 @@ class Store:
             folders = [name for name, mode in there.items() if stat.S_ISDIR(mode) and len(parts) < 3]
             stack += [parts + (name,) for name in reversed(folders)]
             for name, mode in there.items():
-                if len(parts) == 3 and stat.S_ISREG(mode) and not name.startswith("."):
-                    yield parts + (name,), os.path.join(base, *parts, name)
+                kinds = stat.S_ISREG(mode) or (area == NEWER and stat.S_ISLNK(mode))
+                if len(parts) == 3 and kinds and not name.startswith("."):
+                    yield ((_host_of(parts[0]), *parts[1:], name) if area == NEWER else parts + (name,)), os.path.join(base, *parts, name)
 
     def blob_path(self, digest):
         return os.path.join(self.path, "blobs", digest.replace(":", "-"))
@@ -80,6 +177,15 @@ class Store:
         except OSError:
             return None
         return room.f_bavail * room.f_frsize
+
+
+def _hosts_of(host):
+    """How a newer store writes a registry's host: without a colon, and the public one by another name."""
+    return [STORE_HOST, host] if host.lower() == DEFAULT_HOST else [host.replace(":", "%3A")]
+
+
+def _host_of(folder):
+    return DEFAULT_HOST if folder.lower() == STORE_HOST else re.sub("%3[aA]", ":", folder)
 
 
 def _size(path, unknown):

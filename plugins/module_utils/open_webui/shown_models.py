@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import re
+
+# Copies that Ollama keeps of its own, with or without Open WebUI's prefix (ollama/names.is_guard).
+OWN_COPY = re.compile(r"(^|\.)(llamacpp|ggml|mlx|ollama):[0-9a-f]{64}$")
 # Architectures of encoders: they turn text into numbers and answer nothing. By the names that GGUF headers use.
 ENCODERS = ("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert", "neo-bert", "eurobert", "gemma-embedding", "t5encoder")
 
@@ -43,6 +47,8 @@ def full(name: str) -> str:
 
 def cannot_chat(model: dict) -> bool:
     """By the server's own word where it gives one (newer releases of Ollama do), else by the plan, else by the architecture."""
+    if OWN_COPY.search(model["id"].lower()):
+        return True
     if model["capabilities"]:
         return "completion" not in model["capabilities"]
     plans = [plan for plan in (plan_of(host, model["id"]) for host in model["hosts"]) if plan]

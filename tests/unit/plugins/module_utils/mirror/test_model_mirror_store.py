@@ -11,9 +11,11 @@ import socket
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import parse_name
 from ansible_collections.llmfleet.ollama.plugins.modules import model_mirror_store
 from support import needs
 from support.fake_ollama import FakeOllama, model_blobs, sha
+from support.fake_ollama_v2 import NewerOllama, offer_list
 
 
 @pytest.fixture
@@ -270,3 +272,48 @@ def test_a_verified_blob_that_is_exchanged_is_verified_again(mirror, taken_over,
     blob_of(tmp_path, "public").unlink()
     result = mirror(["small:1b"])
     assert result["corrupt"] and not os.path.lexists(blob_of(tmp_path, "public"))
+
+
+@pytest.fixture
+def newer_filler(tmp_path, registry):
+    server = NewerOllama(tmp_path / "mirror" / "ollama", registry)
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("anchors", [True, False])
+def test_a_newer_filler_fills_once_and_upstreams_own_bytes_are_served(mirror, newer_filler, registry, tmp_path, anchors):
+    """Row G: the filler pulled on every run, and what was served was its anchor, a manifest that upstream never had."""
+    newer_filler.anchors = anchors
+    registry.put("library/small/1b", model_blobs("small"))
+    offer_list(registry, "library/both/1b", {"llamacpp": model_blobs("both")})
+    for name in ("small:1b", "both:1b"):
+        newer_filler.settle(name, None)
+        for digest, data in registry.blobs.items():
+            newer_filler.put_blob(data)
+            assert digest
+    first = mirror(["small:1b", "both:1b"])
+    assert first["published"] == ["small:1b", "both:1b"] and first["missing"] == []
+    for name in ("small", "both"):
+        body = (tmp_path / "mirror" / "public" / "manifests" / "registry.ollama.ai" / "library" / name / "1b").read_bytes()
+        assert body == registry.models["library/%s/1b" % name]
+    again = mirror(["small:1b", "both:1b"])
+    assert not again["changed"] and again["missing"] == [] and again["published"] == []
+    assert mirror.store.filled.manifest(parse_name("both:1b")).children, "the list's own blobs are not pruned"
+
+
+def test_exact_takes_a_newer_fillers_names_in_both_folders_and_leaves_its_copies(mirror, newer_filler, registry):
+    """Deleted, a model that nobody wants would keep its gigabytes through its anchor, or Ollama's way back would be gone."""
+    for name in ("small", "gone"):
+        registry.put("library/%s/1b" % name, model_blobs(name))
+        newer_filler.settle(name + ":1b", None)
+        for _kind, data in model_blobs(name):
+            newer_filler.put_blob(data)
+    newer_filler.convert("small:1b")
+    guard = [name for name in newer_filler.names() if name.startswith("llamacpp:")]
+    newer_filler.settle("small:1b", None)
+    result = mirror(["small:1b"], exact=True)
+    assert result["removed"] == ["gone:1b"] and sorted(newer_filler.names()) == sorted([*guard, "small:1b"])
+    assert not os.path.exists(newer_filler.blob_file("sha256:" + sha(model_blobs("gone")[1][1])))
+    with pytest.raises(Failure, match="keeps for itself"):
+        mirror(guard)

@@ -171,3 +171,10 @@ def test_a_cpu_host_is_not_the_default_where_a_gpu_has_the_same():
     fast = {**PLANNED[1], "models": [wish("deepseek-r1:14b")]}
     models = shown_models.located([listed("gpu1.deepseek-r1:14b"), listed("gpu2.deepseek-r1:14b", 1)], URLS, [slow, fast])
     assert shown_models.best(models) == "gpu2.deepseek-r1:14b"
+
+
+def test_a_copy_of_ollamas_own_is_no_model_to_chat_with():
+    """Deleted, people would find llamacpp:<64 hex> among the models of their chats."""
+    for name in ("llamacpp:" + "a" * 64, "gpu1.ggml:" + "0" * 64):
+        assert shown_models.cannot_chat({"id": name, "capabilities": ["completion"], "hosts": [], "details": {}})
+    assert not shown_models.cannot_chat({"id": "llamacpp:latest", "capabilities": ["completion"], "hosts": [], "details": {}})

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts whose Ollama keeps the store of 0.40, and those that came from there or go there. Deleted, such a host would pull on every run, its pins would
+fail, and `exact` would take Ollama's own way back away."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import RegistryAddress
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
+from support.fake_ollama import FakeOllama, model_blobs
+from support.fake_ollama_v2 import NewerOllama, offer_list
+
+CHANGES = ("/api/pull", "/api/create", "/api/copy", "/api/delete")
+
+
+@pytest.fixture
+def newer(tmp_path, registry):
+    made = []
+
+    def start(name="newer", **how):
+        made.append(NewerOllama(tmp_path / name, registry, **how))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.stop()
+
+
+def of(server, **more):
+    return {"api_url": server.url, "models_dir": server.path, "registry": server.registry.url, **more}
+
+
+def changes(server):
+    return [path for _verb, path, _body in server.requests if path in CHANGES]
+
+
+def settled(converge, server, models, **more):
+    """The second run changes nothing and pulls nothing."""
+    server.requests.clear()
+    result = converge(models, **of(server, **more))
+    return (result.get("failed", False), result["changed"], changes(server)) == (False, False, [])
+
+
+@pytest.mark.parametrize("tells", ["list", "child"])
+@pytest.mark.parametrize("anchors", [True, False])
+@pytest.mark.parametrize("reach", ["store", "api"])
+def test_a_list_is_pulled_once_whatever_digest_the_server_tells(converge, registry, newer, tells, anchors, reach):
+    """Rows B and D: the digest that is told of a list differs between releases, and a Windows host's store is out of reach."""
+    offer_list(registry, "library/m/1b", {"llamacpp": model_blobs("gguf"), "mlx": model_blobs("mlx")})
+    server = newer(tells=tells, anchors=anchors)
+    more = {} if reach == "store" else {"models_dir": ""}
+    first = converge(["m:1b"], **of(server, **more))
+    assert first["changed"] and not first.get("failed") and server.names() == ["m:1b"]
+    assert settled(converge, server, ["m:1b"], **more)
+
+
+@pytest.mark.parametrize("pinned", ["list", "llamacpp"])
+@pytest.mark.parametrize("tells", ["list", "child"])
+def test_a_pin_may_name_the_list_or_its_manifest(converge, registry, newer, pinned, tells):
+    """Row D: a pin of either digest failed on every run."""
+    digest, children = offer_list(registry, "library/m/1b", {"llamacpp": model_blobs("gguf")})
+    server = newer(tells=tells)
+    wanted = [{"name": "m:1b", "digest": {"list": digest, **children}[pinned]}]
+    result = converge(wanted, **of(server))
+    assert not result.get("failed"), result
+    assert settled(converge, server, wanted)
+
+
+def test_a_pin_of_the_other_generation_is_refused_with_both_digests(converge, registry, newer):
+    """Deleted, "the tag moved" would be said of a tag that stands still."""
+    digest, children = offer_list(registry, "library/m/1b", {"llamacpp": model_blobs("gguf")})
+    plain = registry.put("library/m/1b", model_blobs("older"))
+    server = newer()
+    with pytest.raises(Failure) as refused:
+        converge([{"name": "m:1b", "digest": plain}], **of(server))
+    assert plain[:12] in str(refused.value) and digest[:12] in str(refused.value) and children["llamacpp"][:12] in str(refused.value)
+    assert "before 0.40" in str(refused.value) and changes(server) == []
+
+
+@pytest.mark.parametrize("hides", [True, False])
+def test_a_converted_model_is_not_pulled_again_and_its_copy_is_left_alone(converge, registry, newer, hides):
+    """Rows E and B: exact removed llamacpp:<64 hex>, and the digest of a converted model is never upstream's again."""
+    plain = registry.put("library/m/1b", model_blobs("old"))
+    server = newer(hides_guards=hides)
+    converge(["m:1b"], **of(server))
+    server.convert("m:1b")
+    for wanted in (["m:1b"], [{"name": "m:1b", "digest": plain}]):
+        assert settled(converge, server, wanted, state="exact")
+    result = converge(["m:1b"], **of(server))
+    assert result["others"] == [] and not result["to_remove"]
+    if not hides:
+        assert [name for name in server.names() if name.startswith("llamacpp:")], "the server's own way back"
+        assert settled(converge, server, ["m:1b"], models_dir=""), "the copy that is listed says what it was made from"
+
+
+def test_a_tag_that_moved_is_pulled_also_after_a_conversion(converge, registry, newer):
+    """Deleted, what a store keeps of an older version would pass for the new one."""
+    registry.put("library/m/1b", model_blobs("old"))
+    server = newer()
+    converge(["m:1b"], **of(server))
+    server.convert("m:1b")
+    registry.put("library/m/1b", model_blobs("new"))
+    server.requests.clear()
+    assert converge(["m:1b"], **of(server))["changed"] and changes(server)
+    assert settled(converge, server, ["m:1b"])
+
+
+def test_models_and_pins_survive_the_upgrade_and_the_way_back(converge, registry, newer, tmp_path, monkeypatch):
+    """0.35, then 0.40, then 0.35 again over one store: nothing is pulled twice. Pulled under its own name; a copy may have no anchor."""
+    monkeypatch.setattr(RegistryAddress, "manifest_url", lambda self, name: "%s/v2/%s/%s/manifests/%s" % ((registry.url,) + tuple(name[1:])))
+    plain = registry.put("library/m/1b", model_blobs("m"))
+    wanted = [{"name": "m:1b", "digest": plain}]
+    older = FakeOllama(tmp_path / "one", registry, version="0.35.1")
+    converge(wanted, **of(older, registry=""))
+    older.stop()
+    os.rename(tmp_path / "one", tmp_path / "kept")
+    server = newer("one")
+    os.rmdir(tmp_path / "one" / "blobs")
+    os.rmdir(tmp_path / "one" / "manifests")
+    os.rmdir(tmp_path / "one")
+    os.rename(tmp_path / "kept", tmp_path / "one")
+    assert settled(converge, server, wanted, registry=""), "it reads what the older release wrote"
+    offer_list(registry, "library/n/1b", {"llamacpp": model_blobs("n")})
+    converge([*wanted, "n:1b"], **of(server, registry=""))
+    server.downgrade()
+    back = Store(str(tmp_path / "one"))
+    assert back.manifest(parse_name("m:1b")).digest == plain
+    assert back.manifest(parse_name("n:1b")) and not back.bad_blobs(back.manifest(parse_name("n:1b")))
+    assert settled(converge, server, [*wanted, "n:1b"], registry="")
+
+
+def test_a_registry_with_a_port_and_links_that_lead_nowhere(registry, newer, tmp_path):
+    """Deleted, names of a mirror with a port would not be found in a newer store, and a link of somebody's could lead root elsewhere."""
+    server = newer()
+    registry.put("library/m/1b", model_blobs("m"))
+    server.settle("127.0.0.1:5000/library/m:1b", None)
+    store = Store(server.path)
+    assert os.path.lexists(tmp_path / "newer" / "manifests-v2" / "127.0.0.1%3A5000" / "library" / "m" / "1b")
+    assert store.manifest(parse_name("127.0.0.1:5000/library/m:1b")).digest
+    assert [parts for parts, _path in store.manifests()] == [("127.0.0.1:5000", "library", "m", "1b")]
+    (tmp_path / "secret").write_bytes(registry.models["library/m/1b"])
+    os.makedirs(tmp_path / "newer" / "manifests-v2" / "ollama.com" / "library" / "evil")
+    for tag, target in (("a", str(tmp_path / "secret")), ("b", "../../../../blobs/sha256-" + "0" * 64), ("c", "../../../../../secret")):
+        os.symlink(target, tmp_path / "newer" / "manifests-v2" / "ollama.com" / "library" / "evil" / tag)
+        assert store.manifest(parse_name("evil:" + tag)) is None and store.manifest_path(parse_name("evil:" + tag)) is None
+
+
+def test_the_second_copy_of_a_conversion_is_counted(converge, registry, newer, monkeypatch):
+    """Deleted, a model that just fits would fill the disk at its first load."""
+    registry.put("library/m/1b", model_blobs("m", 8000))
+    server = newer()
+    monkeypatch.setattr(Store, "free_bytes", lambda self: 12000)
+    with pytest.raises(Failure, match="for the copy that Ollama 0.40.1 converts"):
+        converge(["m:1b"], **of(server))
+    server.version = "0.35.1"
+    assert not converge(["m:1b"], **of(server)).get("failed")
+
+
+def test_a_copy_of_ollamas_own_is_never_wanted(converge, newer):
+    """Deleted, a name out of `ollama list` could be pulled from a registry that has nothing of the kind."""
+    with pytest.raises(Failure, match="a copy that Ollama keeps for itself"):
+        converge(["llamacpp:" + "a" * 64], **of(newer()))
