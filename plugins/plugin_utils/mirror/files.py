@@ -94,6 +94,8 @@ def unit(wish: dict, program: str) -> str:
         "Environment=OLLAMA_MODELS=%(store)s/ollama" % wish,
         "# The role removes what is no longer named; Ollama itself would not know what is served.",
         "Environment=OLLAMA_NOPRUNE=1",
+        "# It pulls, and calls nobody else.",
+        "Environment=OLLAMA_NO_CLOUD=1",
     ]
     if wish["https_proxy"]:
         spared = NO_PROXY if wish["no_proxy"] is None else wish["no_proxy"]

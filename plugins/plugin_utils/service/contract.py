@@ -43,6 +43,7 @@ class Wish:
     purge: bool = False
     accept_vulnerable_version: bool = False
     accept_untested_version: bool = False
+    cloud: bool = False
     download_base_url: str = "https://github.com/ollama/ollama/releases/download"
     download_checksum: str = ""
     # refuse, move or leave

@@ -21,6 +21,7 @@ OWNED = {
     "HTTP_PROXY": "ollama_https_proxy",
     "http_proxy": "ollama_https_proxy",
 }
+NO_CLOUD = "OLLAMA_NO_CLOUD"
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
 _SECRET_VALUE = re.compile(r"://[^/@]+@")
 
@@ -72,8 +73,10 @@ def wanted(wish, bind, system_layer, store_layer=None):
         mirror = re.sub(r"[:/].*$", "", re.sub(r"^https?://", "", wish.registry))
         names = list(dict.fromkeys(wish.no_proxy + ((mirror,) if mirror else ())))
         proxy = {"HTTPS_PROXY": wish.https_proxy, "NO_PROXY": ",".join(names)}
+    # Without it a server calls ollama.com at each start and every few hours, and serves models that run there (server/model_recommendations.go).
+    quiet = {} if wish.cloud or NO_CLOUD not in versions.known_variables(versions.parse(wish.version)) else {NO_CLOUD: True}
     own = {"OLLAMA_HOST": bind, "OLLAMA_MODELS": wish.models_dir}
-    return merge([store_layer or {}, wish.plan_environment, proxy, wish.environment, {**own, **system_layer}])
+    return merge([quiet, store_layer or {}, wish.plan_environment, proxy, wish.environment, {**own, **system_layer}])
 
 
 def unread(environment, version):

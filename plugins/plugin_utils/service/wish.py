@@ -80,7 +80,7 @@ def _move(value):
 
 
 _KINDS = {
-    "purge": _bool, "accept_vulnerable_version": _bool, "accept_untested_version": _bool, "accept_open_port": _bool, "admit_controller": _bool,
+    "purge": _bool, "accept_vulnerable_version": _bool, "accept_untested_version": _bool, "cloud": _bool, "accept_open_port": _bool, "admit_controller": _bool,
     "models_move": _move, "port": _whole, "wait_seconds": _whole, "allowed_cidrs": texts, "allowed_groups": texts, "no_proxy": texts, "accelerators": texts,
     "environment": _dict, "plan_environment": _dict, "service_options": _dict,
 }

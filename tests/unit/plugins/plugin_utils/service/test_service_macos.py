@@ -269,6 +269,7 @@ def test_launchd_reads_every_value_as_it_was_written():
     assert daemon["EnvironmentVariables"] == {
         "A_TOKEN": AWKWARD["A_TOKEN"], "OLLAMA_ORIGINS": "http://a.test,app://*", "OLLAMA_NOPRUNE": "true", "OLLAMA_KEEP_ALIVE": "-1",
         "OLLAMA_HOST": "0.0.0.0:11434", "OLLAMA_MODELS": "/opt/ollama/models", "HOME": "/opt/my ollama/home",
+        "OLLAMA_NO_CLOUD": "true",
     }
     assert daemon["ProgramArguments"] == ["/opt/my ollama/current/ollama", "serve"]
     assert (daemon["UserName"], daemon["GroupName"], daemon["WorkingDirectory"]) == ("ann", "staff", "/opt/my ollama/home")

@@ -347,7 +347,7 @@ def test_cmd_hands_over_every_value_as_it_was_written():
     assert cmd_settings(text) == {
         "A_TOKEN": AWKWARD["A_TOKEN"], "OLLAMA_ORIGINS": "http://a.test,app://*", "OLLAMA_NOPRUNE": "true", "OLLAMA_KEEP_ALIVE": "-1",
         "OLLAMA_HOST": "0.0.0.0:11434", "OLLAMA_MODELS": MODELS, "USERPROFILE": "D:\\Program Files\\ollama\\home",
-        "LOG": "D:\\Program Files\\ollama\\logs\\server.log",
+        "LOG": "D:\\Program Files\\ollama\\logs\\server.log", "OLLAMA_NO_CLOUD": "true",
     }
     assert text.startswith("@echo off\r\n") and text.isascii() and "setx" not in text.lower()
     assert text.rstrip().splitlines()[-1] == '"D:\\Program Files\\ollama\\current\\ollama.exe" serve >> "%LOG%" 2>&1'

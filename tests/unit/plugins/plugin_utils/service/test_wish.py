@@ -256,8 +256,18 @@ def test_the_layers_win_in_their_order():
     )
     assert made == {
         "HOME": "/h", "OLLAMA_HOST": "0.0.0.0:11434", "OLLAMA_KEEP_ALIVE": "-1", "OLLAMA_MODELS": "/usr/share/ollama/.ollama/models",
-        "OLLAMA_NOPRUNE": "false", "OLLAMA_NUM_PARALLEL": "2",
+        "OLLAMA_NOPRUNE": "false", "OLLAMA_NUM_PARALLEL": "2", "OLLAMA_NO_CLOUD": "true",
     }
+
+
+def test_nobody_is_called_unasked():
+    """Deleted, each server would call ollama.com at its start and every few hours, and a release that knows no such switch be given it, with a warning."""
+    def asked(version="0.32.15", **given):
+        made, _problems = read(ollama_version=version, ollama_accept_vulnerable_version=True, **given)
+        return environment.wanted(made, "0.0.0.0:11434", {}).get("OLLAMA_NO_CLOUD")
+
+    assert asked() == "true" and asked(ollama_cloud=True) is None and asked("0.9.3") is None
+    assert asked(ollama_environment={"OLLAMA_NO_CLOUD": "no"}) == "false", "the user's word wins"
 
 
 def test_the_mirror_is_not_behind_the_proxy():
