@@ -314,6 +314,7 @@ def software(fact: dict) -> dict:
         # Only of a web UI: whom to sign in as, and where the password lies that was made for it. The password itself is no fact.
         **{name: clean(fact[name]) for name in ("admin_email", "password_file", "default_model") if fact.get(name)},
         **({"unplanned_models": _unplanned(fact)} if fact.get("unplanned_models") else {}),
+        **({"warnings": [clean(text) for text in fact["warnings"]]} if isinstance(fact.get("warnings"), list) and fact["warnings"] else {}),
     }
 
 

@@ -207,7 +207,9 @@ def _host(row: dict, order: int) -> dict:
         "problem": row["problem"] and {**row["problem"], "role": row["problem"]["role"].rpartition(".")[2]},
         "reason": row["reason"] if not row["models"] and not row["problem"] else "",
         "drift": [item["text"] for item in row["drift"]],
-        "warnings": (row.get("plan") or {}).get("warnings", []) + machine.get("warnings", []),
+        "warnings": (row.get("plan") or {}).get("warnings", []) + machine.get("warnings", []) + [
+            text for product in (row.get("software") or {}).values() for text in product.get("warnings", [])
+        ],
         "rejected": _rejected(row.get("plan") or {}),
         "changes": _changes(row["changes"]),
         "change_title": count(len(row["changes"]), "change") + (" to make" if row["check_mode"] else ""),

@@ -27,6 +27,12 @@ def address_sets(addresses):
     return {"ipv4": texts[4], "ipv6": texts[6], "refused": refused}
 
 
+def everybody(addresses):
+    """The networks among these, or that they make together, which hold every address of their family."""
+    sets = address_sets(addresses)
+    return [network for network in sets["ipv4"] + sets["ipv6"] if network.endswith("/0")]
+
+
 def is_loopback(host):
     return host in ("localhost", "::1") or host.startswith("127.")
 

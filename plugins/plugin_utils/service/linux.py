@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 import hashlib
 import json
+import os
 import posixpath
 import re
 
@@ -22,6 +25,10 @@ DOOR_UNIT = "/etc/systemd/system/llmfleet-ollama-door.service"
 DOOR_ENABLED = "/etc/systemd/system/multi-user.target.wants/llmfleet-ollama-door.service"
 NFTABLES = "/etc/systemd/system/nftables.service.d/llmfleet.conf"
 RULES = "/etc/llmfleet/ollama.nft"
+DOOR_WATCH = "/etc/systemd/system/llmfleet-ollama-door-watch.service"
+DOOR_PROGRAM = "/etc/llmfleet/ollama-door.sh"
+# When somebody had removed the rules; it ends with the host's next start.
+DOOR_GONE = "/run/llmfleet/door-gone"
 PROFILE = "/etc/profile.d/ollama.sh"
 CLI = "/usr/local/bin/ollama"
 HOME = "/usr/share/ollama"
@@ -29,6 +36,16 @@ TABLE = "llmfleet_ollama"
 
 # Several servers may use a store on the network, and each would remove at its start what the others are pulling. Names of coreutils' stat.
 SHARED_FILESYSTEMS = ("afs", "ceph", "cifs", "fuseblk", "gpfs", "lustre", "nfs", "smb", "smb2", "v9fs")
+
+
+# It lies where all programs of the role lie.
+_DOOR_SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3, "roles", "ollama", "files", "linux", "door.sh")
+
+
+@functools.cache
+def _door_program():
+    with open(_DOOR_SOURCE, encoding="utf-8") as program:
+        return program.read()
 
 
 class Paths:
@@ -57,7 +74,7 @@ def question(wish, around):
     paths = Paths(wish)
     watched = (
         UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
-        PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
+        DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
@@ -111,7 +128,7 @@ class _Decision:
         steps = self._steps()
         unread = environment.unread(self.environment, self.wish.version)
         return Service(
-            warnings=[unread] if unread else [], version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
+            warnings=[sentence for sentence in (unread, self._door_was_gone) if sentence], version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
             complete=self.complete, files=self.files, environment=self.environment, door=self.door, addresses=self.addresses, restart=self.restart,
             before=self._before(), changes=self._changes(steps), steps=steps,
         )
@@ -200,12 +217,32 @@ class _Decision:
 
     def _door(self):
         admitted = address.admitted(self.wish, self.around, self.look)
-        # The kernel shows it in a comment, so that rules that somebody flushed or that are older than the file are noticed.
-        text = json.dumps([self.wish.port, admitted])
-        self.door = {
-            "guarded": self.guarded, "ipv4": admitted["ipv4"], "ipv6": admitted["ipv6"],
-            "id": hashlib.sha1(text.encode("utf-8"), usedforsecurity=False).hexdigest()[:12],
-        }
+        self.door = {"guarded": self.guarded, "ipv4": admitted["ipv4"], "ipv6": admitted["ipv6"]}
+        self.door["id"] = self._door_id((self.wish.port,))
+
+    def _door_id(self, ports):
+        """The kernel shows it in a comment, so that rules that somebody flushed or that are older than the file are noticed."""
+        text = json.dumps([*ports, self.door["ipv4"], self.door["ipv6"]])
+        return hashlib.sha1(text.encode("utf-8"), usedforsecurity=False).hexdigest()[:12]
+
+    @property
+    def _old_port(self):
+        """Where the server still listens while its port changes; None where it does not. It stays guarded until the new one is proved."""
+        host, _colon, port = (self.look["own_listener"] or "").rpartition(":")
+        return int(port) if port.isdigit() and int(port) != self.wish.port and not address.is_loopback(host.strip("[]")) else None
+
+    @property
+    def _door_was_gone(self):
+        if not self.guarded or DOOR_GONE not in self.seen:
+            return None
+        when = datetime.datetime.fromtimestamp(self.seen[DOOR_GONE]["changed_at"] or 0, datetime.timezone.utc)
+        return (
+            "Somebody removed the firewall rules of port %d (ollama_port) on this host, and at %s its guard put them back; find out what flushes nftables "
+            "there, and remove %s to be told of the next time only." % (self.wish.port, when.strftime("%Y-%m-%d %H:%M UTC"), DOOR_GONE)
+        )
+
+    def _rules(self, ports):
+        return render("linux/ollama.nft.j2", ports=ports, id=self._door_id(ports), ipv4=self.door["ipv4"], ipv6=self.door["ipv6"])
 
     # ---- the files
 
@@ -227,11 +264,12 @@ class _Decision:
         if nvidia:
             want("service", GPU_UNIT, render("linux/gpu.service.j2"))
         if self.guarded:
-            want("door", RULES, render(
-                "linux/ollama.nft.j2", ipv4=self.door["ipv4"], ipv6=self.door["ipv6"], port=wish.port, id=self.door["id"],
-            ))
-            want("door", DOOR_UNIT, render("linux/door.service.j2", rules_path=RULES))
-            want("door", NFTABLES, render("linux/nftables-drop-in.conf.j2", rules_path=RULES))
+            want("door", RULES, self._rules((wish.port, self._old_port) if self._old_port else (wish.port,)))
+            want("door", DOOR_PROGRAM, _door_program())
+            load = "/bin/sh %s load %s %s /sys/class/net" % (DOOR_PROGRAM, RULES, DOOR_GONE)
+            want("door", DOOR_UNIT, render("linux/door.service.j2", load=load))
+            want("door", DOOR_WATCH, render("linux/door-watch.service.j2", program=DOOR_PROGRAM, rules_path=RULES, gone=DOOR_GONE))
+            want("door", NFTABLES, render("linux/nftables-drop-in.conf.j2", load=load))
         if self.addresses["cli"] not in ("127.0.0.1:11434", "localhost:11434"):
             want("profile", PROFILE, render("linux/profile.sh.j2", address=self.addresses["cli"]))
         return files
@@ -270,7 +308,7 @@ class _Decision:
         before_that = self._target(paths.previous) or ""
         moved = self.link_differs and old not in ("", wish.version)
         service = [file.path for file in self.files if file.part != "profile"]
-        unneeded = [path for path in (RULES, DOOR_UNIT, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
+        unneeded = [path for path in (RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
         made_in = [posixpath.dirname(path) for path in (DROP_IN, RULES, NFTABLES) if path in service]
         user = look["user"]
         return {
@@ -286,6 +324,8 @@ class _Decision:
             "make_directories": [path for path in made_in if path not in self.seen],
             "install_nft": self.guarded and "nft" not in look["tools"],
             "load_door": self._load_door(),
+            # After the proof: the rules without the port from before.
+            "narrow_door": self._rules((wish.port,)) if self.guarded and self._old_port else "",
             "start": self.restart or not look["service"]["running"] or look["service"]["enabled"] is False,
             "move_cli_aside": self.seen.get(CLI, {}).get("kind") in ("file", "directory", "other"),
             "link_cli": self._target(CLI) != paths.current + "/bin/ollama",

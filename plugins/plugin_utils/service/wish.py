@@ -237,6 +237,13 @@ def _cidrs(wish, _around):
             "allowed_cidrs", "ollama_allowed_cidrs",
             "ollama_allowed_cidrs has %s; write addresses or networks such as 10.20.0.0/16 or fd00::/8." % ", ".join(refused),
         )
+    everybody = address.everybody(wish.allowed_cidrs)
+    if everybody and address.guarded(wish) and not wish.accept_open_port:
+        yield Problem(
+            "everybody_admitted", "ollama_allowed_cidrs",
+            "ollama_allowed_cidrs admits everybody (%s) to a server without authentication; write the networks of your users, or set "
+            "ollama_accept_open_port to true if that is meant." % ", ".join(everybody),
+        )
 
 
 def _groups(wish, around):

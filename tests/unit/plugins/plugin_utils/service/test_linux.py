@@ -82,7 +82,8 @@ def test_a_converged_host_has_nothing_to_do(name, vendors):
 def test_a_bare_host_gets_everything():
     made = decided(bare("linux"))
     assert made.changes == [
-        "fetch Ollama 0.32.15", "write " + linux.UNIT, "write " + linux.DROP_IN, "write " + linux.RULES, "write " + linux.DOOR_UNIT, "write " + linux.NFTABLES,
+        "fetch Ollama 0.32.15", "write " + linux.UNIT, "write " + linux.DROP_IN, "write " + linux.RULES,
+        "write " + linux.DOOR_PROGRAM, "write " + linux.DOOR_UNIT, "write " + linux.DOOR_WATCH, "write " + linux.NFTABLES,
         "create user ollama", "make /usr/share/ollama", "make " + STORE, "run 0.32.15 instead of nothing", "load the firewall rules of port 11434",
         "restart ollama.service", "link /usr/local/bin/ollama",
     ]
@@ -147,7 +148,7 @@ def test_what_follows_from_each_difference(name):
 def test_a_door_that_is_no_longer_wanted_is_removed():
     wishes = {"ollama_host": "127.0.0.1"}
     made = decided(BASE, **wishes)
-    assert made.steps["stop_door"] and made.steps["remove"] == [linux.RULES, linux.DOOR_UNIT, linux.NFTABLES]
+    assert made.steps["stop_door"] and made.steps["remove"] == [linux.RULES, linux.DOOR_PROGRAM, linux.DOOR_UNIT, linux.DOOR_WATCH, linux.NFTABLES]
     assert not made.door["guarded"] and "load_door" not in [name for name, value in made.steps.items() if value]
 
 
@@ -262,6 +263,34 @@ def test_the_rules_admit_whom_they_name():
     text = content(linux.RULES, look, ollama_allowed_cidrs=["10.20.0.0/16"], ollama_port=11500).content
     assert "elements = { 10.9.9.9, 10.20.0.0/16 }" in text and "elements = { fd00::2 }" in text and "tcp dport 11500 jump door" in text
     assert "elements" not in content(linux.RULES).content
+
+
+def test_no_interface_is_admitted_by_a_pattern():
+    """Deleted: a LAN that lies on br-lan or br-ex would be let in as if it were a network of containers."""
+    text = content(linux.RULES).content
+    assert "*" not in text.partition("chain door")[2] and "iifname @bridges accept" in text
+
+
+@pytest.mark.parametrize("listener, ports", [("*:11434", [11500, 11434]), ("[::]:11434", [11500, 11434]), ("127.0.0.1:11434", [11500]), (None, [11500])])
+def test_the_port_from_before_stays_guarded_until_the_new_one_is_proved(listener, ports):
+    """Deleted: between the new rules and the restart, and for good if the run ends there, the old port would answer everybody."""
+    made = decided(bare("linux", own_listener=listener), ollama_port=11500)
+    rules = next(file for file in made.files if file.path == linux.RULES).content
+    assert [line.split()[2] for line in rules.splitlines() if "jump door" in line] == [str(port) for port in ports]
+    narrow = made.steps["narrow_door"]
+    assert bool(narrow) == (len(ports) == 2) and "11434" not in narrow
+    if narrow:
+        # A run that is cut off before they are narrowed leaves rules that the next one sees.
+        assert made.door["id"] in narrow and made.door["id"] not in rules
+        assert decided(converged({"ollama_port": 11500}), ollama_port=11500).door["id"] == made.door["id"]
+
+
+def test_rules_that_were_gone_are_told_of():
+    """Deleted: a door that somebody flushed would be put back in silence, again and again."""
+    made = decided(with_file(BASE, linux.DOOR_GONE, changed_at=86400))
+    assert made.changes == [] and len(made.warnings) == 1
+    assert "port 11434 (ollama_port)" in made.warnings[0] and "1970-01-02 00:00 UTC" in made.warnings[0]
+    assert decided(with_file(BASE, linux.DOOR_GONE), ollama_host="127.0.0.1").warnings == []
 
 
 def test_the_command_line_is_told_of_an_address_that_it_would_not_guess():

@@ -103,6 +103,8 @@ REFUSALS = {
     "port 0": ({"port": 0}, "port", "ollama_port", "1 to 65535"),
     "port 65536": ({"port": 65536}, "port", "ollama_port", "1 to 65535"),
     "no door": ({"firewall": "none"}, "open_port", "ollama_firewall", "ollama_accept_open_port to true"),
+    "everybody by a typo": ({"allowed_cidrs": ["10.20.0.5/0"]}, "everybody_admitted", "ollama_allowed_cidrs", "admits everybody (0.0.0.0/0)"),
+    "everybody by halves": ({"allowed_cidrs": ["::/1", "8000::/1"]}, "everybody_admitted", "ollama_allowed_cidrs", "ollama_accept_open_port to true"),
     "no network": ({"allowed_cidrs": ["10.0.0.0/33", "10.0.0.0/8"]}, "allowed_cidrs", "ollama_allowed_cidrs", "has 10.0.0.0/33;"),
     "no such group": ({"allowed_groups": ["people", "cats", "open_webui"]}, "allowed_groups", "ollama_allowed_groups", "names cats,"),
     "another checksum": ({"download_checksum": "md5:" + HEX}, "download_checksum", "ollama_download_checksum", "sha256:<64 hex digits>"),
@@ -129,6 +131,7 @@ ACCEPTED = {
     "a release above all that is known, known": {"version": "99.0.1", "accept_untested_version": True},
     "a proxy, and a registry in the own network": {"version": "0.35.1", "https_proxy": "http://p:3128", "registry": "http://mirror"},
     "a fleet without a web UI": {"allowed_groups": ["open_webui"]},
+    "everybody, known": {"allowed_cidrs": ["0.0.0.0/0"], "accept_open_port": True}, "everybody of nobody": {"allowed_cidrs": ["::/0"], "host": "127.0.0.1"},
 }
 
 
