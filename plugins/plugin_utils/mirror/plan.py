@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import releases
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import places, releases
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror import files
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror.wants import Wants, bare
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import found
 
+# What the role makes in the store.
+MADE = ("public", "releases", "ollama", "home", "filler", "verified.json")
 PUBLIC_REGISTRY = "registry.ollama.ai"
 
 
@@ -38,7 +40,8 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
         plan["has_unit"] = paths["unit"] in seen["files"]
         # Of which nginx knows, where it is there.
         plan["has_site"] = paths["site"] in seen["files"] and paths["nginx"] in seen["files"]
-        plan["has_store"] = wish["store"] in seen["files"]
+        # By name: the user may keep other things in the folder.
+        plan["remove"] = [wish["store"] + "/" + name for name in MADE] if wish["store"] in seen["files"] else []
         return plan
     plan["site"] = _file(paths["site"], files.site(wish, paths["ipv6"] in seen["files"]), seen)
     plan["unit"] = _file(paths["unit"], files.unit(wish, "%s/%s/bin/ollama" % (paths["filler"], wish["ollama_version"])), seen)
@@ -99,6 +102,12 @@ def wrong_wishes(wish: dict, wants: Wants, service_mgr: str) -> list:
             "proxy_pulls",
             "model_mirror_ollama_version",
             releases.mirror_proxy_refusal(wish["ollama_version"]),
+        ),
+        (
+            wish["state"] == "present" and places.is_shared(wish["store"]),
+            "store_shared",
+            "model_mirror_store",
+            places.refusal("model_mirror_store", wish["store"], "/srv/model-mirror"),
         ),
         (wants.circle, "circle", "model_mirror_upstream", wants.circle + "."),
     )

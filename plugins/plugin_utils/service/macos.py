@@ -32,6 +32,8 @@ PROOFS = path_of("proofs", "Darwin")
 OLDEST_SYSTEM = 14
 # The archive of a release and what is unpacked from it, with room to spare.
 RELEASE_BYTES = 2 * GIB
+# What a server makes in its store.
+STORE = ("blobs", "manifests", "manifests-v2")
 _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+( [A-Za-z0-9._@+-]+)*)+$")
 _LEFTOVER = r"[.](new|tgz)$"
 # The program of the door runs from the door's daemon, so its text is part of that file. It lies where all programs of the role lie.
@@ -305,6 +307,11 @@ def _disk(self):
 _HOST_CHECKS = (_old_system, _intel, _desktop_app, _brew, _cli, _port, _volume, _packet_filter, _disk)
 
 
+def _whole(path, name, parts):
+    """The directory, if it is the one that the role itself makes; of one that the inventory names, only what the role puts there."""
+    return [path] if path == wishes.PLACES["macos"][name] else [os.path.join(path, part) for part in parts]
+
+
 def remove(wish, look):
     """For a host that shall not have it: exactly what the role made goes. Models, key and user stay unless purge says so."""
     files, places = by_path(look), _places(wish)
@@ -313,9 +320,14 @@ def remove(wish, look):
     paths = [DAEMON, DOOR_DAEMON, RULES]
     if (files.get(CLI) or {}).get("target") == places["binary"]:
         paths.append(CLI)
-    paths += [wish.models_dir, wish.install_dir, PROOFS] if wish.purge else [places["current"], places["logs"], *releases]
+    made = [places["current"], places["logs"], *releases]
+    if wish.purge:
+        made = [*_whole(wish.models_dir, "models_dir", STORE), *_whole(wish.install_dir, "install_dir", (*made, places["home"], places["moving"])), PROOFS]
+    paths += made
     steps = {
-        "stop": loaded, "release_door": _door_is_there(files, look["door"]), "remove": paths, "remove_user": wish.purge and look["user"]["exists"],
+        "stop": loaded, "release_door": _door_is_there(files, look["door"]), "remove": paths,
+        # One that the inventory names may have been there before.
+        "remove_user": wish.purge and look["user"]["exists"] and wish.user == wishes.PLACES["macos"]["user"],
     }
     said = [
         *((True, "stop %s" % label) for label in loaded),

@@ -27,6 +27,8 @@ OLDEST_BUILD = {"server": 17763, "client": 19045}
 FILESYSTEMS = ("NTFS", "ReFS")
 # The archives of a release and what is unpacked from them, with room to spare.
 RELEASE_BYTES = 8 * GIB
+# What a server makes in its store.
+STORE = ("blobs", "manifests", "manifests-v2")
 _PATH = re.compile(r"[A-Za-z]:(\\[A-Za-z0-9_.+-]+( [A-Za-z0-9_.+-]+)*)+$")
 _LEFTOVER = r"[.](new|zip)$"
 _ONE_ADDRESS = re.compile(r"/(32|128)$")
@@ -349,7 +351,9 @@ def remove(wish, look):
     # A directory that the role never closed is somebody else's.
     ours = _ours(files, wish.install_dir)
     if wish.purge:
-        paths = [wish.models_dir, PROOFS] + ([wish.install_dir] if ours else [])
+        store = [wish.models_dir] if wish.models_dir == wishes.PLACES["windows"]["models_dir"] else ["%s\\%s" % (wish.models_dir, part) for part in STORE]
+        made = ["%s\\%s" % (wish.install_dir, name) for name in [*names, "service", "logs", "home", ".moving"]]
+        paths = store + [PROOFS] + (([wish.install_dir] if wish.install_dir == wishes.PLACES["windows"]["install_dir"] else made) if ours else [])
     else:
         paths = ["%s\\%s" % (wish.install_dir, name) for name in [*names, "service", "logs"]] if ours else []
     releases = ["%s\\%s" % (wish.install_dir, name) for name in names]

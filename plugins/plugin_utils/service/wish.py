@@ -12,6 +12,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OL
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
 from .. import releases
+from .. import places
 from . import address, drivers, release
 from .contract import OPEN_WEBUI, Problem, Wish
 from .environment import FALSE_WORDS, OWNED, TRUE_WORDS
@@ -153,7 +154,7 @@ def _no_systemd(kernel, manager):
 
 def problems(wish, around):
     """What can be said against the variables alone: one sentence each, with the variable and the way out, in the order of ollama's documentation."""
-    checks = (_version, _proxy, _host, _models_dir, _port, _open_port, _cidrs, _groups, _checksum, _owned, _drivers)
+    checks = (_version, _proxy, _host, _models_dir, _shared, _port, _open_port, _cidrs, _groups, _checksum, _owned, _drivers)
     return [problem for check in checks for problem in check(wish, around)]
 
 
@@ -214,6 +215,14 @@ def _host(wish, _around):
 def _models_dir(wish, _around):
     if not re.match(r"(/|[A-Za-z]:)", wish.models_dir):
         yield Problem("models_dir_relative", "ollama_models_dir", 'ollama_models_dir is "%s"; write an absolute path.' % wish.models_dir)
+
+
+def _shared(wish, _around):
+    for name in ("install_dir", "models_dir"):
+        path = getattr(wish, name)
+        if places.is_shared(path):
+            like = re.split(r"[/\\]", path)[0] + "\\ollama" if re.match("[A-Za-z]:", path) else path.rstrip("/") + "/ollama"
+            yield Problem(name + "_shared", variable(name), places.refusal(variable(name), path, PLACES["linux"][name] if ".." in path else like))
 
 
 def _port(wish, _around):

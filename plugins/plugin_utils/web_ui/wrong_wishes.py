@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import places
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import found
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import database, environment
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.backends import open_webui_backend_problems
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wish import Wish
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wish import PREFIX, Wish
 
 # Below it are published security holes.
 FLOOR = (0, 9, 5)
@@ -171,7 +172,13 @@ def _of_the_addresses(wish: Wish, on_host_network: bool) -> list:
 def _of_the_data(wish: Wish, on_host_network: bool) -> list:
     readable = wish.sqlite or database.readable(wish.database_url)
     host = database.parse(wish.database_url).host if readable else ""
+    paths = {name: getattr(wish, name) for name in ("data", "config_dir", "backup_dir")}
+    shared = {name: path for name, path in paths.items() if re.match("/[^/]", path) and places.is_shared(path)}
     return found(
+        *(
+            (True, name + "_shared", PREFIX + name, places.refusal(PREFIX + name, path, path.rstrip("/") + "/open-webui"))
+            for name, path in shared.items()
+        ),
         (
             not re.fullmatch("/[^/]+.*|[A-Za-z0-9][A-Za-z0-9_.-]+", wish.data),
             "no_data",

@@ -3,9 +3,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Empties a directory that is a mount point: it cannot be removed, and the disk behind it is not ours. Argument: the directory.
-# Prints "mounted" and what it removed, or nothing for any other directory.
+# Takes the models out of their store: what a server makes there, by name, and the directory only if nothing else is in it.
+# A disk of its own stays, and is given back to root when it is empty.
+# Arguments: the store, the home of the service's user, which goes as a whole. Prints what it removed or gave back.
 set -e
-mountpoint -q "$1" || exit 0
-echo mounted
-find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -print -exec rm -rf {} +
+store=$1 home=$2
+case $store/ in "$home"/*) exit 0 ;; esac
+[ -d "$store" ] && [ ! -L "$store" ] || exit 0
+for name in blobs manifests manifests-v2; do
+    if [ -e "$store/$name" ] || [ -L "$store/$name" ]; then
+        rm -rf "${store:?}/$name"
+        echo "$store/$name"
+    fi
+done
+[ -z "$(find "$store" -mindepth 1 -maxdepth 1 ! -name lost+found -print -quit)" ] || exit 0
+if ! mountpoint -q "$store"; then
+    rmdir "$store"
+    echo "$store"
+elif [ "$(stat -c %U "$store")" != root ]; then
+    # Else the disk would belong to a number that no user has any more, and the next installation would refuse it.
+    chown root:root "$store"
+    chmod 0755 "$store"
+    echo "$store"
+fi

@@ -10,4 +10,7 @@ install=$1 cli=$2
 shift 2
 for file; do if grep -qs 'Managed by llmfleet' "$file"; then echo "$file"; fi; done
 if [ "$(readlink "$cli")" = "$install/current/bin/ollama" ]; then echo "$cli"; fi
-if [ -L "$install/current" ] || ls "$install"/*/archives >/dev/null 2>&1; then echo "$install"; fi
+# Never the directory itself: somebody may keep other things in it. A release is what names its archives.
+for path in "$install/current" "$install/previous"; do if [ -L "$path" ]; then echo "$path"; fi; done
+for path in "$install"/[0-9]*/archives; do if [ -f "$path" ] && [ ! -L "${path%/*}" ]; then echo "${path%/*}"; fi; done
+for path in "$install/.before" "$install/.moving" "$install"/.[0-9]*.part; do if [ -e "$path" ]; then echo "$path"; fi; done

@@ -74,9 +74,11 @@ def test_only_what_says_that_it_is_ours_is_found(tmp_path):
     install, cli = tmp_path / "opt", tmp_path / "ollama"
     found = sh("find_ours.sh", install, cli, ours, theirs, tmp_path / "gone").stdout.splitlines()
     assert [line for line in found if line != "not root"] == [str(ours)] and ("not root" in found) == (os.geteuid() != 0)
-    write(install / "1.0/archives")
+    write(install / "1.0/archives"), write(install / "3com/drivers"), write(install / "google/archives"), write(install / ".2.0.part/a.tgz")
+    (install / "current").symlink_to("1.0"), (install / "2.0").symlink_to("google")
     cli.symlink_to(install / "current/bin/ollama")
-    assert sh("find_ours.sh", install, cli).stdout.splitlines()[-2:] == [str(cli), str(install)]
+    found = [line for line in sh("find_ours.sh", install, cli).stdout.splitlines() if line != "not root"]
+    assert found == [str(cli), *(str(install / name) for name in ("current", "1.0", ".2.0.part"))], "/opt as ollama_install_dir would go as a whole"
 
 
 def test_a_folder_that_somebody_else_uses_stays(tmp_path):
@@ -88,13 +90,42 @@ def test_a_folder_that_somebody_else_uses_stays(tmp_path):
 
 
 @pytest.mark.parametrize("mounted", [True, False])
-def test_only_a_disk_of_its_own_is_emptied(tmp_path, mounted):
+@pytest.mark.parametrize("other", ["photos/one", None])
+def test_only_models_leave_their_store(tmp_path, mounted, other):
+    """Deleted: purge with ollama_models_dir: /srv/data would take all of /srv/data."""
     write(tmp_path / "bin/mountpoint", "#!/bin/sh\nexit %d\n" % (not mounted), 0o755)
+    write(tmp_path / "bin/stat", "#!/bin/sh\ncat %s/owner\n" % tmp_path, 0o755), write(tmp_path / "owner", "ollama\n")
+    write(tmp_path / "bin/chown", "#!/bin/sh\necho root >%s/owner\n" % tmp_path, 0o755)
     store = tmp_path / "store"
-    write(store / "blobs/one"), write(store / "lost+found/kept")
-    done = sh("empty.sh", store, tools=tmp_path / "bin")
-    assert done.returncode == 0 and done.stdout.splitlines() == (["mounted", str(store / "blobs")] if mounted else [])
-    assert (store / "blobs").exists() is not mounted and (store / "lost+found/kept").exists()
+    write(store / "blobs/one"), write(tmp_path / "etc/passwd")
+    (store / "manifests").symlink_to(tmp_path / "etc")
+    if mounted:
+        write(store / "lost+found/kept")
+    if other:
+        write(store / other)
+    done = sh("empty.sh", store, tmp_path / "home", tools=tmp_path / "bin")
+    gone = [str(store / "blobs"), str(store / "manifests")] + ([] if other else [str(store)])
+    assert done.returncode == 0 and done.stdout.splitlines() == gone
+    assert (tmp_path / "etc/passwd").exists() and not (store / "blobs").exists()
+    assert store.exists() is bool(other or mounted) and (not other or (store / other).exists()) and (not mounted or (store / "lost+found/kept").exists())
+    assert (tmp_path / "owner").read_text() == ("root\n" if mounted and not other else "ollama\n"), "no user has the number any more"
+    assert sh("empty.sh", store, tmp_path / "home", tools=tmp_path / "bin").stdout == "", "a second uninstall would report a change"
+
+
+def test_a_store_in_the_home_goes_with_it(tmp_path):
+    """Deleted: root would walk through links that the service's user can put into its home."""
+    write(tmp_path / "home/.ollama/models/blobs/one")
+    assert sh("empty.sh", tmp_path / "home/.ollama/models", tmp_path / "home").stdout == "" and (tmp_path / "home/.ollama/models/blobs/one").exists()
+
+
+@pytest.mark.parametrize("passwd, group, says", [
+    ("ollama:x:998:997::/usr/share/ollama:/bin/false", "ollama:x:997:", "user group"), ("ollama:x:998:100::/usr/share/ollama:/bin/false", "ollama:x:997:", "user"),
+    ("alice:x:1000:1000::/home/alice:/bin/bash", "alice:x:1000:", ""), ("", "", ""),
+])
+def test_only_a_user_as_the_role_makes_it_is_the_roles(tmp_path, passwd, group, says):
+    """Deleted: `ollama_user: alice` and a purge would remove alice."""
+    write(tmp_path / "bin/getent", '#!/bin/sh\nif [ "$1" = passwd ]; then set -- "%s"; else set -- "%s"; fi\n[ -z "$1" ] || echo "$1"\n' % (passwd, group), 0o755)
+    assert sh("ours.sh", "x", "x", "/usr/share/ollama", tools=tmp_path / "bin").stdout.split() == says.split()
 
 
 def test_the_environment_stays_out_of_the_last_words(tmp_path):

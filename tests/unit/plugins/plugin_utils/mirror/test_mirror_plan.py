@@ -67,6 +67,7 @@ def decide(looked=None, after=None, wants=WANTS, **wishes):
     [
         (Wants(registries=["hub"]), {}, "no_certificate", "model_mirror_tls_certificate", "hub, which means https, but it has no certificate: write"),
         (Wants(registries=["https://HUB.x:443/", "https://hub:443/"]), {}, "no_certificate", "model_mirror_tls_certificate", "as hub, which means https"),
+        (WANTS, {"store": "/srv"}, "store_shared", "model_mirror_store", "which a whole host shares; write a directory of its own such as /srv/model-mirror."),
         (WANTS, {"tls_certificate": "/c.pem"}, "half_a_certificate", "model_mirror_tls_key", "belong together: set both or none."),
         (Wants(itself=True), {"upstream": "http://hub"}, "own_upstream", "model_mirror_upstream", "model_mirror_upstream (http://hub) is this mirror itself"),
         (WANTS, {"ollama_version": "99.0.0"}, "version_untested", "model_mirror_ollama_version", "ollama_accept_untested_version to true"),
@@ -162,7 +163,8 @@ def test_a_dry_run_says_what_a_run_would_do():
 def test_a_removal_asks_nobody_and_removes_what_is_there():
     decided = decide({"files": {"/etc/unit": "", "/srv/m/filler": "directory", "/srv/m": "directory"}}, state="absent")
     assert decided["changes"] == ["/etc/unit", "/srv/m/filler"]
-    assert (decided["has_unit"], decided["has_site"], decided["has_store"]) == (True, False, True)
+    assert (decided["has_unit"], decided["has_site"]) == (True, False)
+    assert decided["remove"] == ["/srv/m/" + name for name in ("public", "releases", "ollama", "home", "filler", "verified.json")], "not all of /srv/m"
     assert decided["look"]["models"] == [] and decided["look"]["port"] is None
 
 

@@ -329,6 +329,14 @@ def test_purge_takes_models_key_proofs_and_user():
     assert made.changes[-3:] == ["remove /opt/ollama/models", "remove /etc/ansible/facts.d/llmfleet.fact", "remove user _ollama"]
 
 
+def test_purge_takes_by_name_what_lies_in_places_of_the_users():
+    """Deleted: `ollama_models_dir: /Volumes/data` would lose all of that volume, and an account that was there before its home."""
+    wished = {"purge": True, "models_dir": "/Volumes/data", "install_dir": "/opt/tools", "user": "alice"}
+    steps = removed(left(), **wished).steps
+    assert not {"/Volumes/data", "/opt/tools"} & set(steps["remove"]) and not steps["remove_user"]
+    assert {"/Volumes/data/blobs", "/Volumes/data/manifests", "/opt/tools/home", "/opt/tools/current", "/opt/tools/0.32.15"} <= set(steps["remove"])
+
+
 def test_a_mac_without_it_has_nothing_to_remove():
     assert removed(bare("macos")).changes == [] and removed(bare("macos"), purge=True).changes == []
 

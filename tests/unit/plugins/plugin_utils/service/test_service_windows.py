@@ -399,3 +399,12 @@ def test_a_host_without_it_has_nothing_to_remove():
 def test_what_the_role_never_closed_is_somebody_elses():
     made = removed(host(files=[directory("C:\\ollama")], install={"releases": ["0.31.0"]}, machine_ollama_host="10.0.0.9:11434"))
     assert made.steps["remove"] == [] and made.changes == []
+
+
+def test_purge_takes_by_name_what_lies_in_places_of_the_users():
+    """Deleted: `ollama_models_dir: D:\\data` would lose all of D:\\data."""
+    look = left()
+    look["files"] = [{**entry, "path": entry["path"].replace("C:\\ollama", "D:\\tools")} for entry in look["files"]]
+    paths = removed(look, purge=True, models_dir="D:\\data", install_dir="D:\\tools").steps["remove"]
+    assert not {"D:\\data", "D:\\tools"} & set(paths)
+    assert {"D:\\data\\blobs", "D:\\data\\manifests", "D:\\tools\\home", "D:\\tools\\service", "D:\\tools\\0.32.15"} <= set(paths)

@@ -39,6 +39,8 @@ DIGEST = "sha256:" + "a" * 64
         ({"url": "chat.x.org"}, "no_url", "open_webui_url is chat.x.org; write the address that people type"),
         ({"url": "https://x.org/chat"}, "no_url", "open_webui_url is https://x.org/chat"),
         ({"docker_host": "tcp://x:2375"}, "no_socket", "open_webui_docker_host is tcp://x:2375"),
+        ({"config_dir": "/etc"}, "config_dir_shared", "open_webui_config_dir is /etc, which a whole host shares"),
+        ({"data": "/srv"}, "data_shared", "such as /srv/open-webui."),
         ({"data": "/"}, "no_data", 'open_webui_data is "/"; write a volume'),
         ({"database_url": "mysql://db"}, "no_database", "open_webui_database_url is no PostgreSQL address"),
         ({"database_url": "postgresql://db:port/x"}, "no_database", "open_webui_database_url is no PostgreSQL address"),
