@@ -74,7 +74,8 @@ def question(wish, around):
     paths = Paths(wish)
     watched = (
         UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
-        DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
+        DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE,
+        PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
@@ -128,7 +129,8 @@ class _Decision:
         steps = self._steps()
         unread = environment.unread(self.environment, self.wish.version)
         return Service(
-            warnings=[sentence for sentence in (unread, self._door_was_gone) if sentence], version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
+            warnings=[sentence for sentence in (unread, self._door_was_gone) if sentence],
+            version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
             complete=self.complete, files=self.files, environment=self.environment, door=self.door, addresses=self.addresses, restart=self.restart,
             before=self._before(), changes=self._changes(steps), steps=steps,
         )

@@ -11,8 +11,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
-from .. import releases
-from .. import places
+from .. import places, releases
 from . import address, drivers, release
 from .contract import OPEN_WEBUI, Problem, Wish
 from .environment import FALSE_WORDS, OWNED, TRUE_WORDS

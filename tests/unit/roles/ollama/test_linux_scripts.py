@@ -119,12 +119,14 @@ def test_a_store_in_the_home_goes_with_it(tmp_path):
 
 
 @pytest.mark.parametrize("passwd, group, says", [
-    ("ollama:x:998:997::/usr/share/ollama:/bin/false", "ollama:x:997:", "user group"), ("ollama:x:998:100::/usr/share/ollama:/bin/false", "ollama:x:997:", "user"),
+    ("ollama:x:998:997::/usr/share/ollama:/bin/false", "ollama:x:997:", "user group"),
+    ("ollama:x:998:100::/usr/share/ollama:/bin/false", "ollama:x:997:", "user"),
     ("alice:x:1000:1000::/home/alice:/bin/bash", "alice:x:1000:", ""), ("", "", ""),
 ])
 def test_only_a_user_as_the_role_makes_it_is_the_roles(tmp_path, passwd, group, says):
     """Deleted: `ollama_user: alice` and a purge would remove alice."""
-    write(tmp_path / "bin/getent", '#!/bin/sh\nif [ "$1" = passwd ]; then set -- "%s"; else set -- "%s"; fi\n[ -z "$1" ] || echo "$1"\n' % (passwd, group), 0o755)
+    program = '#!/bin/sh\nif [ "$1" = passwd ]; then set -- "%s"; else set -- "%s"; fi\n[ -z "$1" ] || echo "$1"\n'
+    write(tmp_path / "bin/getent", program % (passwd, group), 0o755)
     assert sh("ours.sh", "x", "x", "/usr/share/ollama", tools=tmp_path / "bin").stdout.split() == says.split()
 
 
