@@ -21,7 +21,7 @@
  *   gpu0.name=NVIDIA GeForce RTX 3060      gpu0.uuid=GPU-…       gpu0.pci=00000000:01:00.0
  *   gpu0.pci_id=0x250310DE                 device << 16 | vendor (default 0x220410DE)
  *   gpu0.total=12288M  gpu0.reserved=368M  gpu0.used=116M        free = total - reserved - used
- *   gpu0.cc=8.6   gpu0.persistence=1   gpu0.power_limit=170000 (mW)   gpu0.minor=0
+ *   gpu0.cc=8.6   gpu0.bus_width=192   gpu0.memory_clock=7501 (MHz)   gpu0.persistence=1   gpu0.power_limit=170000 (mW)   gpu0.minor=0
  *   gpu0.addressing=none|hmm|ats (left out: not supported)   gpu0.numa=1   gpu0.virtualization=2 (2 = vGPU guest)
  *   gpu0.process0=4242:4096M:/usr/bin/llama-server           pid:used[:name]; used "-" = not available
  *
@@ -54,7 +54,7 @@ struct process { unsigned pid; unsigned long long used; char name[128]; };
 struct gpu {
   unsigned long long total, reserved, used, cuda_total;
   char name[96], uuid[96], pci[32], fault[32];
-  unsigned pci_id, minor, power_limit, persistence;
+  unsigned pci_id, minor, power_limit, persistence, bus_width, memory_clock;
   int major_cc, minor_cc, addressing, numa, virtualization, handle_rc, memory_rc, fault_at_memory, integrated, mig_mode, mig_slots, processes;
   struct mig mig[MAX_MIG];
   struct process process[MAX_PROC];
@@ -112,6 +112,8 @@ static void set_gpu(struct gpu *g, const char *key, char *value) {
   else if (!strcmp(key, "cuda_total")) g->cuda_total = size_of(value);
   else if (!strcmp(key, "cc")) sscanf(value, "%d.%d", &g->major_cc, &g->minor_cc);
   else if (!strcmp(key, "persistence")) g->persistence = (unsigned)atoi(value);
+  else if (!strcmp(key, "bus_width")) g->bus_width = (unsigned)atoi(value);
+  else if (!strcmp(key, "memory_clock")) g->memory_clock = (unsigned)atoi(value);
   else if (!strcmp(key, "power_limit")) g->power_limit = (unsigned)atoi(value);
   else if (!strcmp(key, "minor")) g->minor = (unsigned)atoi(value);
   else if (!strcmp(key, "addressing")) g->addressing = !strcmp(value, "none") ? 0 : !strcmp(value, "hmm") ? 1 : 2;
@@ -249,6 +251,8 @@ rc_t nvmlDeviceGetAddressingMode(struct gpu *g, unsigned to[2]) {
 
 rc_t nvmlDeviceGetCudaComputeCapability(struct gpu *g, int *major, int *minor) { *major = g->major_cc; *minor = g->minor_cc; return OK; }
 rc_t nvmlDeviceGetNumaNodeId(struct gpu *g, unsigned *to) { if (g->numa < 0) return NOT_SUPPORTED; *to = (unsigned)g->numa; return OK; }
+rc_t nvmlDeviceGetMemoryBusWidth(struct gpu *g, unsigned *to) { if (!g->memory_clock) return NOT_SUPPORTED; *to = g->bus_width; return OK; }
+rc_t nvmlDeviceGetMaxClockInfo(struct gpu *g, int clock, unsigned *to) { if (clock != 2 || !g->memory_clock) return NOT_SUPPORTED; *to = g->memory_clock; return OK; }
 rc_t nvmlDeviceGetPersistenceMode(struct gpu *g, unsigned *to) { *to = g->persistence; return OK; }
 rc_t nvmlDeviceGetEnforcedPowerLimit(struct gpu *g, unsigned *to) { *to = g->power_limit; return OK; }
 rc_t nvmlDeviceGetVirtualizationMode(struct gpu *g, unsigned *to) { *to = (unsigned)g->virtualization; return OK; }

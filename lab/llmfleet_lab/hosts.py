@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,7 @@ class Host:
     volumes: tuple[Volume, ...]
     nvml: str = ""  # configuration of the fake NVML library; empty: the host has no such library
     limit: str | None = None  # memory that the engine lets it use
+    cores: int | None = None  # of those that the lab's machine has
 
 
 HOSTS = [
@@ -93,7 +95,7 @@ HOSTS = [
         + _card(0, "NVIDIA GeForce RTX 3090", "0x220410DE", 24576, 316)
         + _card(1, "NVIDIA GeForce RTX 3090", "0x220410DE", 24576, 316),
     ),
-    Host("lab-cpu", "172.30.77.13", "llmfleet/debian12", 8, "no GPU", _models("lab-cpu"), limit="8g"),
+    Host("lab-cpu", "172.30.77.13", "llmfleet/debian12", 8, "no GPU", _models("lab-cpu"), limit="8g", cores=2),
 ]  # fmt: skip
 
 
@@ -229,6 +231,7 @@ def _create(client, host: Host):
         privileged=True,
         cgroupns="private",
         mem_limit=host.limit,
+        cpuset_cpus=_cpus(host),
         tmpfs={"/run": "", "/tmp": "exec"},
         volumes={
             # The engine limits memory without showing it; this is how a machine of that size would look.
@@ -244,6 +247,12 @@ def _create(client, host: Host):
         _put(box, "/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1", LIBRARY.read_bytes(), 0o644)
         engine.execute(box, "ldconfig")
     return box
+
+
+def _cpus(host: Host) -> str | None:
+    """Without a GPU the cores decide which model is fast enough; a larger machine below the lab must not change the tag."""
+    mine = sorted(os.sched_getaffinity(0))
+    return ",".join(map(str, mine[: host.cores])) if host.cores and len(mine) > host.cores else None
 
 
 def _put(box, path: str, content: bytes, mode: int) -> None:

@@ -156,6 +156,33 @@ function Get-Memory {
     @{ total = [Int64]$info.TotalPhysicalMemory; available = [Int64]$info.AvailablePhysicalMemory }
 }
 
+function Get-MemoryModule {
+    # As SMBIOS describes them, under the names of probe/smbios.py. Serial numbers are not asked for.
+    $found = New-Object System.Collections.ArrayList
+    foreach ($row in Get-CimInstance -ClassName Win32_PhysicalMemory -OperationTimeoutSec 5 -ErrorAction Stop) {
+        $null = $found.Add(
+            @{
+                data_width = $row.DataWidth
+                size = 1
+                locator = $row.DeviceLocator
+                bank_locator = $row.BankLabel
+                type = $row.SMBIOSMemoryType
+                speed = $row.Speed
+                configured_speed = $row.ConfiguredClockSpeed
+            }
+        )
+    }
+    $found
+}
+
+function Get-CoreCount {
+    $cores = 0
+    foreach ($row in Get-CimInstance -ClassName Win32_Processor -OperationTimeoutSec 5 -ErrorAction Stop) {
+        $cores += $row.NumberOfCores
+    }
+    $cores
+}
+
 function Get-FileSystem {
     $found = New-Object System.Collections.ArrayList
     foreach ($path in $Options.filesystems) {
@@ -218,6 +245,8 @@ function Get-VramObservation {
     $observation.windows.dxreg = Invoke-Probe -Name 'dxreg' -Work { Get-DirectXAdapter }
     $observation.windows.class_keys = @(Invoke-Probe -Name 'registry' -Work { Get-DisplayClassKey })
     $observation.windows.controllers = @(Invoke-Probe -Name 'wmi' -Work { Get-Controller })
+    $observation.memory_devices = @(Invoke-Probe -Name 'modules' -Work { Get-MemoryModule })
+    $observation.physical_cores = Invoke-Probe -Name 'cores' -Work { Get-CoreCount }
     $observation.probes = $probes
     $observation.duration_ms = $watch.ElapsedMilliseconds
     $observation

@@ -77,10 +77,17 @@ ansible_facts:
           type: dict
           sample: {count: 1, memory_total_bytes: 12884901888, largest_device_bytes: 12499025920, incomplete: false}
         system_memory:
-          description: Physical memory without swap and without a Grace GPU's own memory.
+          description:
+            - Physical memory without swap and without a Grace GPU's own memory.
+            - C(bandwidth_bytes_per_second) is the peak by the firmware's list of modules, which only root may read on Linux; null where it is not known.
           returned: always
           type: dict
-          sample: {total_bytes: 67108864000, available_bytes: 60000000000}
+          sample: {total_bytes: 67108864000, available_bytes: 60000000000, bandwidth_bytes_per_second: 89600000000}
+        cpu:
+          description: The processor. C(count) counts threads; C(usable_cores) is what affinity and quota leave to the probe's own process.
+          returned: always
+          type: dict
+          sample: {architecture: x86_64, count: 16, physical_cores: 8, usable_cores: 16}
 """
 
 from ansible.module_utils.basic import AnsibleModule

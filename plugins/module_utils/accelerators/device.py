@@ -67,6 +67,7 @@ def device(vendor, name, source, **known):
         "memory_dedicated_bytes": None,
         "memory_shared_bytes": None,
         "memory_usable_bytes": None,
+        "memory_bandwidth_bytes_per_second": None,
         "memory_used_by": [],
         "mig": {"enabled": False, "instances": []},
         "addressing_mode": None,

@@ -17,7 +17,7 @@ def interpret(observation):
     """Never raises: a reader that trips over its input costs its own devices and leaves a warning."""
     observation = parse.table(observation)
     warnings = []
-    memory = _attempt(warnings, lambda: system.memory(observation), {"total_bytes": None, "available_bytes": None})
+    memory = _attempt(warnings, lambda: system.memory(observation), {"total_bytes": None, "available_bytes": None, "bandwidth_bytes_per_second": None})
     devices = []
     for reader in READERS:
         devices += _attempt(warnings, lambda reader=reader: reader(observation, memory, warnings), [])
@@ -31,7 +31,9 @@ def interpret(observation):
         "unified": sums["count"] > 0 and all(found["unified"] is True for found in devices if found["accessible"]),
         "system_memory": own_memory,
         "cgroup_memory_limit_bytes": _attempt(warnings, lambda: system.cgroup_limit(observation, memory["total_bytes"]), None),
-        "cpu": _attempt(warnings, lambda: system.cpu(observation), {"architecture": None, "count": None}),
+        "cpu": _attempt(
+            warnings, lambda: system.cpu(observation), {"architecture": None, "count": None, "physical_cores": None, "usable_cores": None}
+        ),
         "filesystems": _attempt(warnings, lambda: system.filesystems(observation), []),
         "environment": system.environment(observation),
         "topology": _attempt(warnings, lambda: nvidia.topology(observation), []),

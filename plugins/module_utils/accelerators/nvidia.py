@@ -27,6 +27,7 @@ CODES = {
 HOW = {"timeout": "timeout", "crashed": "probe_crashed"}
 VGPU_NAME = re.compile(r"^(?:GRID |NVIDIA )[A-Z0-9]+(?:-[A-Z0-9]+)?-\d+([ABCQ])$")
 VGPU_GUEST = 2
+BANDWIDTHS = (10**10, 2 * 10**13)  # bytes a second that a card's memory can have; all else is a slip of the driver
 ADDRESSING = {0: "none", 1: "hmm", 2: "ats"}
 LEVELS = {0: "internal", 10: "single", 20: "multiple", 30: "hostbridge", 40: "node", 50: "system"}
 SMI_COLUMNS = (
@@ -110,6 +111,7 @@ def _from_nvml(row, driver, nvml, observation, memory):
     found["power_limit_watts"] = power / 1000.0 if power else None
     persistence = parse.whole(row.get("persistence_mode"))
     found["persistence_mode"] = None if persistence is None else persistence != 0
+    found["memory_bandwidth_bytes_per_second"] = _bandwidth(row)
     found["memory_used_by"] = used_by(
         [(parse.text(entry.get("name")) or "unknown", parse.whole(entry.get("bytes"))) for entry in parse.rows(row.get("processes"))]
     )
@@ -126,6 +128,13 @@ def _from_nvml(row, driver, nvml, observation, memory):
         _memory(found, figures, integrated, observation, memory)
     _vgpu(found, parse.whole(row.get("virtualization_mode")) == VGPU_GUEST)
     return found
+
+
+def _bandwidth(row):
+    """Two transfers for each cycle of the memory's clock that NVML tells, over the whole width (RTX 3090: 2 x 9751 MHz x 384 bit). GB10 tells neither."""
+    clock, width = parse.positive(row.get("memory_clock_max_mhz")), parse.positive(row.get("memory_bus_width"))
+    found = 2 * clock * 10**6 * width // 8 if clock and width else None
+    return found if found and BANDWIDTHS[0] <= found <= BANDWIDTHS[1] else None
 
 
 def _memory(found, figures, integrated, observation, memory):

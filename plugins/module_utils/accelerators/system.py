@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse, ram
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import VISIBILITY
 
 
@@ -18,7 +18,7 @@ def memory(observation):
     available = parse.meminfo(linux, "MemAvailable")
     if available is None:
         available = parse.whole(windows.get("available"))
-    return {"total_bytes": total, "available_bytes": available}
+    return {"total_bytes": total, "available_bytes": available, "bandwidth_bytes_per_second": ram.bandwidth(observation.get("memory_devices"))}
 
 
 def without_gpu_nodes(found, observation, devices):
@@ -64,7 +64,23 @@ def cpu(observation):
         architecture = "arm64"  # Python may run translated and say x86_64
     if architecture is not None:
         architecture = spellings.get(architecture.lower(), architecture.lower())
-    return {"architecture": architecture, "count": parse.positive(observation.get("cpu_count"))}
+    return {
+        "architecture": architecture,
+        "count": parse.positive(observation.get("cpu_count")),
+        "physical_cores": parse.positive(observation.get("physical_cores")) or parse.positive(mac.get("hw.physicalcpu")),
+        "usable_cores": _usable_cores(observation),
+    }
+
+
+def _usable_cores(observation):
+    """Processors that the probe's own process may run on, and no more than a quota gives it."""
+    found = [parse.positive(observation.get("cpu_affinity"))]
+    for quota in parse.texts(observation.get("cpu_quotas")):
+        parts = [parse.positive(part) for part in quota.split()]
+        if len(parts) == 2 and None not in parts:  # "max" and -1 are no quota
+            found.append(max(1, parts[0] // parts[1]))
+    known = [value for value in found if value]
+    return min(known) if known else None
 
 
 def filesystems(observation):

@@ -14,7 +14,7 @@ import time
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import metal
 
-NUMBERS = ("hw.memsize", "hw.optional.arm64", "iogpu.wired_limit_mb", "debug.iogpu.wired_limit")
+NUMBERS = ("hw.memsize", "hw.physicalcpu", "hw.optional.arm64", "iogpu.wired_limit_mb", "debug.iogpu.wired_limit")
 TEXTS = ("machdep.cpu.brand_string", "hw.model")
 METAL_SECONDS = 5
 PROFILER_SECONDS = 10

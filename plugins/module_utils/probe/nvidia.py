@@ -119,6 +119,8 @@ def _device(ask, index):
         "pci_bus_id": bus_id.decode("ascii", "replace") if isinstance(bus_id, bytes) else bus_id,
         "pci_device_id": getattr(pci, "pciDeviceId", None),
         "memory": ask.memory(handle),
+        "memory_bus_width": ask.value("nvmlDeviceGetMemoryBusWidth", handle),
+        "memory_clock_max_mhz": ask.value("nvmlDeviceGetMaxClockInfo", handle, nvml.NVML_CLOCK_MEM),
         "compute_capability": list(capability) if capability else None,
         "minor": ask.value("nvmlDeviceGetMinorNumber", handle),
         "addressing_mode": ask.value("nvmlDeviceGetAddressingMode", handle),

@@ -16,6 +16,7 @@ import os
 NVML_ERROR_LIBRARY_NOT_FOUND = 12
 NVML_ERROR_FUNCTION_NOT_FOUND = 13
 NVML_ERROR_INSUFFICIENT_SIZE = 7
+NVML_CLOCK_MEM = 2
 # sizeof(nvmlMemory_v2_t) | 2 << 24. A plain 2, as the header's comment says, is answered with error 25.
 nvmlMemory_v2 = 0x02000028
 
@@ -200,6 +201,14 @@ def nvmlDeviceGetCudaComputeCapability(handle):
     major, minor = ctypes.c_int(), ctypes.c_int()
     _call("nvmlDeviceGetCudaComputeCapability", handle, ctypes.byref(major), ctypes.byref(minor))
     return major.value, minor.value
+
+
+def nvmlDeviceGetMemoryBusWidth(handle):
+    return _number("nvmlDeviceGetMemoryBusWidth", handle)
+
+
+def nvmlDeviceGetMaxClockInfo(handle, clock):
+    return _number("nvmlDeviceGetMaxClockInfo", handle, clock)
 
 
 def nvmlDeviceGetMinorNumber(handle):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, system
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import child, smbios, system
 from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import GATHERED, SYSFS_ID, TOOLS
 
 OBSERVATION_VERSION = 1
@@ -117,6 +117,10 @@ def _rest(observation, root, nvidia):
     observation["meminfo"] = system.memory(root)
     observation["numa_without_cpus"] = system.numa_without_cpus(root)
     observation["cgroup_limits"] = system.cgroup_limits(root)
+    observation["physical_cores"] = system.physical_cores(root)
+    observation["cpu_affinity"] = system.cpu_affinity()
+    observation["cpu_quotas"] = system.cpu_quotas(root)
+    observation["memory_devices"] = smbios.read(root)
     observation["capabilities"] = system.capabilities(root)
     observation["nvidia_kernel_files"] = system.nvidia_kernel_files(root) if nvidia else []
 

@@ -78,6 +78,44 @@ def cgroup_limits(root=""):
     return limits
 
 
+def physical_cores(root=""):
+    """Cores of the machine without the second thread of each; None where Linux does not tell."""
+    siblings = {read(path) for path in glob.glob(root + "/sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")}
+    return len(siblings - {None, ""}) or None
+
+
+def cpu_affinity():
+    """Processors that this process may run on; None where the system has no such notion."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):
+        return None
+
+
+def cpu_quotas(root=""):
+    """'microseconds period' of each CPU quota from this process's control group up to the top."""
+    quotas = []
+    for line in (read(root + "/proc/self/cgroup") or "").splitlines():
+        parts = line.split(":", 2)
+        if len(parts) != 3:
+            continue
+        if parts[0] == "0" and not parts[1]:
+            base, names = "/sys/fs/cgroup", ("cpu.max",)
+        elif "cpu" in parts[1].split(","):
+            base, names = "/sys/fs/cgroup/cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        else:
+            continue
+        path = parts[2].rstrip("/")
+        while True:
+            texts = [read(root + base + path + "/" + name) for name in names]
+            if None not in texts:
+                quotas.append(" ".join(texts))
+            if not path:
+                break
+            path = path.rpartition("/")[0]
+    return quotas
+
+
 def capabilities(root=""):
     """The probe's effective capabilities, in hexadecimal: they say whether a driver's figure of free memory is true."""
     lines = (read(root + "/proc/self/status") or "").splitlines()

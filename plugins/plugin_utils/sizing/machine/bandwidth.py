@@ -102,6 +102,8 @@ def pace(device, backend):
     bandwidth = device.get("memory_bandwidth_bytes_per_second") or (row and int(row["gb_per_second"] * GB))
     if not bandwidth:
         return None
+    if (device.get("mig") or {}).get("enabled") and size and device.get("memory_usable_bytes"):
+        bandwidth = bandwidth * min(size, device["memory_usable_bytes"]) // size  # an instance has slices of the memory, and of its bandwidth
     found = data.load("bandwidth")["classes"][_class_of(device, backend, row)]
     efficiency = row["efficiency"] if row and "efficiency" in row else found["efficiency"]
     return Pace(bandwidth, efficiency, found["launch_us"] / 1e6)

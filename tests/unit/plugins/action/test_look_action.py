@@ -57,7 +57,7 @@ def test_facts(run):
     answer = bare("linux", observation=dict(LOST, meminfo="MemTotal:  2 kB\nMemAvailable:  1 kB"))
     result = run({"look": answer})[0]
     facts = result["ansible_facts"]
-    assert facts["vram"]["system_memory"] == {"total_bytes": 2048, "available_bytes": 1024}
+    assert facts["vram"]["system_memory"] == {"total_bytes": 2048, "available_bytes": 1024, "bandwidth_bytes_per_second": None}
     assert "reboot the host" in result["warnings"][0] and "observation" not in result
     assert {name: value for name, value in facts["look"].items() if name not in ("asked", "run")} == bare("linux")
 

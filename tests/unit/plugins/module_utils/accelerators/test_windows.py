@@ -44,7 +44,7 @@ def test_dxgi_before_the_driver_key(interpret):
     fact = interpret(host([RX], [place], keys))
     assert sizes(fact) == [("dxreg", 24 * GIB)]
     assert fact["devices"][0]["pci_address"] == "0000:03:00.0" and fact["devices"][0]["pci_id"] == "1002:744c"
-    assert fact["system_memory"] == {"total_bytes": 32 * GIB, "available_bytes": 20 * GIB}
+    assert fact["system_memory"] == {"total_bytes": 32 * GIB, "available_bytes": 20 * GIB, "bandwidth_bytes_per_second": None}
 
 
 def test_adapters_of_an_earlier_start(interpret):

@@ -84,7 +84,24 @@ def test_nothing(host):
     """No card, no driver, no tool: an empty fact without any warning, and the machine's memory."""
     found = host.fact()
     assert found["devices"] == [] and found["warnings"] == [] and found["totals"]["memory_total_bytes"] == 0
-    assert found["system_memory"] == {"total_bytes": 131072000 * 1024, "available_bytes": 120000000 * 1024}
+    assert found["system_memory"] == {"total_bytes": 131072000 * 1024, "available_bytes": 120000000 * 1024, "bandwidth_bytes_per_second": None}
+    assert found["cpu"]["physical_cores"] is None and found["cpu"]["usable_cores"] == len(os.sched_getaffinity(0))
+
+
+def test_cores_without_their_second_threads_and_what_a_container_may_use(host):
+    """Two threads share a core's arithmetic, and a quota of two processors is two, whatever the machine has: else it is planned for eight times its speed."""
+    for number in range(4):
+        host.write(f"sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list", f"{number % 2},{number % 2 + 2}\n")
+    assert host.fact()["cpu"]["physical_cores"] == 2
+    host.write("proc/self/cgroup", "0::/machine/unit\n")
+    host.write("sys/fs/cgroup/machine/unit/cpu.max", "max 100000\n")
+    assert host.fact()["cpu"]["usable_cores"] == len(os.sched_getaffinity(0))
+    host.write("sys/fs/cgroup/machine/cpu.max", "100000 100000\n")
+    assert host.fact()["cpu"]["usable_cores"] == 1
+    host.write("proc/self/cgroup", "4:cpu,cpuacct:/unit\n")
+    host.write("sys/fs/cgroup/cpu/unit/cpu.cfs_quota_us", "50000\n")
+    host.write("sys/fs/cgroup/cpu/unit/cpu.cfs_period_us", "100000\n")
+    assert host.fact()["cpu"]["usable_cores"] == 1
 
 
 def test_amd_card(host):

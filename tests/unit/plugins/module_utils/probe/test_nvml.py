@@ -248,6 +248,22 @@ def test_memory_not_supported_without_evidence(machine):
     assert fact["totals"]["incomplete"] is True and fact["unified"] is False
 
 
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ("gpu0.bus_width=384\ngpu0.memory_clock=9751\n", 936096000000),  # RTX 3090
+        ("gpu0.bus_width=5120\ngpu0.memory_clock=1215\n", 1555200000000),  # A100 of 40 GB
+        ("", None),  # GB10: not supported
+        ("gpu0.bus_width=0\ngpu0.memory_clock=9751\n", None),
+        ("gpu0.bus_width=384\ngpu0.memory_clock=1\n", None),  # a slip of the driver
+    ],
+)
+def test_the_bandwidth_of_a_cards_memory(machine, figures, expected):
+    """Cards of one name with other memories are told apart by nothing else."""
+    _observation, fact = machine("gpu0.name=NVIDIA GeForce RTX 3090\n" + figures)
+    assert fact["devices"][0]["memory_bandwidth_bytes_per_second"] == expected
+
+
 def test_ats_is_not_unified(machine):
     """A Grace Hopper has memory of its own, which Linux counts once more as a NUMA node."""
     files = {
@@ -260,7 +276,8 @@ def test_ats_is_not_unified(machine):
     _observation, fact = machine(card, files=files)
     device = fact["devices"][0]
     assert device["unified"] is False and device["coherent"] is True and device["memory_total_bytes"] == 97871 * MIB
-    assert fact["system_memory"] == {"total_bytes": 500000000 * 1024, "available_bytes": 490000000 * 1024}
+    memory = fact["system_memory"]
+    assert (memory["total_bytes"], memory["available_bytes"]) == (500000000 * 1024, 490000000 * 1024)
 
 
 def test_memory_without_cpus_is_memory_where_no_coherent_gpu_is(machine):
