@@ -74,9 +74,15 @@ options:
         type: str
         required: true
       checksum:
-        description: Of the main archive, V(sha256:<hex>) or V(sha256:<URL of a list>). Empty is C(sha256sum.txt) beside it.
+        description:
+          - Of the main archive, V(sha256:<hex>) or V(sha256:<URL of a list>). Empty is the one of O(releases[].sums), else C(sha256sum.txt) beside it.
+          - V(list) is always C(sha256sum.txt) beside it.
         type: str
         default: ''
+      sums:
+        description: SHA-256 of archives that are known, by their names; they go before the list beside the archive.
+        type: dict
+        default: {}
   releases_exact:
     description: Whether archives that O(releases) does not name are removed.
     type: bool
@@ -202,6 +208,7 @@ def main():
                     "archives": {"type": "list", "elements": "str", "required": True},
                     "base_url": {"type": "str", "required": True},
                     "checksum": {"type": "str", "default": ""},
+                    "sums": {"type": "dict", "default": {}},
                 },
             },
             "releases_exact": {"type": "bool", "default": False},

@@ -29,6 +29,7 @@ CLOSED = {
     "ollama_version": "0.9.3",
     "ollama_accept_vulnerable_version": True,
     "ollama_download_base_url": "http://releases.lab",
+    "ollama_accept_plain_http": True,
     "ollama_service_options": {"MemoryDenyWriteExecute": False},
     "llm_registry": "http://registry.lab",
     "llm_metadata_sources": ["catalogue"],

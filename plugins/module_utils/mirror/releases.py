@@ -34,7 +34,7 @@ class ReleaseStore:
         self.verify_all = verify_all
         self.check_mode = check_mode
         self.wanted = self._wanted(wants)
-        self.missing, self.published, self.corrupt, self.removed = [], [], [], []
+        self.missing, self.published, self.corrupt, self.removed, self.mismatches = [], [], [], [], []
 
     @staticmethod
     def _wanted(wants):
@@ -49,8 +49,8 @@ class ReleaseStore:
                     )
                 base = "%s/v%s/" % (want["base_url"].rstrip("/"), want["version"])
                 # The user's checksum is that of the main archive; the others have theirs in the release's list.
-                checksum = want["checksum"] if position == 0 else ""
-                pinned = checksum.removeprefix("sha256:")
+                checksum = want["checksum"] if position == 0 and want["checksum"] != "list" else ""
+                pinned = checksum.removeprefix("sha256:") or want.get("sums", {}).get(archive, "")
                 found.setdefault(
                     (want["version"], archive),
                     {
@@ -104,9 +104,11 @@ class ReleaseStore:
                 if not self.check_mode:
                     # The folder is root's: whose file root has put there does not matter.
                     nofollow.seal(descriptor, {found.st_uid})
-                if sha256_of(descriptor) == "sha256:" + wanted:
+                digest = sha256_of(descriptor)
+                if digest == "sha256:" + wanted:
                     self.verified[key] = seen
                     return wanted
+                self.mismatches.append({"archive": key, "wanted": wanted, "found": digest.removeprefix("sha256:")})
         except FileNotFoundError:
             return None
         except nofollow.Foreign:
@@ -163,6 +165,7 @@ class ReleaseStore:
             "missing": self.missing,
             "published": self.published,
             "corrupt": self.corrupt,
+            "mismatches": self.mismatches,
             "removed": self.removed,
             "served": self._served(),
         }

@@ -126,12 +126,17 @@ def _look(wish: dict, wants: Wants, paths: dict) -> dict:
         "models": wish["models"],
         "registry": wish["upstream"],
         "exact": wish["exact"] and models_known,
-        "releases": wants.releases if wish["releases"] else [],
+        "releases": [dict(want, sums=_sums(want)) for want in wants.releases] if wish["releases"] else [],
         "releases_exact": wish["exact"] and releases_known,
         "version": wish["ollama_version"],
         "port": wish["port"],
         "watch": [paths["site"], paths["unit"], paths["nginx"], paths["ipv6"], *_proofs_of_a_store(wish)],
     }
+
+
+def _sums(want: dict) -> dict:
+    """The sums that this collection knows of what a host wants."""
+    return releases.shipped(want["version"], want.get("archives") or [], want.get("checksum") or "")
 
 
 def _look_before_removal(wish: dict, paths: dict) -> dict:
@@ -186,7 +191,8 @@ def _lacks(releases: dict, failed: dict | None) -> str:
     """What to say of archives that could not be had: no reason to stop, since those who need them ask for them themselves."""
     if not releases["missing"]:
         return ""
-    checked = "its checksum is another one" if releases["corrupt"] else "the release's sha256sum.txt does not name it"
+    other = " and ".join("its checksum is sha256:%(found)s instead of sha256:%(wanted)s" % entry for entry in releases.get("mismatches") or [])
+    checked = other or "its checksum is another one" if releases["corrupt"] else "the release's sha256sum.txt does not name it"
     return (
         "WARNING: the mirror lacks %s (%s), so the hosts that need it ask for it themselves; correct ollama_version, ollama_download_base_url or "
         "ollama_download_checksum, or set model_mirror_releases to false."

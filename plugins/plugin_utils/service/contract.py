@@ -44,6 +44,7 @@ class Wish:
     accept_vulnerable_version: bool = False
     accept_untested_version: bool = False
     cloud: bool = False
+    accept_plain_http: bool = False
     download_base_url: str = "https://github.com/ollama/ollama/releases/download"
     download_checksum: str = ""
     # refuse, move or leave

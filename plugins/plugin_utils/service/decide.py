@@ -44,8 +44,9 @@ def foretell(variables, facts, around):
     # JetPack 5 has kernel 5.10, JetPack 6 has 5.15.
     l4t = {"5.10": 35, "5.15": 36}.get(kernel[:4]) if "tegra" in kernel else None
     names = release.archives(system, wish.numbers(made.version), release.architecture(machine["architecture"]), vendors, l4t)
+    archives = release.sources(made, around, names)
     return Service(
-        version=made.version, warnings=wish.warnings(made, around), archives=release.sources(made, around, names),
+        problems=release.problems(made, archives), version=made.version, warnings=wish.warnings(made, around), archives=archives,
         steps={"install_dir": made.install_dir, "models_dir": made.models_dir},
     )
 
@@ -68,9 +69,15 @@ def decide(host, variables, look, around, release_only=False):
         return REMOVALS[look["system"]](made, look) if look["system"] in REMOVALS else Service(version=made.version)
     if release_only:
         # Only role model_mirror asks for it, and that one works on Linux alone.
-        return linux.decide_release(made, look, around)
+        return _sound(made, linux.decide_release(made, look, around))
     if look["system"] in UNTOLD:
         around = inventory.with_controller(made, around)
     decision = system.decide(made, look, around)
     decision.warnings = wish.warnings(made, around) + decision.warnings
-    return decision
+    return _sound(made, decision)
+
+
+def _sound(made, decision):
+    """The decision, unless what it would have root run is vouched for by nobody."""
+    doubts = [] if decision.problems else release.problems(made, decision.archives)
+    return Service(problems=doubts) if doubts else decision

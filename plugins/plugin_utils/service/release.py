@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from .contract import Archive
+from .. import releases
+from .contract import Archive, Problem
 
 # Up to here a release was a bare binary.
 OLDEST_ARCHIVE = (0, 3, 7)
@@ -73,15 +74,31 @@ def sources(wish, around, names):
     """An Archive for each name: from the fleet's mirror if that holds it, else from ollama_download_base_url."""
     holds = around.mirror.holds if around.mirror else {}
     listed = "%s/v%s/sha256sum.txt" % (wish.download_base_url, wish.version)
+    sums = releases.shipped(wish.version, names, wish.download_checksum)
     made = []
     for number, name in enumerate(names):
         base = mirror_url(wish, around) if name in holds else wish.download_base_url
-        checksum = holds.get(name, listed)
-        if number == 0 and wish.download_checksum:
-            # The user's is that of the main archive; the others have theirs in the release's list.
+        checksum = sums.get(name) or holds.get(name, listed)
+        if number == 0 and wish.download_checksum not in ("", releases.BESIDE):
+            # The user's is that of the main archive.
             checksum = wish.download_checksum[len("sha256:"):]
         made.append(Archive(name, "%s/v%s/%s" % (base, wish.version, name), checksum, bool(wish.https_proxy) and name not in holds))
     return made
+
+
+def problems(wish, archives):
+    """A list that everybody on the way may change decides what root runs."""
+    if wish.accept_plain_http:
+        return []
+    lists = sorted({archive.sha256 for archive in archives if archive.sha256.lower().startswith("http://")})
+    return [
+        Problem(
+            "plain_http", "ollama_accept_plain_http",
+            "The checksums of Ollama %s would be read from %s, which anybody on the way can change; write an https:// address in ollama_download_base_url, the "
+            "archive's own sum in ollama_download_checksum, or set ollama_accept_plain_http to true." % (wish.version, url),
+        )
+        for url in lists
+    ]
 
 
 def places(wish, around, names):

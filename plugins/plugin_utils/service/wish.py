@@ -18,7 +18,7 @@ from .environment import FALSE_WORDS, OWNED, TRUE_WORDS
 
 FLOOR = (0, 23, 3)
 _VERSION = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?$")
-_CHECKSUM = re.compile(r"sha256:([0-9a-fA-F]{64}|(https?|ftp|file)://.+)$")
+_CHECKSUM = re.compile(r"list$|sha256:([0-9a-fA-F]{64}|(https?|ftp|file)://.+)$")
 
 # What differs between systems where the inventory says nothing.
 PLACES = {
@@ -80,7 +80,8 @@ def _move(value):
 
 
 _KINDS = {
-    "purge": _bool, "accept_vulnerable_version": _bool, "accept_untested_version": _bool, "cloud": _bool, "accept_open_port": _bool, "admit_controller": _bool,
+    "purge": _bool, "accept_vulnerable_version": _bool, "accept_untested_version": _bool, "cloud": _bool, "accept_plain_http": _bool,
+    "accept_open_port": _bool, "admit_controller": _bool,
     "models_move": _move, "port": _whole, "wait_seconds": _whole, "allowed_cidrs": texts, "allowed_groups": texts, "no_proxy": texts, "accelerators": texts,
     "environment": _dict, "plan_environment": _dict, "service_options": _dict,
 }
@@ -268,7 +269,7 @@ def _checksum(wish, _around):
     if wish.download_checksum and not _CHECKSUM.match(wish.download_checksum):
         yield Problem(
             "download_checksum", "ollama_download_checksum",
-            'ollama_download_checksum is "%s"; write sha256:<64 hex digits>, sha256:<URL>, or nothing.' % wish.download_checksum,
+            'ollama_download_checksum is "%s"; write sha256:<64 hex digits>, sha256:<URL>, list, or nothing.' % wish.download_checksum,
         )
 
 

@@ -26,7 +26,12 @@ HERE = Path(__file__).parent
 
 def closed_network() -> dict:
     """What has to be set where only the lab's network can be reached, from the list of differences."""
-    given = {"ollama_download_base_url": upstream.RELEASES, "model_mirror_upstream": upstream.REGISTRY}
+    given = {
+        "ollama_download_base_url": upstream.RELEASES,
+        "ollama_download_checksum": "list",
+        "ollama_accept_plain_http": True,
+        "model_mirror_upstream": upstream.REGISTRY,
+    }
     listed = yaml.safe_load((HERE / "differences.yml").read_text(encoding="utf-8"))["readme"]
     return {row["variable"]: given[row["variable"]] for row in listed}
 

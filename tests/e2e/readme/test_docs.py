@@ -59,7 +59,13 @@ def test_the_first_commands_on_a_machine_of_their_own(image: str, address: str, 
         done = machine.user(f"{begin}{install.text}")
         assert done.returncode == 0, done.stdout[-3000:]
         # What a closed network needs, and an image for an engine that is yet to be installed.
-        needed = [f"ollama_download_base_url={upstream.RELEASES}", f"llm_registry={upstream.REGISTRY}", f"open_webui_image={machine.serve_image()}"]
+        needed = [
+            f"ollama_download_base_url={upstream.RELEASES}",
+            "ollama_download_checksum=list",
+            "ollama_accept_plain_http=true",
+            f"llm_registry={upstream.REGISTRY}",
+            f"open_webui_image={machine.serve_image()}",
+        ]
         said = machine.play(f". .venv/bin/activate; {command}", *(f"-e {variable}" for variable in needed))
         assert said.returncode == 0, said.stdout[-6000:]
         assert "http://localhost:3000" in "".join(said.stdout.splitlines(keepends=True)[-3:]), said.stdout[-1500:]

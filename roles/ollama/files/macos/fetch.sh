@@ -52,7 +52,7 @@ fi
 found=$(shasum -a 256 "$archive" | cut -d ' ' -f 1)
 if [ "$found" != "$wanted" ]; then
     rm -rf "$archive" "$part"
-    refuse "The checksum of $url is $found instead of ${wanted:-any} (ollama_download_checksum, ${list:-given in the inventory})."
+    refuse "The checksum of $url is $found instead of ${wanted:-any} (ollama_download_checksum, ${list:-given in the inventory or by this collection})."
 fi
 
 # The system's own tar; nothing from Homebrew is needed.

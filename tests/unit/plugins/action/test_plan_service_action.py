@@ -28,7 +28,7 @@ HOSTS = {
     "secret": ({"ollama_environment": {"HF_TOKEN": "hunter2"}}, {}),
     "proxied": ({"ollama_https_proxy": "http://me:hunter2@proxy:3128"}, {}),
     "foretold": ({"ollama_https_proxy": "http://me:hunter2@proxy:3128"}, {"facts_only": True}),
-    "mirrored": ({}, {"mirror_list": "%s  ./ollama-linux-amd64.tar.zst\n" % ("ab" * 32)}),
+    "mirrored": ({"ollama_download_checksum": "list"}, {"mirror_list": "%s  ./ollama-linux-amd64.tar.zst\n" % ("ab" * 32)}),
     "refused": ({"ollama_port": 0, "ollama_host": "x"}, {}),
     "told": ({"ollama_port": 0}, {"fail_on_problem": False}),
     "odd": ({}, {"look": {"schema": 1, "system": "linux", "is_root": True}}),

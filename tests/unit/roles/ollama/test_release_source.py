@@ -105,7 +105,8 @@ def decided(tmp_path_factory):
             }
         },
     }
-    common = {"ollama_download_base_url": BASE, "out": str(place / "decided.json"), **local}
+    # The list decides where no sum is shipped, or where somebody says so.
+    common = {"ollama_download_base_url": BASE, "ollama_download_checksum": "list", "out": str(place / "decided.json"), **local}
     (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": inventory, "vars": common}}), encoding="utf-8")
     (place / "play.yml").write_text(PLAY, encoding="utf-8")
     (place / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")

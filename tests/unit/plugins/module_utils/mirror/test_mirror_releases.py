@@ -110,6 +110,18 @@ def test_the_users_checksum_is_that_of_the_main_archive(mirror):
     assert mirror.look(want(checksum=pinned))["corrupt"] == [f"v0.32.15/{ARCHIVE}"], "upstream's list must not overrule the user"
 
 
+def test_a_sum_that_is_known_goes_before_the_list_and_is_told_with_the_one_that_is_there(mirror):
+    """Deleted, the list beside the archive would decide for the whole fleet."""
+    good, evil = hashlib.sha256(b"good").hexdigest(), hashlib.sha256(b"evil").hexdigest()
+    mirror.put(ARCHIVE, b"evil")
+    mirror.sums((ARCHIVE, b"evil"))
+    found = mirror.look({**want(), "sums": {ARCHIVE: good}})
+    assert found["corrupt"] and found["mismatches"] == [{"archive": f"v0.32.15/{ARCHIVE}", "wanted": good, "found": evil}]
+    assert [(entry["archive"], entry["sha256"]) for entry in found["missing"]] == [(ARCHIVE, good)]
+    mirror.put(ARCHIVE, b"evil")
+    assert mirror.look({**want(checksum="list"), "sums": {}})["published"] == [f"v0.32.15/{ARCHIVE}"], "the user's word for the list"
+
+
 def test_exact_removes_what_no_host_wants(mirror):
     for version in ("0.31.0", "0.32.15"):
         mirror.put(ARCHIVE, version.encode(), version)

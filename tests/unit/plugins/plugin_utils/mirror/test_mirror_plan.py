@@ -10,6 +10,7 @@ import hashlib
 import re
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import releases as known
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror import files, plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror.wants import Wants, wants_of
 from support import ROOT
@@ -119,7 +120,11 @@ def test_nothing_is_removed_while_a_host_is_silent(wants, wishes, models, releas
 
 
 def test_the_releases_of_the_hosts_are_asked_for_where_they_are_wanted():
-    assert decide()["look"]["releases"] == WANTS.releases
+    assert decide()["look"]["releases"] == [dict(want, sums={}) for want in WANTS.releases]
+    main = "ollama-linux-amd64.tar.zst"
+    wants = Wants(releases=[{"version": "0.32.15", "archives": [main, "x.tgz"], "checksum": word} for word in ("", "list")])
+    shipped = [entry["sums"] for entry in decide(wants=wants)["look"]["releases"]]
+    assert shipped == [{main: known.sha256_of("0.32.15", main)}, {}], "the sums that are known go before the list beside the archive, unless it is believed"
     assert decide(releases=False)["look"]["releases"] == []
 
 
@@ -200,6 +205,13 @@ def test_why_a_release_cannot_be_had(failed, corrupt, why):
     said = decide(seen(archives=[LISTED], corrupt=corrupt), after={"fetched": failed})["lacks"]
     assert said.startswith("WARNING: the mirror lacks main.tgz %s, so the hosts that need it ask for it themselves;" % why)
     assert decide(seen(), after={"fetched": failed})["lacks"] == ""
+
+
+def test_a_mismatch_says_both_sums():
+    """Deleted, nobody could tell an attack from a build of somebody's own."""
+    looked = seen(archives=[LISTED], corrupt=["v0.32.15/main.tgz"])
+    looked["releases"]["mismatches"] = [{"archive": "v0.32.15/main.tgz", "wanted": "ab", "found": "cd"}]
+    assert "(its checksum is sha256:cd instead of sha256:ab)" in decide(looked, after={"fetched": {}})["lacks"]
 
 
 NOT_FILLED = "The mirror could not be filled from %s (model_mirror_upstream): no room. What it held before is served on."

@@ -9,6 +9,7 @@ Deleted, an AMD or Jetson host could lack its archive, a release cross the WAN o
 from __future__ import annotations
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import releases
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import release, wish
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around, Mirror
 
@@ -49,7 +50,8 @@ def mirror(**said):
 
 
 MIRRORED, DIRECT = "http://10.0.0.9:80/releases", BASE
-LIST = BASE + "/v0.32.15/sha256sum.txt"
+# Of a release whose sums are not shipped.
+LIST = BASE + "/v0.31.0/sha256sum.txt"
 # variables, mirror, archive -> from where, against which checksum, whether through the proxy
 SOURCES = {
     "no mirror": ({}, None, MAIN, DIRECT, LIST, True),
@@ -70,10 +72,39 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_where_an_archive_comes_from(name):
     variables, of_fleet, archive, base, checksum, proxied = SOURCES[name]
-    variables = {"ollama_version": "0.32.15", "ollama_download_base_url": BASE, "ollama_https_proxy": "http://proxy", **variables}
+    variables = {"ollama_version": "0.31.0", "ollama_download_base_url": BASE, "ollama_https_proxy": "http://proxy", **variables}
     made, _problems = wish.read(variables, "linux")
     found = {entry.name: entry for entry in release.sources(made, Around("here", "", mirror=of_fleet), [MAIN, ROCM])}[archive]
-    assert (found.url, found.sha256, found.proxied) == ("%s/v0.32.15/%s" % (base, archive), checksum, proxied)
+    assert (found.url, found.sha256, found.proxied) == ("%s/v0.31.0/%s" % (base, archive), checksum, proxied)
+
+
+SHIPPED = releases.sha256_of("0.32.15", MAIN)
+
+
+@pytest.mark.parametrize(("given", "main", "rocm"), [
+    ("", SHIPPED, "list"),
+    ("list", HEX, "list"),
+    ("sha256:" + "cd" * 32, "cd" * 32, "list"),
+    ("sha256:https://x/sums", "https://x/sums", "list"),
+])
+def test_a_shipped_sum_goes_before_every_list(given, main, rocm):
+    """Deleted, whoever owns the mirror's host or the place that the archive comes from would decide what root runs on the whole fleet."""
+    made, _problems = wish.read({"ollama_version": "0.32.15", "ollama_download_base_url": BASE, "ollama_download_checksum": given}, "linux")
+    assert wish.problems(made, Around("here", "")) == []
+    found = {entry.name: entry.sha256 for entry in release.sources(made, Around("here", "", mirror=mirror()), [MAIN, ROCM])}
+    assert found == {MAIN: main, ROCM: {"list": BASE + "/v0.32.15/sha256sum.txt"}[rocm]}
+
+
+def test_a_list_over_plain_http_needs_a_word():
+    """Deleted, anybody on the way to the release could have root run a program of his own."""
+    def doubts(names, **given):
+        made, _problems = wish.read({"ollama_version": "0.32.15", "ollama_download_base_url": "http://releases.lan", **given}, "linux")
+        return [(problem.id, problem.variable) for problem in release.problems(made, release.sources(made, Around("here", ""), names))]
+
+    refused = [("plain_http", "ollama_accept_plain_http")]
+    assert doubts([MAIN]) == [] and doubts([MAIN, ROCM]) == refused and doubts([MAIN], ollama_download_checksum="list") == refused
+    assert doubts([MAIN], ollama_version="0.31.0", ollama_download_checksum="sha256:" + HEX) == []
+    assert doubts([MAIN, ROCM], ollama_accept_plain_http=True) == [] and doubts([MAIN, ROCM], ollama_download_base_url=BASE) == []
 
 
 def test_both_places_are_told_to_people():
