@@ -74,7 +74,7 @@ class Prover:
     def run(self, progress):
         """Loads what is unproved. Raises Failure for models that do not load at all; what spilled is in `proved`."""
         refused = []
-        for key in self.unproved:
+        for key in sorted(self.unproved, key=lambda name: bool(self.wants[name].gpu_bytes)):
             want = self.wants[key]
             entry = self._prove(want, progress)
             if entry["error"]:
@@ -92,8 +92,9 @@ class Prover:
     def _prove(self, want, progress):
         entry = self._load(want, progress)
         if not entry["ok"]:
-            # Other models in memory, which are not ours to keep: Ollama would unload them itself for one that fits alone.
-            strangers = [name for name in self.local.running() if name.key not in self.wants]
+            # Other models in memory, which are not ours to keep: Ollama would unload them itself for one that fits alone. And ours that take what
+            # is left on the GPU, whatever it is.
+            strangers = [name for name in self.local.running() if name.key not in self.wants or self._takes_the_rest(name.key, want)]
             for stranger in strangers:
                 self.local.unload(stranger)
             if strangers:
@@ -102,6 +103,9 @@ class Prover:
         # The plan counts a misfit with the cache that it was measured with.
         entry["kv_cache_type"] = self.options["settings"].get("OLLAMA_KV_CACHE_TYPE")
         return dict(entry, when=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), **self._conditions(want))
+
+    def _takes_the_rest(self, key, want):
+        return bool(self.wants[key].gpu_bytes) and key != want.name.key
 
     def _load(self, want, progress):
         """Loads a model as its users would, and reads from /api/ps where it went."""

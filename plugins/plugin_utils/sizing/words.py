@@ -98,7 +98,7 @@ def reason(case, item, entry):
     context, label = item.placed.settings.context, item.candidate.label
     budget = gib(entry["budget_bytes"])
     if item.placed.kind == "experts":
-        text = "%s fits %s at %d tokens with %s of its experts in system memory" % (label, budget, context, gib(entry["memory"]["host_bytes"]))
+        text = "%s fits %s at %d tokens with %s in system memory for its experts" % (label, budget, context, gib(entry["memory"]["host_bytes"]))
     elif item.placed.kind == "partial":
         text = "%s does not fit %s: %d of %d layers go to the GPU, which is slow" % (label, budget, item.placed.num_gpu, item.candidate.shape.blocks)
     else:

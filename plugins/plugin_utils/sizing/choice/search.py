@@ -145,7 +145,7 @@ class Search:
         layers = want.parameters.get("num_gpu")
         if layers is not None and 0 <= layers < candidate.shape.blocks:
             return self._by_hand(candidate, load, left, ram, layers)
-        placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
+        placed = self._on_cards(want, candidate, load, left, ram)
         if placed.kind:
             limit = self.case.spills.limit(candidate, load, placed, self._need)
             if limit is not None and placed.need > limit:
@@ -164,6 +164,31 @@ class Search:
             return placement.on_cpu(candidate.shape, load, self.rules, ram)
         part = placement.partly(candidate.shape, load, self.rules, self.host, left, ram, 0.0, layers)
         return part or placement.on_gpu(candidate.shape, load, self.rules, self.host, left)._replace(kind=None)
+
+    def _on_cards(self, want, candidate, load, left, ram):
+        """On the cards as a whole; else, of a mixture of experts, with as many experts in system memory as they do not hold."""
+        placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
+        allowed = self.policy.allow_experts_in_ram and not want.require_gpu and self._talks_alone(want)
+        if placed.kind or not allowed or not self._lightest_of_its_size(want, candidate):
+            return placed
+        kinds = [kind for kind in self.policy.kv_cache_types if kind == "f16" or candidate.shape.flash_attention]
+        if any(placement.on_gpu(candidate.shape, load._replace(k_type=kind, v_type=kind), self.rules, self.host, left).kind for kind in kinds):
+            return placed  # a smaller cache is the smaller concession
+        beside = placement.experts(candidate.shape, load, self.rules, self.host, left, ram)
+        return placed if beside is None or self.case.spills.missed(candidate, beside.settings.context) else beside
+
+    def _talks_alone(self, want):
+        """Whether nothing but embedding models stays loaded beside it. With experts in system memory it fills the cards to their margin, so what is
+        loaded after it finds no room there; small models may lie there first, or do without."""
+        others = [other for other in self.wanted if other is not want] if self.policy.resident == "all" else []
+        return all(tag.embedding for other in others for tag in self.options[other.position])
+
+    def _lightest_of_its_size(self, want, candidate):
+        """A heavier quantization is not worth its experts in system memory, where a lighter one may have them on the cards."""
+        if want.kind != "family" or not candidate.row:
+            return True
+        sisters = [other for other in self.options[want.position] if other.row and other.row.size == candidate.row.size]
+        return candidate.shape.file_bytes <= min((other.shape.file_bytes for other in sisters), default=candidate.shape.file_bytes)
 
     def _need(self, candidate, load):
         return placement.on_gpu(candidate.shape, load, self.rules, self.host, placement.usable_left(self.host)).need
@@ -268,9 +293,11 @@ class Search:
         return self._remembered[key]
 
     def _orders(self, tags, load):
-        """The largest first, since it is the hardest to place; over several cards other orders may do where that one does not."""
-        heavy = [-self._alone(want, tag, load.context).need for want, tag in zip(self.wanted, tags)]
-        first = tuple(sorted(range(len(tags)), key=lambda i: (self.wanted[i].position in self.partly, heavy[i], i)))
+        """The largest first, since it is the hardest to place; over several cards other orders may do where that one does not. What takes all that is
+        left comes last."""
+        alone = [self._alone(want, tag, load.context) for want, tag in zip(self.wanted, tags)]
+        last = [want.position in self.partly or placed.kind == "experts" for want, placed in zip(self.wanted, alone)]
+        first = tuple(sorted(range(len(tags)), key=lambda i: (last[i], -alone[i].need, i)))
         if len(self.host.cards) < 2 or len(tags) < 2 or self.policy.resident != "all":
             return (first,)
         if len(tags) <= _ALL_ORDERS:

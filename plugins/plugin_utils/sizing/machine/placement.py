@@ -140,7 +140,7 @@ def _shares_by_fit(shape, settings, rules, cards, left):
         overhead = OVERHEAD[card.backend] + found.dequantized + (found.projector if position == 0 else 0)
         room = left[position] - overhead - rules.fit_margin - output
         if not remaining:
-            shares.append(Share(card, 0, 0, 0, overhead, 0))  # it holds nothing but the driver's context
+            shares.append(Share(card, 0, 0, 0, overhead, rules.fit_margin))  # it holds nothing but the driver's context
             continue
         all_weights, all_cached = (sum(size[part] for size in sizes[:remaining]) for part in (0, 1))
         if all_weights + all_cached + found.pipeline <= room:  # all layers are on cards now, so they work as a pipeline
@@ -432,8 +432,7 @@ def _layers_laid(shape, settings, rules, cards, left):
                 remaining -= 1
                 room -= sum(sizes[remaining])
                 weights, cached = weights + sizes[remaining][0], cached + sizes[remaining][1]
-        busy = bool(weights)
-        shares.append(Share(cards[position], weights, cached, compute if busy else 0, overhead, rules.fit_margin if busy else 0))
+        shares.append(Share(cards[position], weights, cached, compute if weights else 0, overhead, rules.fit_margin))
     return shares[::-1], shape.blocks - remaining
 
 

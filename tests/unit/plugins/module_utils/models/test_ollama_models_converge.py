@@ -548,6 +548,19 @@ def test_experts_in_system_memory_are_no_spill_while_the_gpu_holds_what_is_plann
     assert converge(wants, prove=True, prove_gpu=False)["spilled"] == []
 
 
+def test_a_model_that_takes_what_is_left_is_proved_last_and_makes_room_for_others(converge, ollama, registry, small):
+    """llama.cpp gives experts all that is left of the card: an embedding model beside it would be called a misfit for the order of loading."""
+    registry.put("library/large/9b", model_blobs("large"))
+    wants = [{"name": "large:9b", "require_gpu": False, "gpu_bytes": 4000}, small]
+    ollama.vram_share.update({"large:9b": 0.5, small: lambda server: 0.5 if "large:9b" in server.loaded else 1.0})
+    result = converge(wants, prove=True)
+    assert result["spilled"] == [] and set(ollama.loaded) == {"large:9b", small}
+    # It is there already, and the small one has to be proved again.
+    ollama.loaded.pop(small)
+    registry.put("library/small/1b", model_blobs("moved"))
+    assert converge(wants, prove=True)["spilled"] == []
+
+
 def test_strangers_in_memory_do_not_make_a_spill(converge, ollama, small):
     """Somebody's test model fills the card at this moment; a wrong "does not fit" would be remembered for ever."""
     ollama.loaded["stranger:1b"] = {"name": "stranger:1b", "size": 1, "size_vram": 1}

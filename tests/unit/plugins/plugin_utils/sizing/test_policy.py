@@ -142,6 +142,60 @@ def test_partial_offload_only_when_asked(make_machine, make_card):
     assert not plan(card, dict(R1, require_gpu=True), allow_partial_offload=True, min_offload_share=0.1)["ok"]
 
 
+GPT_OSS = {"family": "gpt-oss", "context": 8192}
+
+
+def test_experts_go_to_system_memory_unless_that_is_forbidden(make_machine, make_card):
+    """gpt-oss:20b on 12 GB and 120b on 24 GB with 64 GB of RAM are what everybody runs there; whole layers on the CPU are not."""
+    for card, tag in ((make_card(), "20b"), (make_card("RTX 3090", 24576, 316), "120b")):
+        entry = plan(make_machine(card), GPT_OSS)["models"][0]
+        assert (entry["tag"], entry["placement"], entry["num_gpu"]) == (tag, "experts", None)
+        assert 0 < entry["gpu_bytes"] < entry["memory"]["total_bytes"] <= entry["budget_bytes"]
+        assert "in system memory for its experts" in entry["reason"]
+    small = make_machine(make_card())
+    assert not plan(small, GPT_OSS, allow_experts_in_ram=False)["ok"]
+    assert not plan(small, dict(GPT_OSS, require_gpu=True))["ok"]
+    assert plan(small, R1)["models"][0]["gpu_bytes"] is None
+    assert not plan(make_machine(make_card(), ram=4), GPT_OSS)["ok"]  # nowhere to put them
+
+
+def test_experts_in_ram_stand_beside_embedding_models_only(make_machine, make_card):
+    """llama.cpp fills the card to its margin, so whatever comes later would be unloaded, or lie on the CPU: small models lie there first."""
+    embedding, other = {"model": "nomic-embed-text"}, {"model": "llama3.2:1b", "context": 8192}
+    card = make_machine(make_card())
+    found = plan(card, GPT_OSS, embedding)
+    assert [entry["placement"] for entry in found["models"]] == ["experts", "gpu"]
+    assert any("nomic-embed-text:latest finds no room if it is loaded after gpt-oss:20b" in text for text in found["warnings"])
+    (device,), (beside,) = (entry["devices"] for entry in found["models"])
+    assert device["total_bytes"] + beside["total_bytes"] - beside["margin_bytes"] <= device["budget_bytes"]
+    assert not plan(card, GPT_OSS, other)["ok"]
+    assert [entry["placement"] for entry in plan(card, GPT_OSS, other, resident="one")["models"]] == ["experts", "gpu"]
+
+
+def test_a_lighter_quantization_on_the_card_comes_before_experts_of_a_heavier_one(make_machine, make_card):
+    entry = plan(make_machine(make_card("RTX 3090", 24576, 316)), {"family": "qwen3-coder", "context": 8192})["models"][0]
+    assert (entry["tag"], entry["placement"]) == ("30b", "gpu")
+
+
+def test_a_smaller_cache_on_the_card_comes_before_experts_in_ram(make_machine, make_card):
+    """On a 24 GB card 64k tokens of qwen3-coder fit with a cache in q8_0, three times as fast."""
+    want = {"family": "qwen3-coder", "context": 65536, "min_context": 65536}
+    card = make_machine(make_card("RTX 4090", 24576, 316))
+    assert pick(card, want) == ("30b", 65536, "q8_0", "gpu")
+    assert pick(card, want, kv_cache_types=["f16"]) == ("30b", 65536, "f16", "experts")
+
+
+def test_a_mixture_of_ones_own_gets_no_num_gpu(make_machine, make_card):
+    """With num_gpu llama.cpp fits nothing, and whole layers leave the card: slow where it need not be."""
+    for policy in ({}, {"allow_partial_offload": True}):
+        want = {"name": "mine", "from": "gpt-oss:20b", "parameters": {"num_predict": 300}}
+        entry = plan(make_machine(make_card()), want, **policy)["models"][0]
+        assert entry["placement"] == "experts" and entry["parameters"] == {"num_predict": 300}
+    dense = {"name": "mine", "from": "deepseek-r1:14b", "parameters": {"num_predict": 300}}
+    entry = plan(make_machine(make_card(total=10240)), dense, allow_partial_offload=True)["models"][0]
+    assert entry["placement"] == "partial" and entry["num_gpu"] and entry["parameters"] == {"num_predict": 300}
+
+
 def test_a_managed_model_takes_its_layers_and_its_own_context(make_machine, make_card):
     want = {"name": "r1-short", "from": "deepseek-r1:32b", "parameters": {"num_predict": 300, "num_ctx": 4096, "num_gpu": 20}}
     entry = plan(make_machine(make_card()), want)["models"][0]
@@ -507,6 +561,18 @@ class TestClosedLoop:
         assert (entry["tag"], entry["context"], entry["kv_cache_type"]) == ("14b", 8192, "q8_0")
         before = plan(make_machine(make_card()))["models"][0]
         assert before["memory"]["total_bytes"] - entry["memory"]["total_bytes"] >= 500 * MIB
+
+    def test_experts_that_the_card_did_not_hold_are_not_planned_so_again(self, make_machine, make_card):
+        """What was missing is in RAM by plan, so the bytes say nothing; that the plan was not met does."""
+        first = plan(make_machine(make_card()), GPT_OSS)
+        record = self.spilled(size_vram_bytes=5 * GIB, size_bytes=14 * GIB, gpu_bytes=first["models"][0]["gpu_bytes"])[self.KEY]
+        proofs = {"gpt-oss:20b@abc": record}
+        again = plan(make_machine(make_card()), GPT_OSS, proofs=proofs)
+        assert not again["ok"] or again["models"][0]["context"] < 8192
+        short = dict(GPT_OSS, context=4096)
+        assert plan(make_machine(make_card()), short, proofs=proofs)["models"] == plan(make_machine(make_card()), short)["models"]
+        whole = make_machine(make_card("RTX 4060 Ti", 16376, 376))
+        assert plan(whole, {"model": "gpt-oss:20b", "context": 8192}, proofs=proofs)["models"][0]["placement"] == "gpu"
 
     def test_it_stays_calm_once_the_smaller_setting_holds(self, make_machine, make_card):
         proofs = {self.KEY: {"ollama_version": "0.32.15", "context_length": 4096, "ok": True, "spilled": list(self.spilled().values())}}

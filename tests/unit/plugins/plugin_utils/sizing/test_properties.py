@@ -121,7 +121,7 @@ def test_models_that_stay_loaded_never_exceed_a_card_together(sizes, wants, vers
     found = together(sizes, wants, version, parallel=parallel, allow_partial_offload=partly)
     used = dict.fromkeys(range(len(sizes)), 0)
     for entry in found["models"]:
-        assert partly or entry["placement"] in ("gpu", "multi_gpu")
+        assert partly or entry["placement"] in ("gpu", "multi_gpu", "experts")
         assert entry["context"] >= entry["requested"].get("min_context", 0)
         for device in entry["devices"]:
             used[device["index"]] += device["total_bytes"] - device["margin_bytes"]

@@ -65,7 +65,7 @@ def test_one_want(cards, want, expected):
         ([16500] * 3, [family("deepseek-r1"), family("qwen2.5-coder")], ["32b", "32b"]),
         ([7500] * 3, [family("qwen3"), family("qwen2.5-coder")], ["8b", "14b"]),
         # An embedding model of several sizes takes nothing from the model that answers.
-        ([RTX_3060], [family("qwen3"), family("nomic-embed-text")], ["14b", "v1.5"]),
+        ([RTX_3060], [family("qwen3"), family("nomic-embed-text")], ["30b", "v1.5"]),
         ([RTX_3090], [family("qwen3"), family("qwen3-embedding")], None),
     ],
 )
