@@ -14,7 +14,10 @@ import functools
 from .allocator import Graph, Tensor, peak
 
 # What sets an architecture apart from a plain llama.
-Traits = collections.namedtuple("Traits", "bias norms order scaled post_norms fused parallel out_bias expert_bias gated_query flat_norms unturned_full")
+Traits = collections.namedtuple(
+    "Traits",
+    "bias norms order scaled post_norms fused parallel out_bias expert_bias gated_query flat_norms unturned_full unturned sections embd_scaled",
+)
 _PLAIN = Traits(
     bias=False,  # biases of Q, K, V
     norms=False,  # Q and K are normalized
@@ -28,6 +31,9 @@ _PLAIN = Traits(
     gated_query=False,  # a gate as large as Q beside it
     flat_norms=False,  # Q and K are normalized before they are cut into heads
     unturned_full=False,  # layers without a window leave Q and K where they are
+    unturned=False,  # no layer turns them
+    sections=False,  # four positions for each token
+    embd_scaled=False,  # the embedding alone
 )
 TRAITS = {
     "llama": _PLAIN,
@@ -41,14 +47,23 @@ TRAITS = {
     "cohere2": _PLAIN._replace(order="qkv", parallel=True, unturned_full=True),
     "olmo2": _PLAIN._replace(flat_norms=True, post_norms=True),
     "deepseek2": _PLAIN,
-    "qwen35": _PLAIN._replace(norms=True, gated_query=True),
-    "qwen35moe": _PLAIN._replace(norms=True, gated_query=True),
+    "qwen35": _PLAIN._replace(norms=True, gated_query=True, sections=True),
+    "qwen35moe": _PLAIN._replace(norms=True, gated_query=True, sections=True),
+    "qwen3next": _PLAIN._replace(norms=True, gated_query=True),
+    "nemotron_h": _PLAIN._replace(unturned=True),
+    "nemotron_h_moe": _PLAIN._replace(unturned=True),
+    "granite": _PLAIN._replace(embd_scaled=True),
+    "mistral3": _PLAIN,
+    "qwen2vl": _PLAIN._replace(bias=True, sections=True),
+    "qwen3vl": _PLAIN._replace(norms=True, sections=True),
+    "qwen3vlmoe": _PLAIN._replace(norms=True, sections=True),
+    "gemma4": _PLAIN._replace(order="qkv", norms=True, post_norms=True, embd_scaled=True),
 }
 
 
 # So many layers of a model show the peak of all: with a window or states there is a whole period among them, and with experts the allocator's holes
 # have come to rest.
-_LAYERS, _LAYERS_UNEVEN = 4, 8
+_LAYERS, _LAYERS_UNEVEN, _LAYERS_OF_KINDS = 4, 8, 27
 _PLAIN_TYPES = ("f32", "f16", "bf16")
 
 
@@ -72,7 +87,7 @@ class _Cache:
         ub, flash = settings.ubatch, settings.flash_attention
         self.cells = cells
         self.k_rows = graph.input(8 * ub)
-        self.v_rows = None if shape.mla else graph.input(8 * ub * (1 if flash else max(shape.kv_heads) * dv))
+        self.v_rows = None if shape.mla else graph.input(8 * ub * (1 if flash else shape.widest_value))
         self.mask = graph.input((2 if flash else 4) * ub * cells)
         turn_k = settings.k_type not in _PLAIN_TYPES and not shape.mla and dk % 64 == 0
         turn_v = settings.v_type not in _PLAIN_TYPES and not shape.mla and dv % 64 == 0
@@ -88,22 +103,35 @@ class _Builder:
         self.parallel, self.whole_rope = settings.parallel, settings.era.whole_rope
         ub = self.ub
         self.tokens = g.input(4 * ub)
-        g.input(4 * ub * self.embd)  # the place of ready-made embeddings, which a text model leaves empty
-        mixed = settings.era.mixed_input
+        wide = self.embd * (1 + shape.deepstack)
+        g.input(4 * ub * wide)  # the place of ready-made embeddings, which a text model leaves empty
+        self.mixed = mixed = settings.era.mixed_input
         if mixed:
             # Tokens and embeddings may come in one batch: one more place, and a copy into which the rows of tokens are set.
-            mixed_tokens, mixed_embd, slots = g.input(4 * ub), g.input(4 * ub * self.embd), g.input(8 * ub)
-        self.positions = g.input(4 * ub * (4 if self.traits.gated_query else 1))
+            mixed_tokens, mixed_embd, slots = g.input(4 * ub), g.input(4 * ub * wide), g.input(8 * ub)
+        self.positions = g.input(4 * ub * (4 if self.traits.sections else 1))
+        self.temperature = g.input(4 * ub) if shape.temperature else None
         if self.traits.gated_query:
             g.input(4 * settings.parallel)
         self.full = _Cache(g, shape, settings, sequence, shape.dk, shape.dv)
         self.window = _Cache(g, shape, settings, window_cells, shape.dk_swa, shape.dv_swa) if any(shape.swa) else None
         g.input(4)  # which rows are put out
+        if mixed and shape.per_layer_embd:
+            self.per_layer = self.per_layer_rows()
         self.x = g.node((self.embd, ub), self.tokens)
+        rows = g.node((self.embd, ub), mixed_tokens) if mixed else None
+        self.deep = None
+        if shape.deepstack:
+            # Zeros beside the embedding of a token, where an image has what it adds to the first layers.
+            self.deep = g.node((wide, ub), self.x)
+            self.x = g.view(self.deep, (self.embd, ub))
+            rows = g.node((wide, ub), rows) if mixed else None
         if mixed:
-            rows, place = g.node((self.embd, ub), mixed_tokens), g.node((self.embd, ub), mixed_embd)
+            place = g.node((wide, ub), mixed_embd)
             g.nodes.append(Tensor(0, ("set",), (rows, slots, place), view=place))
-        if self.traits.scaled and not self.traits.fused:
+        elif shape.per_layer_embd:
+            self.per_layer = self.scaled_rows(self.per_layer_rows())
+        if self.traits.embd_scaled or (self.traits.scaled and not self.traits.fused):
             self.x = self.same(self.x)
 
     # -- single operations
@@ -150,7 +178,8 @@ class _Builder:
         heads, kv_heads = shape.heads_per_layer[layer], shape.kv_heads[layer] or max(shape.kv_heads)
         gate = None
         made = {}
-        rope = (lambda part: part) if self.traits.unturned_full and not shape.swa[layer] else self.rope
+        unturned = self.traits.unturned or self.traits.unturned_full and not shape.swa[layer]
+        rope = (lambda part: part) if unturned else self.rope
         if self.traits.fused:
             whole = self.matrix(x, heads * dk + 2 * kv_heads * dk)
             # Cut out of one matrix, so that their rows do not follow each other: nothing can overwrite them.
@@ -168,6 +197,8 @@ class _Builder:
                     made["q"] = rope(self.head(x, heads, dk, True))
                     if self.traits.scaled:
                         made["q"] = self.same(made["q"])
+                    if self.temperature is not None:
+                        made["q"] = self.same(made["q"], self.temperature)
                 elif which == "k":
                     made["k"] = rope(self.head(x, kv_heads, dk, True))
                 else:
@@ -187,10 +218,13 @@ class _Builder:
         return self.same(out) if self.traits.out_bias else out
 
     def attend(self, q, k, v, cache, heads, dv):
-        g, ub = self.g, self.ub
-        self.sink(g.view(k, ("row",)), cache.k_rows)
+        self.sink(self.g.view(k, ("row",)), cache.k_rows)
         if v is not None:
-            self.sink(g.view(v, ("row",)), cache.v_rows)
+            self.sink(self.g.view(v, ("row",)), cache.v_rows)
+        return self.read(q, cache, heads, dv)
+
+    def read(self, q, cache, heads, dv):
+        g, ub = self.g, self.ub
         q = g.view(q, ("permuted", *q.shape))
         if self.flash:
             out = g.node((dv, heads, ub), q, cache.mask)
@@ -346,13 +380,154 @@ class _Builder:
             if traits.post_norms:
                 out = self.norm(out)
             x = self.same(out, middle)
+            if layer < shape.deepstack:
+                x = self.same(x, self.g.view(self.deep, ("deep", layer)))
         self.g.node((1,), x)
+
+    # -- nemotron-h
+
+    def last_rows(self):
+        """What the convolution of a layer still knows of the tokens before."""
+        conv, state, group, inner, _heads = self.shape.ssm
+        return self.g.node(((conv - 1) * (inner + 2 * group * state), self.parallel))
+
+    def mamba_layer(self, x):
+        """Mamba 2: one matrix for gate, convolution and step, a convolution, a scan of states."""
+        g, ub, shape, sequences = self.g, self.ub, self.shape, self.parallel
+        conv, state, group, inner, heads = shape.ssm
+        channels = inner + 2 * group * state
+        tail, self.tail = g.view(self.tail or self.last_rows(), ("tail",)), None
+        whole = self.matrix(x, 2 * inner + 2 * group * state + heads)
+        joined = g.node((channels, ub + (conv - 1) * sequences), tail, g.view(whole, ("mixed",)))
+        self.sink(g.view(joined, ("last",)))
+        mixed = self.same(self.same(g.node((channels, ub), joined)))
+        step = self.same(g.node((heads, ub), g.view(whole, ("step",))))
+        scan = g.node((inner * ub + state * inner * sequences,), g.view(mixed, ("x",)), step, g.view(mixed, ("b",)), g.view(mixed, ("c",)))
+        self.sink(g.view(scan, ("new state",)))
+        gate = g.node((inner, ub), g.view(whole, ("z",)))
+        out = g.node((inner, ub), gate, self.same(g.node((inner, ub), g.view(mixed, ("x",))), g.view(scan, ("out",))))
+        out = self.norm(g.view(out, (inner // group, group, ub)))
+        return g.view(self.matrix(g.view(out, ("flat",)), self.embd), (self.embd, ub))
+
+    def squared(self, x):
+        return self.same(self.same(x))
+
+    def nemotron_experts(self, x):
+        shape, g, ub = self.shape, self.g, self.ub
+        used, ff = shape.experts_used, shape.expert_ff
+        scores = self.same(self.matrix(x, shape.experts))
+        rows = g.view(scores, ("scores",))
+        top = g.view(g.node((shape.experts, ub), self.same(scores)), ("top",))
+        weights = g.node((1, used, ub), rows, top)
+        if shape.experts_normed:
+            flat = g.view(weights, (used, ub))
+            weights = g.view(g.node((used, ub), flat, self.same(g.node((1, ub), flat))), (1, used, ub))
+        if shape.experts_scaled:
+            weights = self.same(weights)
+        out = self.squared(g.node((ff, used, ub), g.view(x, ("x",)), top))
+        out = self.same(g.node((self.embd, used, ub), out, top), weights)
+        views = [g.view(out, ("expert", i)) for i in range(used)]
+        total = views[0]
+        for view in views[1:]:
+            total = g.node((self.embd, ub), total, view, in_place=True)
+        self.tail = self.last_rows()  # of the state that follows: it is read before the shared experts' turn
+        return self.same(total, self.matrix(self.squared(self.matrix(x, shape.shared_ff)), self.embd)) if shape.shared_ff else total
+
+    def nemotron_blocks(self, count):
+        shape, x = self.shape, self.x
+        self.tail = self.last_rows() if shape.recurrent[0] else None
+        for layer in range(count):
+            start = self.norm(x)
+            if shape.recurrent[layer]:
+                out = self.mamba_layer(start)
+            elif not shape.ffs[layer]:
+                out = self.attention(start, layer)
+            elif shape.experts:
+                out = self.nemotron_experts(start)
+            else:
+                out = self.matrix(self.squared(self.matrix(start, shape.ffs[layer])), self.embd)
+            x = self.same(out, x)
+        self.g.node((1,), x)
+
+    # -- gemma 4
+
+    def per_layer_rows(self):
+        return self.g.node((self.shape.per_layer_embd * self.shape.layers, self.ub), self.g.input(4 * self.ub))
+
+    def scaled_rows(self, rows):
+        return self.same(self.g.view(rows, (self.shape.per_layer_embd, self.shape.layers, self.ub)))
+
+    def gemma4_attention(self, x, layer):
+        """Q of every layer; K and V of those that own a cache, V made of K where it has no matrix of its own."""
+        shape, g, ub = self.shape, self.g, self.ub
+        swa = shape.swa[layer]
+        cache = self.window if swa else self.full
+        dk = shape.dk_swa if swa else shape.dk
+        heads, kv_heads = shape.heads_per_layer[layer], shape.kv_heads[layer]
+        q = self.turn(self.rope(self.head(x, heads, dk, True)), cache.rot_k)
+        if layer < shape.layers - shape.shared_kv_layers:
+            k = g.view(self.matrix(x, kv_heads * dk), (dk, kv_heads, ub))
+            shared = not swa and len(set(shape.kv_heads)) > 1
+            made = k if shared else None
+            k = self.rope(self.norm(k))
+            v = self.same(made if shared else g.view(self.matrix(x, kv_heads * dk), (dk, kv_heads, ub)))
+            out = self.attend(q, self.turn(k, cache.rot_k), self.turn(v, cache.rot_v), cache, heads, dk)
+        else:
+            out = self.read(q, cache, heads, dk)
+        return self.matrix(out, self.embd)
+
+    def gemma4_experts(self, middle):
+        shape, g, ub = self.shape, self.g, self.ub
+        used, ff = shape.experts_used, shape.expert_ff
+        scores = self.same(self.matrix(self.same(self.norm(middle)), shape.experts))
+        rows = g.view(scores, ("scores",))
+        top = g.view(g.node((shape.experts, ub), scores), ("top",))
+        weights = g.node((1, used, ub), rows, top)
+        flat = g.view(weights, (used, ub))
+        weights = g.view(g.node((used, ub), flat, self.same(g.node((1, ub), flat))), (1, used, ub))
+        x = g.view(self.norm(middle), ("x",))
+        both = g.node((2 * ff, used, ub), x, top)
+        out = g.node((ff, used, ub), g.view(both, ("gate",)), g.view(both, ("up",)))
+        out = g.node((self.embd, used, ub), out, top)
+        out = self.same(out, g.node((1, used, ub), g.view(g.node((shape.experts, ub)), ("scales",)), top))
+        out = self.same(out, weights)
+        views = [g.view(out, ("expert", i)) for i in range(used)]
+        total = views[0]
+        for view in views[1:]:
+            total = g.node((self.embd, ub), total, view, in_place=True)
+        return total
+
+    def gemma4_blocks(self, layers):
+        g, shape, ub, wide = self.g, self.shape, self.ub, self.shape.per_layer_embd
+        x = first = self.x
+        for layer in layers:
+            out = self.norm(self.gemma4_attention(self.norm(x), layer))
+            middle = self.same(out, x)
+            if shape.experts:
+                routed = self.gemma4_experts(middle)
+                dense = self.norm(self.feed_forward(self.norm(middle), shape.ffs[layer]))
+                out = self.same(dense, self.norm(routed))
+            else:
+                out = self.feed_forward(self.norm(middle), shape.ffs[layer])
+            x = self.same(self.norm(out), middle)
+            if wide:
+                gate = self.same(self.matrix(x, wide))
+                if layer == layers[0]:
+                    projected = self.same(self.matrix(first, wide * shape.layers))
+                    projected = self.norm(g.view(projected, (wide, shape.layers, ub)))
+                    rows = g.view(self.same(self.per_layer), (wide, shape.layers, ub)) if self.mixed else self.per_layer
+                    projected = self.same(self.same(projected, rows))
+                    self.rows = g.node((wide, ub, shape.layers), g.view(projected, ("permuted",)))
+                out = self.norm(self.matrix(self.same(gate, g.view(self.rows, ("row", layer))), self.embd))
+                x = self.same(x, out)
+            x = self.same(x)
+        g.node((1,), x)
 
 
 # What a graph depends on; files of one model that differ only in the types of their weights share it.
 _DIMENSIONS = (
-    "architecture layers embd ff dk dv dk_swa dv_swa heads heads_per_layer kv_heads swa recurrent ssm experts experts_used expert_ff experts_normed"
-    " experts_scaled shared_ff dense_layers mla q_lora kv_lora rope_dim dk_mla dv_mla"
+    "architecture deepstack temperature per_layer_embd shared_kv_layers ffs layers embd ff dk dv dk_swa dv_swa heads heads_per_layer kv_heads swa"
+    " recurrent ssm experts experts_used expert_ff experts_normed experts_scaled shared_ff dense_layers mla q_lora kv_lora rope_dim dk_mla dv_mla"
 ).split()
 _peaks = {}
 
@@ -360,6 +535,14 @@ _peaks = {}
 @functools.lru_cache(maxsize=65536)
 def _dimensions(shape):
     return tuple(getattr(shape, name) for name in _DIMENSIONS)
+
+
+def _gemma4_layers(shape):
+    """The first ones, and of those that read the cache of others one of each kind."""
+    own = shape.layers - shape.shared_kv_layers
+    first = list(range(min(own, 3 * shape.period)))
+    shared = range(own, shape.layers)
+    return first + [next(i for i in shared if shape.swa[i] == kind) for kind in (True, False) if any(shape.swa[i] == kind for i in shared)]
 
 
 def compute_bytes(shape, settings, sequence, window_cells):
@@ -370,7 +553,12 @@ def compute_bytes(shape, settings, sequence, window_cells):
     key = (_dimensions(shape), settings.ubatch, settings.flash_attention, quantized, parallel, settings.era, sequence, window_cells)
     if key not in _peaks:
         builder = _Builder(shape, settings._replace(parallel=parallel), sequence, window_cells)
-        period = any(shape.swa) or any(shape.recurrent) or shape.experts
-        builder.blocks(min(shape.layers, _LAYERS_UNEVEN if period else _LAYERS))
+        if shape.architecture == "gemma4":
+            builder.gemma4_blocks(_gemma4_layers(shape))
+        elif shape.architecture.startswith("nemotron_h"):
+            builder.nemotron_blocks(min(shape.layers, _LAYERS_OF_KINDS))
+        else:
+            period = any(shape.swa) or any(shape.recurrent) or shape.experts or shape.deepstack
+            builder.blocks(min(shape.layers, _LAYERS_UNEVEN if period else _LAYERS))
         _peaks[key] = peak(builder.g)
     return _peaks[key]

@@ -87,9 +87,12 @@ class Shape:
         self.embd = int(need("embedding_length"))
         self.ff = int(_largest(get("feed_forward_length", 0)))
         widths = get("feed_forward_length")
+        self.ffs = _per_layer(widths, blocks, 0)
         # A zero among several widths: a layer without a feed-forward part (nemotron-h: one kind of work for each layer).
         self.ff_per_layer = _per_layer(widths, blocks, 0) if isinstance(widths, (list, tuple)) and 0 in widths else None
         self.per_layer_embd = int(get("embedding_length_per_layer_input", 0))
+        self.deepstack = int(get("n_deepstack_layers", 3 if arch in ("qwen3vl", "qwen3vlmoe") else 0))  # images are added once more in so many layers
+        self.temperature = bool(get("attention.temperature_scale", arch == "llama4"))  # Q is scaled by where its token stands
         self.expert_ff = int(_largest(get("expert_feed_forward_length", 0)) or (self.ff if get("expert_count") else 0))
         self.experts = int(get("expert_count", 0))
         self.experts_used = int(get("expert_used_count", 0))
@@ -140,6 +143,10 @@ class Shape:
             self.swa = tuple(bool(rule(i)) for i in range(self.layers))
         else:
             self.swa = (False,) * self.layers
+        # Layers until one without a window comes again.
+        self.period = next((i + 1 for i, slides in enumerate(self.swa) if not slides), self.layers) if any(self.swa) else 1
+        # Values of one token in the layer that keeps most of them: without flash attention every layer's are as wide (llama.cpp turns them).
+        self.widest_value = max(self.kv_heads[i] * (self.dv_swa if self.swa[i] else self.dv) for i in range(self.layers))
         # Multi-head latent attention: decided by the key that new files carry, never by the architecture's name.
         self.mla = get("attention.key_length_mla") is not None and get("attention.kv_lora_rank") is not None
         self.kv_lora, self.rope_dim = int(get("attention.kv_lora_rank", 0)), int(get("rope.dimension_count", 0))

@@ -310,7 +310,7 @@ def test_every_row_of_the_catalogue_can_be_sized():
             found = model_memory(tag.metadata, context=4096)
             on_card = found["weights_bytes"] + tag.shape.vision_bytes
             assert on_card <= tag.download_bytes and 0.8 * tag.download_bytes < on_card + tag.shape.input_bytes, tag.name
-            assert found["projector_bytes"] == (tag.shape.vision_bytes and tag.shape.vision_bytes + memory.PROJECTOR_COMPUTE)
+            assert found["projector_bytes"] == tag.shape.vision_bytes + memory.projector_compute(tag.shape)
             assert tag.shape.layer_bytes[0] > 0
 
 
