@@ -135,6 +135,7 @@ def fleet(hosts=None, mirrors=None, **variables):
     found = {}
     for name, host in (hosts or HOSTS).items():
         card = {"index": 0, "name": "card", "vendor": "nvidia", "uuid": name, "memory_usable_bytes": int(host["gib"] * GIB)}
+        card["memory_bandwidth_bytes_per_second"] = 600 * 10**9
         own = {"llm_vram_override": {"devices": [card]}, **{key: value for key, value in host.items() if key != "gib"}}
         found[name] = own
         if not hosts and name in BY_CATALOGUE:

@@ -9,6 +9,8 @@ import datetime
 import hashlib
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import host
@@ -63,6 +65,9 @@ def test_what_an_earlier_run_wrote(tmp_path, text, record):
 def test_whose_port_it_is(tmp_path):
     """Two HAProxys of one host are told apart by their configuration."""
     with subprocess.Popen([sys.executable, "-c", "input()", str(tmp_path / "haproxy.cfg")], stdin=subprocess.PIPE) as process:
+        # A process that has just been started has no arguments yet.
+        while not Path("/proc/%d/cmdline" % process.pid).read_bytes():
+            time.sleep(0.01)
         mine = host.runs_from(process.pid, str(tmp_path)), host.runs_from(process.pid, "/etc/other")
         process.communicate(b"\n")
     assert mine == (True, False)
