@@ -34,6 +34,7 @@ class ActionModule(ActionBase):
         _validation, args = self.validate_argument_spec(
             argument_spec={
                 "models": {"type": "list", "elements": "raw", "required": True},
+                "families": {"type": "dict", "default": {}},
                 "policy": {"type": "dict", "default": {}},
                 "vram": {"type": "dict"},
                 "ollama_version": {"type": "str", "default": OLLAMA_VERSION},
@@ -61,6 +62,7 @@ class ActionModule(ActionBase):
             header=headers,
             proofs=dict(args["proofs"], **spills.from_oracle(args["oracle"], args["ollama_version"])),
             filesystem=args["filesystem"],
+            families=args["families"],
         )
         pending = headers.pending if headers else []
         result.update(changed=False, pending=pending)

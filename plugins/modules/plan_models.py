@@ -25,6 +25,13 @@ options:
     type: list
     elements: raw
     required: true
+  families:
+    description:
+      - Families of the inventory's own (C(llm_families)). Each key is a name that O(models) may have as C(family), each value the list of its tags,
+        the best first. A tag alone is one of the model of that name; a name with a tag, also of another registry, may stand beside it.
+      - Their sizes come from O(metadata_sources), as those of a fixed tag.
+    type: dict
+    default: {}
   policy:
     description:
       - What the choice may concede (C(llm_policy)), see docs/sizing.md.

@@ -20,11 +20,11 @@ from .machine.placement import Rules
 SOURCES = ("header", "catalogue", "estimate")
 
 
-def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, filesystem=None):
+def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, filesystem=None, families=None):
     """The model_plan of one host (design.md, 4). Always returns; `ok` is false and `errors` say why where nothing can be planned."""
     vram = vram or {}
     try:
-        case, problems = case_of(models, policy, vram, ollama_version, sources, header, proofs)
+        case, problems = case_of(models, policy, vram, ollama_version, sources, header, proofs, families)
         search = Search(case)
         outcome = None if problems else search.run()
     except (BadInput, ValueError) as problem:
@@ -62,7 +62,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     }
 
 
-def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None):
+def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, families=None):
     """(the case, sentences about wants that cannot be read). Raises BadInput and ValueError for what spoils the whole."""
     for source in sources:
         if source not in SOURCES:
@@ -76,7 +76,7 @@ def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, 
     rules = Rules(version, versions.era_of_ollama(version), policy.fit_margin_bytes)
     case = Case(
         wanted, policy, host, version, rules, Spills(proofs, version, host), _flash_attention(host, version),
-        tuple(sources), header or (lambda name: (None, None, False)), getattr(header, "place", "the registry"),
+        tuple(sources), header or (lambda name: (None, None, False)), getattr(header, "place", "the registry"), wants.families(families),
     )
     return case, problems
 

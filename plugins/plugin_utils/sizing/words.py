@@ -121,11 +121,11 @@ def reason(case, item, entry):
 
 def _next_better(item):
     """The rejected tag that a person asks about: the lightest of the next larger size, else the next better file of this size."""
-    others = [row for row in item.rejected if row.candidate.row and item.candidate.row and row.candidate.row.size != item.candidate.row.size]
+    others = [row for row in item.rejected if item.want.kind == "family" and row.candidate.size not in (None, item.candidate.size)]
     if not others:
         return item.rejected[-1] if item.rejected else None
-    nearest = others[-1].candidate.row.size
-    return min((row for row in others if row.candidate.row.size == nearest), key=lambda row: row.placed.need if row.placed else 0)
+    nearest = others[-1].candidate.size
+    return min((row for row in others if row.candidate.size == nearest), key=lambda row: row.placed.need if row.placed else 0)
 
 
 def prompt_cache(entry, cache):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import math
 
@@ -52,6 +53,10 @@ class Candidate:
         return Candidate(self.name, self.family, self.tag, metadata, shape_of_header(metadata), self.row)
 
 
+# A tag of a family of the inventory's own of which nothing is known: what is told of one that was passed over.
+Missing = collections.namedtuple("Missing", "name label source row size", defaults=(None, None, None))
+
+
 @functools.cache
 def worths(family):
     """{size: what it is worth}, in doublings of parameters, never against the family's own order of sizes."""
@@ -92,14 +97,15 @@ def of_row(row):
     return _ROWS[row.name]
 
 
-def for_family(want, policy):
+def for_family(want, policy, own=()):
+    """The tags of a family of the catalogue. own: names of the families that the inventory describes."""
     rows = catalogue.family_tags(want.target)
     if not rows:
-        known = list(data.families())
+        known = [*data.families(), *own]
         close = catalogue.near(want.target, known)
         way = "did you mean %s?" % " or ".join(close) if close else "known are %s" % ", ".join(sorted(known))
         raise BadInput(
-            "%s.family is '%s', which the catalogue does not have: %s A single tag needs no family: write 'model: name:tag'"
+            "%s.family is '%s', which neither the catalogue nor llm_families has: %s A single tag needs no family: write 'model: name:tag'"
             % (want.where, want.target, way if way.endswith("?") else way + ".")
         )
     allowed = want.quantizations or policy.quantizations
@@ -112,10 +118,50 @@ def for_family(want, policy):
     return chosen
 
 
+def for_own_family(want, policy, tags, sources, header):
+    """(the candidates of a family that the inventory describes, best first; names that cannot be had, with the reason)."""
+    found, missing = [], []
+    for tag in tags:
+        name = names.parse(tag if ":" in tag or "/" in tag else "%s:%s" % (want.target, tag), "llm_families.%s" % want.target)
+        candidate, _row, problems = _known(name, sources, header)
+        if candidate:
+            candidate.label = candidate.tag if name.model == want.target else candidate.name
+            found.append(candidate)
+        else:
+            missing.append((Missing(name.short, name.short), "; ".join(problems) or _hint(sources)))
+    if not found:
+        raise BadInput("%s.family is '%s', of whose tags in llm_families none can be sized: %s" % (
+            want.where, want.target, "; ".join("%s: %s" % (tag.name, why) for tag, why in missing),
+        ))
+    allowed = want.quantizations or policy.quantizations
+    chosen = [candidate for candidate in found if not allowed or str(candidate.quantization or "").upper() in allowed]
+    if not chosen:
+        raise BadInput("%s: llm_families.%s has no tag of the quantizations %s" % (want.where, want.target, ", ".join(allowed)))
+    worse = 0.0
+    for candidate in reversed(chosen):  # the order of the list is that of quality; parameters say by how much
+        candidate.size = candidate.name
+        candidate.worth = worse = max(math.log2(max(2, _parameters(candidate))), worse + _STEP)
+    return chosen, missing
+
+
+def _parameters(candidate):
+    """As the file says, else by its bytes at some 5 bits each."""
+    return int(candidate.metadata.get("general.parameter_count") or candidate.shape.file_bytes * 1.6)
+
+
 def for_model(want, sources, header):
-    """The one candidate of a fixed name: from its header where that is asked for and there, else from the catalogue, else estimated."""
+    """The one candidate of a fixed name."""
     where = want.where + (".from" if want.managed else ".model")
     name = names.parse(want.target, where)
+    candidate, _row, problems = _known(name, sources, header)
+    if candidate:
+        return candidate
+    raise BadInput(_why_not(where, want, name, sources, problems))
+
+
+def _known(name, sources, header):
+    """(the candidate of a name, or None; its row of the catalogue; why not): from its header where that is asked for and there, else from the
+    catalogue, else estimated."""
     row = catalogue.find(name.model, name.tag) if names.is_library(name) else None
     problems = []
     for source in sources:
@@ -123,7 +169,7 @@ def for_model(want, sources, header):
             metadata, why, final = header(name.short)
             if metadata:
                 try:
-                    return Candidate(name.short, name.model if row else None, name.tag, metadata, shape_of_header(metadata), row)
+                    return Candidate(name.short, name.model if row else None, name.tag, metadata, shape_of_header(metadata), row), row, []
                 except MetadataError as problem:
                     why = str(problem)
             if why:
@@ -131,12 +177,18 @@ def for_model(want, sources, header):
             if final:
                 break  # the registry knows better than the catalogue: there is no such model
         elif source == "catalogue" and row:
-            return _of_row(row, name.short)
+            return _of_row(row, name.short), row, []
         elif source == "estimate":
             metadata = catalogue.estimate(name.model, name.tag)
             if metadata:
-                return Candidate(name.short, None, name.tag, metadata, Shape(metadata), None)
-    raise BadInput(_why_not(where, want, name, sources, problems))
+                return Candidate(name.short, None, name.tag, metadata, Shape(metadata), None), row, []
+    return None, row, problems
+
+
+def _hint(sources):
+    if "header" not in sources:
+        return "add 'header' to llm_metadata_sources, so that its size is read from the registry"
+    return "check its name"
 
 
 def _why_not(where, want, name, sources, problems):
@@ -153,5 +205,5 @@ def _why_not(where, want, name, sources, problems):
         where,
         want.target,
         hint,
-        "add 'header' to llm_metadata_sources, so that its size is read from the registry" if "header" not in sources else "check its name",
+        _hint(sources),
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-# wanted: wants.Want; version: numbers; spills: what earlier runs saw; flash: flash attention of the service; header: asks a registry, at `place`
-Case = collections.namedtuple("Case", "wanted policy host version rules spills flash sources header place")
+# wanted: wants.Want; version: numbers; spills: what earlier runs saw; flash: flash attention of the service; header: asks a registry, at `place`;
+# families: of the inventory's own, each with its tags
+Case = collections.namedtuple("Case", "wanted policy host version rules spills flash sources header place families", defaults=({},))
 
 # Why a tag was passed over. short: it does not fit (placed says by how much); trained: for so few tokens (detail); slow: fewer tokens a second
 # than the policy bears (detail: floor.Slow); gone: the registry has none (detail: its words).

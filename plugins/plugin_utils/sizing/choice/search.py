@@ -77,8 +77,12 @@ class Search:
         problems = []
         for want in self.wanted:
             try:
-                if want.kind == "family":
-                    found = candidates.for_family(want, self.policy)
+                if want.kind == "family" and want.target in self.case.families:
+                    tags = self.case.families[want.target]
+                    found, missing = candidates.for_own_family(want, self.policy, tags, self.case.sources, self._read)
+                    self.gone[want.position] = [Rejected(tag, "gone", detail=why) for tag, why in missing]
+                elif want.kind == "family":
+                    found = candidates.for_family(want, self.policy, self.case.families)
                 else:
                     found = [candidates.for_model(want, self.case.sources, self._read)]
                 found = self._gates(want, found)
@@ -398,7 +402,7 @@ class Search:
     def _read_exactly(self, want, candidate):
         """Replace a candidate of a family by what its own header says; True where that is something else."""
         key = (want.position, candidate.name)
-        if want.kind != "family" or candidate.source == "header" or key in self._asked:
+        if want.kind != "family" or want.target in self.case.families or candidate.source == "header" or key in self._asked:
             return False
         self._asked.add(key)
         metadata, why, final = self._read(candidate.name)

@@ -183,6 +183,27 @@ def wants(models):
     return found, errors
 
 
+def families(given):
+    """{name: tags, best first} of llm_families."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise BadInput("llm_families is no mapping: write for example 'house: [qwen3:14b, qwen3:8b]' below it, the best tag first")
+    found = {}
+    for name, tags in given.items():
+        where = "llm_families.%s" % name
+        if not isinstance(tags, (list, tuple)) or not tags:
+            raise BadInput("%s is no list of tags: write the best one first, such as [qwen3:14b, qwen3:8b]" % where)
+        for i, tag in enumerate(tags):
+            if not isinstance(tag, str) or not tag:
+                raise BadInput("%s[%d] is '%s': write a tag such as 14b, or a name with one such as qwen3:14b" % (where, i, tag))
+        twice = next((tag for tag in tags if tags.count(tag) > 1), None)
+        if twice:
+            raise BadInput("%s names '%s' twice: write it where it belongs in the order of quality" % (where, twice))
+        found[str(name)] = tuple(str(tag) for tag in tags)
+    return found
+
+
 def ladder(most, least):
     """Contexts to try, from what is wanted down to what is needed."""
     return [most] + [step for step in _LADDER if least < step < most] + ([least] if least < most else [])
