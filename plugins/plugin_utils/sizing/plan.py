@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from . import data, result, versions, words
-from .choice import wants
+from .choice import wants, weak_cards
 from .choice.case import Case
 from .choice.residence import evictions
 from .choice.search import Search
@@ -27,6 +27,9 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
         case, problems = case_of(models, policy, vram, ollama_version, sources, header, proofs, families)
         search = Search(case)
         outcome = None if problems else search.run()
+        every_card, left_out = case.host, ()
+        if outcome:
+            case, search, outcome, left_out = weak_cards.leave_out(case, search, outcome)
     except (BadInput, ValueError) as problem:
         return result.empty([str(problem)], [])
     warnings = list(case.host.warnings) + [words.fallback(why) for why in search.fallbacks] + [words.cut(found) for found in search.cuts]
@@ -40,6 +43,7 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     if chosen and "OLLAMA_CONTEXT_LENGTH" not in versions.known_variables(case.version):
         warnings.append(words.clients_must_ask(load))
     warnings += [words.unknown_speed(card) for card in _of_unknown_speed(chosen)]
+    warnings += [words.left_out(card) for card in left_out]
     warnings += [words.eviction(found) for found in evictions(search, chosen)]
     _add_turns_hint(case, chosen, entries)
     _add_context_hint(case, chosen, entries)
@@ -50,11 +54,11 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     return {
         "models": entries,
         "rejected": result.rejected(case, chosen),
-        "environment": result.environment(case, chosen, load, cache),
+        "environment": result.environment(case, chosen, load, cache, left_out),
         "download_bytes": download,
         "disk_free_bytes": disk.get("free_bytes"),
         # As a proof must name them, so that the next plan knows it again.
-        "cards": card_set(case.host),
+        "cards": card_set(every_card),
         "ok": not errors,
         "errors": errors,
         "warnings": warnings,

@@ -143,7 +143,7 @@ def rejected(case, chosen):
     ]
 
 
-def environment(case, chosen, load, cache=None):
+def environment(case, chosen, load, cache=None, left_out=()):
     """What the service must be told for the numbers of the plan to be true; only variables that this version reads."""
     if not chosen:
         return {}
@@ -163,6 +163,8 @@ def environment(case, chosen, load, cache=None):
         told["LLAMA_ARG_FIT_TARGET"] = pad(case.policy.fit_margin_bytes + projector, MIB) // MIB
     if case.policy.reserve_bytes and case.version < versions.FIRST_FIT and case.host.cards:
         told["OLLAMA_GPU_OVERHEAD"] = case.policy.reserve_bytes
+    if left_out:
+        told["CUDA_VISIBLE_DEVICES"] = ",".join(card.key for card in case.host.cards)
     if cache is not None:
         told["LLAMA_ARG_CACHE_RAM"] = cache.limit // MIB
         if cache.checkpoints is not None:

@@ -147,6 +147,10 @@ def whole_context(item, label):
     return "; %s holds all %d (min_context: %d)" % (label, item.aim.context, item.aim.context)
 
 
+def left_out(card):
+    return "%s is left out (CUDA_VISIBLE_DEVICES): Ollama spreads models over all cards that it sees, and the plan is better without this one" % card.name
+
+
 def eviction(found):
     """What Ollama may unload, and what to do."""
     if isinstance(found, Late):

@@ -19,7 +19,7 @@ from . import candidates, combine, floor, wants
 from .case import Aim, Chosen, Crowded, Cut, Nothing, Outcome, Refused, Rejected
 
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
-_EMBEDDING_WORTH = 0.25  # a doubling of an embedding model is worth so much of one of the model that answers
+EMBEDDING_WORTH = 0.25  # a doubling of an embedding model is worth so much of one of the model that answers
 _ALL_ORDERS = 3  # models for which every order of loading over several cards is tried
 
 
@@ -252,7 +252,7 @@ class Search:
             if self._holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
                 need = self._alone(want, tag, least).need
                 if tag.size not in found or need < found[tag.size].weight:
-                    worth = tag.worth * (_EMBEDDING_WORTH if tag.embedding else 1)
+                    worth = tag.worth * (EMBEDDING_WORTH if tag.embedding else 1)
                     found[tag.size] = combine.Option(worth, need, tag)
         return list(found.values())
 

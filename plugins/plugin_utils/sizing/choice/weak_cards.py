@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A card too many: Ollama spreads a model over all cards, and each of them wants its own buffers and margin. Where the plan is better without the
+weakest cards, the service is shown the others only."""
+
+from __future__ import annotations
+
+from .search import EMBEDDING_WORTH, Search
+
+
+def leave_out(case, search, outcome):
+    """(case, search, outcome, cards left out): as given, unless the same wants get more on fewer cards."""
+    cards = case.host.cards
+    # Only NVIDIA's driver takes a list of identities that is certain to mean these cards.
+    named = all(card.group == "nvidia" and card.key.startswith("GPU-") for card in cards)
+    if len(cards) < 2 or not named or outcome.problems or _has_all(outcome):
+        return case, search, outcome, ()
+    found, most = (case, search, outcome, ()), worth(outcome)
+    largest_first = sorted(cards, key=lambda card: (-card.budget, card.key))
+    for count in range(len(cards) - 1, 0, -1):
+        kept = set(largest_first[:count])
+        fewer = case._replace(host=case.host._replace(cards=tuple(card for card in cards if card in kept)))
+        other = Search(fewer)
+        tried = other.run()
+        if not tried.problems and worth(tried) > most:
+            found, most = (fewer, other, tried, tuple(card for card in cards if card not in kept)), worth(tried)
+    return found
+
+
+def worth(outcome):
+    """An outcome as the order of concessions sees it: half of the contexts, sizes, the rest of the context, heavier weights, the cache."""
+    if outcome.failure or not outcome.chosen:
+        return (-1,)
+    half = sizes = contexts = losses = exact = 0
+    for item in outcome.chosen:
+        context, tag = item.placed.settings.context, item.candidate
+        half += tag.embedding or context >= (item.aim.half or 0)
+        sizes += tag.worth * (EMBEDDING_WORTH if tag.embedding else 1)
+        contexts, losses, exact = contexts + context, losses - tag.quality["loss"], exact + (item.placed.settings.k_type == "f16")
+    return half, round(sizes, 6), contexts, round(losses, 6), exact
+
+
+def _has_all(outcome):
+    """Whether nothing was conceded, so that no other plan can be better."""
+    return bool(outcome.chosen) and outcome.load.k_type == "f16" and not any(item.rejected or item.has_less for item in outcome.chosen)

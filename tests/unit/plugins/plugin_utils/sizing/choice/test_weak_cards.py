@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small card beside a large one. Without these tests somebody who plugs in an old card would get a worse model, or none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import weak_cards
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice.search import Search
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import case_of, make_plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import machines
+
+GEMMA = {"model": "gemma3:27b-it-qat", "context": 8192}
+
+
+def cards(*sizes, **more):
+    return [machines.card("card of %d" % size, size, 0, i, **more) for i, size in enumerate(sizes)]
+
+
+def plan(sizes, *wants, **policy):
+    return make_plan(list(wants), policy, machines.machine(*cards(*sizes)), "0.32.15", ["catalogue"])
+
+
+@pytest.mark.parametrize("sizes,kept", [((24564, 4096), [0]), ((4096, 24564), [1]), ((24564, 24564, 4096), [0, 1])])
+def test_a_card_that_spoils_the_plan_is_left_out_by_its_identity(sizes, kept):
+    """Numbers of cards depend on the driver's order; and the card stays in what a proof names, since it is still there."""
+    want = GEMMA if len(kept) == 1 else dict(GEMMA, context=131072)
+    found = plan(sizes, want, kv_cache_types=["f16"])
+    assert found["ok"], found["errors"]
+    assert [device["index"] for device in found["models"][0]["devices"]] == kept
+    assert found["environment"]["CUDA_VISIBLE_DEVICES"] == ",".join("GPU-%08d" % index for index in kept)
+    assert found["cards"] == sorted("card of %d %d" % (size, size) for size in sizes)
+    assert [text for text in found["warnings"] if text.startswith("card of 4096 is left out (CUDA_VISIBLE_DEVICES)")]
+
+
+def test_cards_that_do_no_harm_stay(make_machine, make_card):
+    """Where all of them give as much, nothing is hidden."""
+    for sizes, want in (((24564, 8192), {"model": "qwen3:32b", "context": 16384}), ((24564, 12288), {"family": "deepseek-r1"}), ((24564, 24564), GEMMA)):
+        found = plan(sizes, want)
+        assert found["ok"] and "CUDA_VISIBLE_DEVICES" not in found["environment"] and "left out" not in str(found["warnings"])
+
+
+def test_only_cards_with_an_identity_of_nvidia_are_left_out():
+    """Another vendor's variable takes numbers, or means another runtime's order."""
+    for more in ({"uuid": None}, {"vendor": "amd", "uuid": "GPU-1"}):
+        found = make_plan([GEMMA], {"kv_cache_types": ["f16"]}, machines.machine(*cards(24564, 4096, **more)), "0.32.15", ["catalogue"])
+        assert "CUDA_VISIBLE_DEVICES" not in found["environment"]
+
+
+FAMILIES = st.sampled_from(["deepseek-r1", "qwen3", "gemma3", "gpt-oss", "llama3.3"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(4000, 50000), min_size=1, max_size=2), st.integers(2000, 50000), FAMILIES, st.sampled_from([8192, 32768]), st.integers(1, 4))
+def test_one_more_card_is_never_worse(sizes, another, family, context, parallel):
+    def outcome(amounts):
+        wants = [{"family": family, "context": context}]
+        case, problems = case_of(wants, {"parallel": parallel}, machines.machine(*cards(*amounts), ram=128), "0.32.15", ["catalogue"])
+        search = Search(case)
+        assert not problems
+        return weak_cards.leave_out(case, search, search.run())[2]
+
+    assert weak_cards.worth(outcome([*sizes, another])) >= weak_cards.worth(outcome(sizes))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations([24564, 4096, 12288]))
+def test_the_order_of_the_cards_decides_nothing(sizes):
+    found = [
+        json.dumps([plan(order, dict(GEMMA, context=32768))["models"][0]["memory"], plan(order, GEMMA)["summary"]], sort_keys=True)
+        for order in (sizes, sorted(sizes))
+    ]
+    assert found[0] == found[1]
