@@ -73,6 +73,8 @@ def module(**known):
         ([module(locator="DIMM %d" % at, configured_speed=4800) for at in range(12)], 460_800_000_000),
         # the slowest module sets the pace, and DDR5 at 2400 are MHz
         ([module(), module(configured_speed=2400)], 76_800_000_000),
+        # half channels of DDR5, told one by one
+        ([module(locator="ChannelA-DIMM0", data_width=32), module(locator="ChannelB-DIMM0", data_width=32)], 44_800_000_000),
         # LPDDR5, eight soldered chips of 32 bit
         ([module(type=35, data_width=32, configured_speed=8000) for _ in range(8)], 256_000_000_000),
         # a figure that does not fit in 16 bit

@@ -264,7 +264,7 @@ def test_the_refusal_for_speed_says_the_estimate_and_the_knob(spark):
 
 def test_a_fixed_tag_and_an_embedding_model_have_no_floor(spark):
     """The user's word is taken; an embedding model writes no tokens, and as a family it must not fail for their speed."""
-    found = plan(spark, {"model": "llama3.3:70b-instruct-q8_0"}, {"family": "nomic-embed-text"}, min_tokens_per_second=1000)
+    found = plan(spark, {"model": "llama3.3:70b-instruct-q8_0"}, {"family": "qwen3-embedding"}, min_tokens_per_second=1000)
     assert found["ok"] and not found["warnings"]
 
 

@@ -97,6 +97,14 @@ def test_what_a_driver_says_comes_before_the_list():
     assert found.pace.bandwidth == 10**12
 
 
+def test_an_instance_of_mig_has_its_share():
+    """Half of the memory's slices is half of its bandwidth, though the driver tells that of the whole card."""
+    whole = machines.card("NVIDIA A100-SXM4-80GB", 81920, 0)
+    half = dict(whole, mig={"enabled": True, "instances": [{}, {}]}, memory_usable_bytes=whole["memory_total_bytes"] // 2)
+    (all_of_it,), (slices,) = (budget.host(machines.machine(card)).cards for card in (whole, half))
+    assert slices.pace.bandwidth * 2 == all_of_it.pace.bandwidth
+
+
 def test_a_slow_chip_is_slower_than_its_class():
     """GTX 1050 Ti, AGX Orin and Arc A770 reach about half of what their memory would give; without the mark they are promised twice their speed."""
     (found,) = budget.host(machines.machine(machines.card("NVIDIA GeForce GTX 1050 Ti", 4096, compute_capability="6.1"))).cards

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data, versions
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import budget, placement, speed
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import bandwidth, budget, placement, speed
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from support import GIB, machines
 
@@ -75,6 +75,28 @@ def test_experts_in_ram_are_read_from_ram():
     floor = read / (51.2e9 * 0.5) + model.blocks * 100e-6 + on_card / (936.2e9 * 0.85) + 36 * 55e-6 * 2
     assert 1 / floor * 0.93 < found.predicted < 1 / floor  # the cache of a window is not computed here
     assert found.predicted > 8
+
+
+def test_the_experts_that_the_plan_puts_into_ram_are_the_ones_that_are_read_there():
+    """The estimate reads a placement's shares; a change of their meaning would make experts in RAM as fast as on the card."""
+    host = budget.host(machines.machine(machines.card("NVIDIA GeForce RTX 3090", 24576), ram=128, cpu={"count": 16}))
+    model = shape("gpt-oss", "120b")
+    load, rules = placement.Load(8192, 1, "f16", "f16", True), placement.Rules(VERSION, versions.era_of_ollama(VERSION), GIB)
+    where = placement.experts(model, load, rules, host, [card.budget for card in host.cards], host.ram_budget)
+    away = model.gpu_weights - sum(share.weights for share in where.shares if share.card)
+    assert 0.4 * model.expert_bytes < away < model.expert_bytes
+    found = speed.estimate(model, where, host)
+    in_ram = away * model.experts_used / model.experts / 25.6e9 + 100e-6 * model.blocks * away / model.expert_bytes
+    assert in_ram < 1 / found.predicted < in_ram + 36 * 2 * 55e-6 + model.active_bytes / (936.2e9 * 0.85) + 0.001
+
+
+def test_recurrent_layers_start_more_kernels():
+    """Hybrids (qwen3.6) were predicted too fast without it."""
+    pace = bandwidth.Pace(10**12, 0.85, 55e-6)
+    plain, hybrid, both = (
+        speed.seconds([speed.Part(0, 40, pace)], hybrid=recurrent, experts=mixture) for recurrent, mixture in ((False, False), (True, False), (True, True))
+    )
+    assert (hybrid / plain, both / plain) == (pytest.approx(1.5), pytest.approx(2.5))
 
 
 def test_layers_in_ram_cost_the_time_of_ram():
