@@ -7,6 +7,8 @@ from __future__ import annotations
 
 # The release of Ollama that is installed, and that a plan sizes for.
 OLLAMA_VERSION = "0.32.15"
+# The release of Open WebUI, as role open_webui has it.
+OPEN_WEBUI_VERSION = "0.12.4"
 PORT = 11434
 API_URL = "http://127.0.0.1:%d" % PORT
 # Stays free on the disk of a model store: a full disk takes more down than Ollama.

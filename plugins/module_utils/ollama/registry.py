@@ -81,7 +81,7 @@ class RegistryClient:
             return
         url = self.registry.manifest_url(name).rpartition("/manifests/")[0] + "/blobs/sha256:" + child.digest
         try:
-            body = child.body or self._get(url, urlsplit(url).netloc, "*/*")
+            body = child.body or self.get(url, urlsplit(url).netloc, "*/*")
             manifest.take(child, body)
         except (OSError, http.client.HTTPException, ValueError):
             return
@@ -99,7 +99,8 @@ class RegistryClient:
         self.silent[host] = lookup.words
         return lookup
 
-    def _get(self, url, host, accept):
+    def get(self, url, host, accept):
+        """The bytes behind an address, within a size and a time."""
         request = urllib.request.Request(url, headers={"Accept": accept, "User-Agent": self.agent})
         deadline = time.monotonic() + 2 * self.timeout
         with self._opener(host).open(request, timeout=self.timeout) as answer:
@@ -107,7 +108,7 @@ class RegistryClient:
 
     def _ask(self, url, host, lists):
         try:
-            body = self._get(url, host, "%s, %s" % (LIST, PLAIN) if lists else PLAIN)
+            body = self.get(url, host, "%s, %s" % (LIST, PLAIN) if lists else PLAIN)
         except urllib.error.HTTPError as exc:
             words = "HTTP %d" % exc.code
             kind = {404: "missing", 412: "too_new", 429: "unreachable"}.get(exc.code, "unreachable" if exc.code >= 500 else "refused")

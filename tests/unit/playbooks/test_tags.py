@@ -55,7 +55,14 @@ LISTED = {
     "uninstall.yml": [("Remove Open WebUI", PAGE), ("Remove Ollama", SERVICE), ("Remove the mirror", MIRROR)],
 }
 # Whatever runs of these runs with all of these tags: part of one would be no plan, no proof and no archive.
-WHOLE = {"plan.yml": {"always"}, "probe.yml": {"always"}, "verify.yml": SERVICE | MODELS, "backup.yml": PAGE, "restore.yml": PAGE}
+WHOLE = {
+    "plan.yml": {"always"},
+    "probe.yml": {"always"},
+    "verify.yml": SERVICE | MODELS,
+    "outdated.yml": SERVICE | MODELS | PAGE,
+    "backup.yml": PAGE,
+    "restore.yml": PAGE,
+}
 
 
 @pytest.fixture(scope="module")

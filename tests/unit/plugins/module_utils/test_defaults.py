@@ -22,6 +22,7 @@ from support import ROOT
 MEANS = {
     "ollama_version": defaults.OLLAMA_VERSION,
     "model_mirror_ollama_version": defaults.OLLAMA_VERSION,
+    "open_webui_version": defaults.OPEN_WEBUI_VERSION,
     "ollama_port": defaults.PORT,
     "api_url": defaults.API_URL,
     "reserve_bytes": defaults.RESERVE_BYTES,
