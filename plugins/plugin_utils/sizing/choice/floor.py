@@ -27,6 +27,6 @@ def missed(case, want, candidate, placed):
     """Slow where a tag of a family would answer too slowly where it lies; None where it is fast enough, has no floor, or nobody knows."""
     if want.kind != "family" or candidate.embedding:
         return None
-    rate = speed.estimate(candidate.shape, placed, case.host)
+    rate = speed.predicted(candidate.shape, placed, case.host)
     floor = of(case.policy, case.host)
-    return Slow(rate.predicted, floor) if rate and rate.predicted < floor else None
+    return Slow(rate, floor) if rate is not None and rate < floor else None

@@ -28,38 +28,47 @@ def estimate(shape, placed, host):
 
     None for an encoder, which writes no tokens, where the bandwidth of a card that it needs is unknown, and where nothing is placed.
     """
-    cards = [share for share in placed.shares if share.card is not None]
-    if shape.encoder or not placed.shares or any(share.card.pace is None for share in cards):
+    nominal = predicted(shape, placed, host)
+    return None if nominal is None else Rate(nominal, _at(shape, placed, host, placed.settings.context))
+
+
+def predicted(shape, placed, host):
+    """The first of estimate's rates alone, for who only holds a floor against it."""
+    if shape.encoder or not placed.shares or any(share.card is not None and share.card.pace is None for share in placed.shares):
         return None
-    settings = placed.settings
-    rates = []
-    for tokens in (min(NOMINAL_TOKENS, settings.context), settings.context):
-        rates.append(1 / _seconds(shape, placed, cards, host, _cache_read(shape, settings, tokens)))
-    return Rate(*rates)
+    return _at(shape, placed, host, min(NOMINAL_TOKENS, placed.settings.context))
 
 
-def _seconds(shape, placed, cards, host, cache):
-    weights = shape.gpu_weights
-    on_cards = min(sum(share.weights for share in cards), weights)
-    in_ram = weights - on_cards
-    held = sum(share.kv for share in placed.shares)
-    parts, active, blocks = [], shape.active_bytes, max(1, shape.blocks)
-    if not cards:
-        return seconds((), InRam(active + cache, 0, bool(shape.experts)), host.ram_bandwidth, host.cores)
-    if placed.kind == "experts":
+def _at(shape, placed, host, tokens):
+    on_cards = tuple((share.weights, share.kv, share.card.pace) for share in placed.shares if share.card is not None)
+    kept = sum(share.kv for share in placed.shares if share.card is None)
+    cache = _cache_read(shape, placed.settings, tokens)
+    return 1 / _seconds(shape, placed.kind, placed.num_gpu, on_cards, kept, cache, host.ram_bandwidth, host.cores)
+
+
+@functools.lru_cache(maxsize=65536)
+def _seconds(shape, kind, num_gpu, on_cards, kept, cache, ram_bandwidth, cores):
+    """on_cards: (weights, cache, pace) of each card; kept: cache in system memory; cache: bytes that a token reads of all of it."""
+    weights, active, blocks = shape.gpu_weights, shape.active_bytes, max(1, shape.blocks)
+    if not on_cards:
+        return seconds((), InRam(active + cache, 0, bool(shape.experts)), ram_bandwidth, cores)
+    on_card = min(sum(part[0] for part in on_cards), weights)
+    in_ram = weights - on_card
+    held = max(1, kept + sum(part[1] for part in on_cards))
+    if kind == "experts":
         away = in_ram * shape.experts_used // max(1, shape.experts)
         layers_away = -(-in_ram * blocks // max(1, shape.expert_bytes))
+        layers_here = blocks  # layers of experts in RAM still have their attention on the card
     else:
         away = active * in_ram // max(1, weights)
-        layers_away = blocks - placed.num_gpu if placed.kind == "partial" and placed.num_gpu is not None else 0
-    for share in cards:
-        part = share.weights / max(1, on_cards)
-        # Layers of experts in RAM still have their attention on the card.
-        layers = part * (blocks if placed.kind == "experts" else blocks - layers_away)
-        parts.append(Part((active - away) * part + cache * share.kv / max(1, held), layers, share.card.pace))
-    kept = sum(share.kv for share in placed.shares if share.card is None)
-    ram = InRam(away + cache * kept / max(1, held), layers_away) if away or kept else None
-    return seconds(parts, ram, host.ram_bandwidth, host.cores, bool(shape.experts), any(shape.recurrent))
+        layers_away = blocks - num_gpu if kind == "partial" and num_gpu is not None else 0
+        layers_here = blocks - layers_away
+    parts = []
+    for part_weights, part_cache, pace in on_cards:
+        part = part_weights / max(1, on_card)
+        parts.append(Part((active - away) * part + cache * part_cache / held, layers_here * part, pace))
+    ram = InRam(away + cache * kept / held, layers_away) if away or kept else None
+    return seconds(parts, ram, ram_bandwidth, cores, bool(shape.experts), any(shape.recurrent))
 
 
 def seconds(parts, ram=None, ram_bandwidth=None, cores=None, experts=False, hybrid=False):
