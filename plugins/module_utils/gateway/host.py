@@ -103,11 +103,13 @@ def _no_password():
 def _days_left(path, now):
     """Until the first certificate of the file ends. Read by what ssl itself has for its tests; a Python without it tells nothing."""
     decode = getattr(getattr(ssl, "_ssl", None), "_test_decode_cert", None)
+    if not callable(decode):
+        return None
     try:
-        ends = ssl.cert_time_to_seconds(decode(path)["notAfter"]) if decode else None
+        ends = ssl.cert_time_to_seconds(decode(path)["notAfter"])
     except (ssl.SSLError, ValueError, KeyError, OSError):
         return None
-    return None if ends is None else int((ends - now.timestamp()) // 86400)
+    return int((ends - now.timestamp()) // 86400)
 
 
 def runs_from(pid, folder, proc="/proc"):

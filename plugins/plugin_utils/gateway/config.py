@@ -348,7 +348,8 @@ def _backend(wish: dict, model: str, proxy: str, held: list) -> list:
 
 
 LOG = (
-    '{"time_ms":%[date(0,ms)],"client":"%ci","key":"%[var(txn.key)]","method":"%HM","path":"%[var(txn.asks),json(utf8s)]","model":"%[var(txn.model),json(utf8s)]",'
+    '{"time_ms":%[date(0,ms)],"client":"%ci","key":"%[var(txn.key)]","method":"%HM",'
+    '"path":"%[var(txn.asks),json(utf8s)]","model":"%[var(txn.model),json(utf8s)]",'
     '"host":"%s","status":%ST,"queue_ms":%Tw,"first_byte_ms":%Tr,"total_ms":%Ta,"bytes":%B,"retries":"%rc","end":"%ts"}'
 )
 

@@ -397,7 +397,8 @@ class Search:
             asked += [(failure.want, row.candidate) for row in failure.rejected if _near(row)]
         elif isinstance(failure, Crowded):
             asked += zip(self.wanted, failure.lightest)
-        return any([self._read_exactly(want, candidate) for want, candidate in asked])
+        read = [self._read_exactly(want, candidate) for want, candidate in asked]
+        return any(read)
 
     def _read_exactly(self, want, candidate):
         """Replace a candidate of a family by what its own header says; True where that is something else."""

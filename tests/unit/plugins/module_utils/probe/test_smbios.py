@@ -76,7 +76,7 @@ def module(**known):
         # half channels of DDR5, told one by one
         ([module(locator="ChannelA-DIMM0", data_width=32), module(locator="ChannelB-DIMM0", data_width=32)], 44_800_000_000),
         # LPDDR5, eight soldered chips of 32 bit
-        ([module(type=35, data_width=32, configured_speed=8000) for _ in range(8)], 256_000_000_000),
+        ([module(type=35, data_width=32, configured_speed=8000) for _chip in range(8)], 256_000_000_000),
         # a figure that does not fit in 16 bit
         ([module(configured_speed=0xFFFF, extended_configured_speed=8800)], 70_400_000_000),
         # rated, where nothing is configured
@@ -85,7 +85,7 @@ def module(**known):
         ([module(type=7, speed=0, configured_speed=0)], None),
         ([module(type=34, speed=0, configured_speed=0)], None),
         ([module(size=0), module(size=None)], None),
-        ([module(configured_speed=65000) for _ in range(64)], None),
+        ([module(configured_speed=65000) for _chip in range(64)], None),
         ([], None),
         ("none", None),
         ([None, 5, "x"], None),
