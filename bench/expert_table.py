@@ -11,6 +11,7 @@ The plans are those of the catalogue alone, without a registry, for the default 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 
@@ -21,6 +22,7 @@ sys.path.insert(0, os.path.join(ROOT, "collections"))
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, MIB
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan, versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 CASES = os.path.join(ROOT, "tests", "unit", "bench", "expert_cases.yml")
 PAGE = os.path.join(ROOT, "docs", "sizing.md")
@@ -66,12 +68,12 @@ def _rate(entry):
 
 
 def _why(found, entry):
-    """The nearest tag that was passed over, in the plan's own words; else that there is none above it."""
-    family = (entry["family"] or "") + ":"
-    passed = [row for row in found["rejected"] if row["name"].startswith(family)]
-    if not passed:
+    """The next better tag of the family that was passed over, in the plan's own words; else that there is none above it."""
+    why = {row["name"]: row["why"] for row in found["rejected"]}
+    better = [tag for tag in itertools.takewhile(lambda tag: tag.name != entry["name"], catalogue.family_tags(entry["family"])) if tag.name in why]
+    if not better:
         return "the best of its family, %.1f GiB to spare" % (entry["headroom_bytes"] / GIB)
-    return "%s: %s" % (passed[-1]["name"][len(family) :], passed[-1]["why"])
+    return "%s: %s" % (better[-1].row["tag"], why[better[-1].name])
 
 
 def row(name, machine, wish, want):

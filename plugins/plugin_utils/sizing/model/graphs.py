@@ -55,6 +55,7 @@ TRAITS = {
     "granite": _PLAIN._replace(embd_scaled=True),
     "mistral3": _PLAIN,
     "qwen2vl": _PLAIN._replace(bias=True, sections=True),
+    "qwen25vl": _PLAIN._replace(bias=True, sections=True),  # as Ollama's own converter calls it
     "qwen3vl": _PLAIN._replace(norms=True, sections=True),
     "qwen3vlmoe": _PLAIN._replace(norms=True, sections=True),
     "gemma4": _PLAIN._replace(order="qkv", norms=True, post_norms=True, embd_scaled=True),

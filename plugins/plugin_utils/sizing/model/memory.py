@@ -22,7 +22,7 @@ OVERHEAD = {"cuda": 460 * MIB, "rocm": 460 * MIB, "vulkan": 460 * MIB, "metal": 
 # those that nobody measured the share of their weights is taken that covers the measured ones.
 PROJECTOR_COMPUTE = 256 * MIB
 _PROJECTOR_PERCENT = 55
-_PROJECTOR_MEASURED = ("qwen35", "qwen35moe")
+_PROJECTOR_MEASURED = {"qwen35": PROJECTOR_COMPUTE, "qwen35moe": PROJECTOR_COMPUTE, "gemma4": 432 * MIB}
 PROCESS_RAM = 512 * MIB  # the server process itself, outside every buffer (CPU only)
 PIPELINE_COPIES = 4  # GGML_SCHED_MAX_COPIES: inputs and masks when several GPUs work as a pipeline
 # Rows as wide as the embedding that a card of such a pipeline holds beside the buffer of a single GPU: copies of what it is given by the host
@@ -100,9 +100,10 @@ def _widest_layer(shape, settings, sequence):
 
 
 def projector_compute(shape):
-    if not shape.vision_bytes or shape.architecture in _PROJECTOR_MEASURED:
-        return PROJECTOR_COMPUTE if shape.vision_bytes else 0
-    return max(PROJECTOR_COMPUTE, shape.vision_bytes * _PROJECTOR_PERCENT // 100)
+    if not shape.vision_bytes:
+        return 0
+    share = max(PROJECTOR_COMPUTE, shape.vision_bytes * _PROJECTOR_PERCENT // 100)
+    return min(share, _PROJECTOR_MEASURED.get(shape.architecture, share))
 
 
 def _compute(shape, settings, sequence):
