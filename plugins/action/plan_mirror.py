@@ -32,7 +32,7 @@ WISHES = {
 }
 # Of role ollama, where the inventory has them.
 PROXY = {"https_proxy": {"type": "str", "default": ""}, "no_proxy": {"type": "list", "elements": "str"}}
-PATHS = {name: {"type": "str", "required": True} for name in ("site", "unit", "nginx", "ipv6", "filler")}
+PATHS = {name: {"type": "str", "required": True} for name in ("site", "unit", "environment", "nginx", "ipv6", "filler")}
 
 
 class ActionModule(ActionBase):
@@ -66,4 +66,7 @@ class ActionModule(ActionBase):
         if decided["problems"]:
             # Only the sentences: Ansible prints all of a failed result.
             return dict(result, failed=True, changed=False, msg=told(decided["problems"], " "))
+        if "@" in wish["https_proxy"]:
+            # With -v, Ansible prints a result, and the proxy's password is in it.
+            result["_ansible_no_log"] = True
         return dict(result, changed=False, **decided)

@@ -108,7 +108,7 @@ def main():
                 "required": True,
                 "options": {"over": {"type": "str", "required": True}, "upstream": {"type": "str", "default": ""}, "name": {"type": "str", "required": True}},
             },
-            "https_proxy": {"type": "str", "default": ""},
+            "https_proxy": {"type": "str", "default": "", "no_log": True},
             "no_proxy": {"type": "str", "default": ""},
         },
         supports_check_mode=True,

@@ -214,7 +214,7 @@ def main():
             "releases_exact": {"type": "bool", "default": False},
             "verify_all": {"type": "bool", "default": False},
             "version": {"type": "str", "default": ""},
-            "https_proxy": {"type": "str", "default": ""},
+            "https_proxy": {"type": "str", "default": "", "no_log": True},
             "no_proxy": {"type": "str", "default": ""},
             "as_root": {"type": "bool", "default": False},
             "port": {"type": "int"},

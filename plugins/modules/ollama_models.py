@@ -266,7 +266,7 @@ ARGUMENTS = {
     "proofs_path": {"type": "str", "default": path_of("proofs")},
     "settings": {"type": "dict", "default": {}},
     "devices": {"type": "list", "elements": "str", "default": []},
-    "https_proxy": {"type": "str", "default": ""},
+    "https_proxy": {"type": "str", "default": "", "no_log": True},
     "no_proxy": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 60},
     "retries": {"type": "int", "default": 4},

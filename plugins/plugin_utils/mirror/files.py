@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 # What nginx serves, the same on every mirror. A tag may move; a blob's answer needs Location, without which Ollama's client refuses it.
 _LOCATIONS = r"""
   location ~ "^/v2/(?<namespace>[A-Za-z0-9_-]+)/(?<model>[A-Za-z0-9._-]+)/manifests/(?<tag>[A-Za-z0-9._-]+)$" {
@@ -76,8 +78,8 @@ def site(wish: dict, ipv6: bool) -> str:
     return "\n".join(lines) + "\n" + _LOCATIONS
 
 
-def unit(wish: dict, program: str) -> str:
-    """The systemd unit that fills the store. program: path of its `ollama`."""
+def unit(wish: dict, program: str, environment_path: str) -> str:
+    """The systemd unit that fills the store. program: path of its `ollama`; environment_path: of the file that environment() fills."""
     lines = [
         "# Written by role llmfleet.ollama.model_mirror, which starts it to fill the store and stops it afterwards.",
         "[Unit]",
@@ -98,6 +100,18 @@ def unit(wish: dict, program: str) -> str:
         "Environment=OLLAMA_NO_CLOUD=1",
     ]
     if wish["https_proxy"]:
-        spared = NO_PROXY if wish["no_proxy"] is None else wish["no_proxy"]
-        lines += ["Environment=HTTPS_PROXY=%s" % wish["https_proxy"], "Environment=NO_PROXY=%s" % ",".join(spared)]
+        lines.append("EnvironmentFile=%s" % environment_path)
     return "\n".join(lines) + "\n" + _HARDENING % wish
+
+
+def environment(wish: dict) -> str:
+    """What the filling Ollama gets and nobody else may read: the proxy may have a password, and a percent sign in it means nothing here. Empty
+    without a proxy."""
+    if not wish["https_proxy"]:
+        return ""
+    spared = NO_PROXY if wish["no_proxy"] is None else wish["no_proxy"]
+    return "# Written by role llmfleet.ollama.model_mirror.\nHTTPS_PROXY=%s\nNO_PROXY=%s\n" % (_quoted(wish["https_proxy"]), _quoted(",".join(spared)))
+
+
+def _quoted(text: str) -> str:
+    return '"%s"' % re.sub(r'(["\\`$])', r"\\\1", text)

@@ -36,7 +36,7 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
     if not seen:
         return plan
     if not present:
-        plan["changes"] = [paths[name] for name in ("unit", "site", "filler") if paths[name] in seen["files"]]
+        plan["changes"] = [paths[name] for name in ("unit", "environment", "site", "filler") if paths[name] in seen["files"]]
         plan["has_unit"] = paths["unit"] in seen["files"]
         # Of which nginx knows, where it is there.
         plan["has_site"] = paths["site"] in seen["files"] and paths["nginx"] in seen["files"]
@@ -44,8 +44,10 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
         plan["remove"] = [wish["store"] + "/" + name for name in MADE] if wish["store"] in seen["files"] else []
         return plan
     plan["site"] = _file(paths["site"], files.site(wish, paths["ipv6"] in seen["files"]), seen)
-    plan["unit"] = _file(paths["unit"], files.unit(wish, "%s/%s/bin/ollama" % (paths["filler"], wish["ollama_version"])), seen)
-    plan["changes"] = [file["path"] for file in (plan["site"], plan["unit"]) if file["differs"]]
+    plan["unit"] = _file(paths["unit"], files.unit(wish, "%s/%s/bin/ollama" % (paths["filler"], wish["ollama_version"]), paths["environment"]), seen)
+    plan["proxied"] = bool(wish["https_proxy"])
+    plan["environment"] = _file(paths["environment"], files.environment(wish), seen)
+    plan["changes"] = [file["path"] for file in (plan["site"], plan["unit"], plan["environment"]) if file["differs"]]
     lacking = [path for path in (paths["nginx"], *_proofs_of_a_store(wish)) if path not in seen["files"]]
     plan["changes"] += lacking
     # Another release of the Ollama that fills the store is no reason not to serve.
@@ -130,7 +132,7 @@ def _look(wish: dict, wants: Wants, paths: dict) -> dict:
         "releases_exact": wish["exact"] and releases_known,
         "version": wish["ollama_version"],
         "port": wish["port"],
-        "watch": [paths["site"], paths["unit"], paths["nginx"], paths["ipv6"], *_proofs_of_a_store(wish)],
+        "watch": [paths["site"], paths["unit"], paths["environment"], paths["nginx"], paths["ipv6"], *_proofs_of_a_store(wish)],
     }
 
 
@@ -141,13 +143,13 @@ def _sums(want: dict) -> dict:
 
 def _look_before_removal(wish: dict, paths: dict) -> dict:
     """Only what is there: no upstream is asked, and the port may be anybody's."""
-    watch = [paths["site"], paths["unit"], paths["nginx"], wish["store"], paths["filler"]]
+    watch = [paths["site"], paths["unit"], paths["environment"], paths["nginx"], wish["store"], paths["filler"]]
     nothing = {"models": [], "registry": "", "exact": False, "releases": [], "releases_exact": False, "version": "", "port": None}
     return dict(nothing, watch=watch)
 
 
 def _file(path: str, content: str, seen: dict) -> dict:
-    digest = hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
+    digest = hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest() if content else None
     return {"path": path, "content": content, "differs": seen["files"].get(path) != digest}
 
 

@@ -22,8 +22,9 @@ OWNED = {
     "http_proxy": "ollama_https_proxy",
 }
 NO_CLOUD = "OLLAMA_NO_CLOUD"
-_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
-_SECRET_VALUE = re.compile(r"://[^/@]+@")
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)$", re.I)
+# A password may hold a slash or an at sign that nobody encoded.
+_SECRET_VALUE = re.compile(r"://[^?#]+@")
 
 
 class BadSetting(ValueError):
@@ -85,6 +86,10 @@ def unread(environment, version):
     return "Ollama %s does not read what its environment says: %s." % (version, unknown) if unknown else None
 
 
+def secrets(environment):
+    """The variables that neither a log, a diff nor the properties of a unit may show."""
+    return {name: value for name, value in environment.items() if _SECRET_NAME.search(name) or _SECRET_VALUE.search(value)}
+
+
 def has_secrets(environment):
-    """Is there a value that a log or a diff must not show?"""
-    return any(_SECRET_NAME.search(name) for name in environment) or any(_SECRET_VALUE.search(value) for value in environment.values())
+    return bool(secrets(environment))

@@ -24,6 +24,8 @@ GPU_UNIT = "/etc/systemd/system/llmfleet-ollama-gpu.service"
 DOOR_UNIT = "/etc/systemd/system/llmfleet-ollama-door.service"
 DOOR_ENABLED = "/etc/systemd/system/multi-user.target.wants/llmfleet-ollama-door.service"
 NFTABLES = "/etc/systemd/system/nftables.service.d/llmfleet.conf"
+# Those of the server's variables that are secret: everybody may ask systemd for what stands in a unit.
+SECRETS = "/etc/llmfleet/ollama.env"
 RULES = "/etc/llmfleet/ollama.nft"
 DOOR_WATCH = "/etc/systemd/system/llmfleet-ollama-door-watch.service"
 DOOR_PROGRAM = "/etc/llmfleet/ollama-door.sh"
@@ -74,7 +76,7 @@ def question(wish, around):
     paths = Paths(wish)
     watched = (
         UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
-        DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE,
+        DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, SECRETS,
         PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
     )
     return Question(
@@ -254,7 +256,8 @@ class _Decision:
         def want(part, path, content, mode="0644", secret=False):
             files.append(File(path, mode, content, not self._is_as(path, mode, content), part, secret))
 
-        secret = environment.has_secrets(self.environment)
+        hidden = environment.secrets(self.environment)
+        secret = bool(hidden)
         nvidia = "nvidia" in self.vendors
         models = _unit_path(wish.models_dir)
         want("service", UNIT, render(
@@ -262,7 +265,9 @@ class _Decision:
             program=_unit_path(self.paths.current + "/bin/ollama"), writable=HOME if self.store_in_home else "%s %s" % (HOME, models),
             under_home=re.match(r"/(home|root|run/user)/", wish.models_dir) is not None,
         ))
-        want("service", DROP_IN, render("linux/drop-in.conf.j2", lines=self._drop_in_lines()), "0600" if secret else "0644", secret)
+        want("service", DROP_IN, render("linux/drop-in.conf.j2", lines=self._drop_in_lines(hidden)), "0600" if secret else "0644", secret)
+        if hidden:
+            want("service", SECRETS, render("linux/ollama.env.j2", lines=["%s=%s" % (name, _env_value(text)) for name, text in hidden.items()]), "0600", True)
         if nvidia:
             want("service", GPU_UNIT, render("linux/gpu.service.j2"))
         if self.guarded:
@@ -276,8 +281,9 @@ class _Decision:
             want("profile", PROFILE, render("linux/profile.sh.j2", address=self.addresses["cli"]))
         return files
 
-    def _drop_in_lines(self):
-        lines = ["Environment=%s" % _unit_path("%s=%s" % setting) for setting in self.environment.items()]
+    def _drop_in_lines(self, hidden):
+        lines = ["Environment=%s" % _unit_path("%s=%s" % setting) for setting in self.environment.items() if setting[0] not in hidden]
+        lines += ["EnvironmentFile=%s" % SECRETS] if hidden else []
         for name, value in self.wish.service_options.items():
             for entry in _flat(value):
                 lines.append("%s=%s" % (name, {True: "yes", False: "no"}[entry] if isinstance(entry, bool) else entry))
@@ -289,7 +295,7 @@ class _Decision:
     def outdated(self):
         """Did the running server start before its configuration or its release came? Then an earlier run was cut off."""
         changed = [
-            self.seen[path]["changed_at"] or 0 for path in (UNIT, DROP_IN, GPU_UNIT, self.paths.current, self.paths.archives) if path in self.seen
+            self.seen[path]["changed_at"] or 0 for path in (UNIT, DROP_IN, SECRETS, GPU_UNIT, self.paths.current, self.paths.archives) if path in self.seen
         ]
         service = self.look["service"]
         return service["needs_reload"] or (service["started_at"] or 0) < max(changed, default=0)
@@ -310,8 +316,8 @@ class _Decision:
         before_that = self._target(paths.previous) or ""
         moved = self.link_differs and old not in ("", wish.version)
         service = [file.path for file in self.files if file.part != "profile"]
-        unneeded = [path for path in (RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
-        made_in = [posixpath.dirname(path) for path in (DROP_IN, RULES, NFTABLES) if path in service]
+        unneeded = [path for path in (SECRETS, RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
+        made_in = list(dict.fromkeys(posixpath.dirname(path) for path in (DROP_IN, SECRETS, RULES, NFTABLES) if path in service))
         user = look["user"]
         return {
             "create_user": not user["exists"],
@@ -398,6 +404,11 @@ class _Decision:
 def _unit_path(text):
     """A text as systemd's unit files quote it."""
     return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+
+
+def _env_value(text):
+    """A value as systemd's environment files quote it; nothing is expanded there."""
+    return '"%s"' % re.sub(r'(["\\`$])', r"\\\1", text)
 
 
 def _flat(value):

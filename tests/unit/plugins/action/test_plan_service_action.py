@@ -87,8 +87,8 @@ def test_it_reads_the_variables_of_the_host(played, host, address):
 
 def test_a_secret_is_for_the_tasks_and_neither_for_facts_nor_for_the_eyes(played):
     results, output = played
-    drop_in = next(file for file in results["secret"]["service"]["files"] if file["path"].endswith(".conf"))
-    assert "hunter2" in drop_in["content"] and drop_in["secret"]
+    hidden = next(file for file in results["secret"]["service"]["files"] if file["path"].endswith("ollama.env"))
+    assert "hunter2" in hidden["content"] and hidden["secret"]
     assert "hunter2" not in output
     assert not [host for host in ("secret", "proxied") if "hunter2" in json.dumps(results[host]["ansible_facts"])]
     assert "hunter2" not in json.dumps(results["foretold"]), "nothing is hidden of it"

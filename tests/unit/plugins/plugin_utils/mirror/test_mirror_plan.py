@@ -34,7 +34,7 @@ WISH = {
     "https_proxy": "",
     "no_proxy": None,
 }
-PATHS = {"site": "/etc/nginx/site", "unit": "/etc/unit", "nginx": "/sbin/nginx", "ipv6": "/proc/ipv6", "filler": "/srv/m/filler"}
+PATHS = {"site": "/etc/nginx/site", "unit": "/etc/unit", "environment": "/etc/secrets", "nginx": "/sbin/nginx", "ipv6": "/proc/ipv6", "filler": "/srv/m/filler"}
 WANTS = Wants(models=["a:1b"], releases=[{"version": "0.32.15"}])
 THERE = ("/sbin/nginx", "/srv/m/ollama", "/srv/m/public", "/proc/ipv6")
 
@@ -50,7 +50,8 @@ def sha1(text):
 def seen(there=THERE, missing=(), archives=(), corrupt=(), probe="/v2/x", **wishes):
     """A host with these paths and our files as they shall be."""
     wish = {**WISH, **wishes}
-    written = {"/etc/nginx/site": sha1(files.site(wish, "/proc/ipv6" in there)), "/etc/unit": sha1(files.unit(wish, "/srv/m/filler/0.32.15/bin/ollama"))}
+    unit = files.unit(wish, "/srv/m/filler/0.32.15/bin/ollama", "/etc/secrets")
+    written = {"/etc/nginx/site": sha1(files.site(wish, "/proc/ipv6" in there)), "/etc/unit": sha1(unit)}
     return {
         "files": {**written, **dict.fromkeys(there, "directory")},
         "missing": list(missing),
@@ -251,14 +252,26 @@ def test_the_site_of_nginx(wishes, ipv6, has, has_not):
     "wishes,lines",
     [
         ({}, []),
-        ({"https_proxy": "http://p:1"}, ["Environment=HTTPS_PROXY=http://p:1", "Environment=NO_PROXY=localhost,127.0.0.1"]),
-        ({"https_proxy": "http://p:1", "no_proxy": ["a", "b"]}, ["Environment=HTTPS_PROXY=http://p:1", "Environment=NO_PROXY=a,b"]),
+        ({"https_proxy": "http://u:p%40s$1@p:1"}, ['HTTPS_PROXY="http://u:p%40s\\$1@p:1"', 'NO_PROXY="localhost,127.0.0.1"']),
+        ({"https_proxy": "http://p:1", "no_proxy": ["a", "b"]}, ['HTTPS_PROXY="http://p:1"', 'NO_PROXY="a,b"']),
     ],
 )
 def test_the_unit_that_fills(wishes, lines):
-    text = files.unit({**WISH, **wishes}, "/srv/m/filler/1/bin/ollama")
-    assert [line for line in text.splitlines() if "PROXY" in line] == lines
+    """Deleted: the proxy's password would stand in a unit that everybody reads, where systemd takes its percent signs for specifiers."""
+    text = files.unit({**WISH, **wishes}, "/srv/m/filler/1/bin/ollama", "/etc/secrets")
+    assert "PROXY" not in text and ("EnvironmentFile=/etc/secrets\n" in text) is bool(lines)
+    assert [line for line in files.environment({**WISH, **wishes}).splitlines() if not line.startswith("#")] == lines
     assert "ExecStart=/srv/m/filler/1/bin/ollama serve\nUser=filler\n" in text and "ReadWritePaths=/srv/m/ollama /srv/m/home\n" in text
+
+
+@pytest.mark.parametrize("there, wishes, differs", [
+    ({}, {}, False), ({}, {"https_proxy": "http://p"}, True), ({"/etc/secrets": "old"}, {}, True), ({"/etc/secrets": "old"}, {"https_proxy": "http://p"}, True),
+])
+def test_the_file_of_the_proxy_is_there_only_with_a_proxy(there, wishes, differs):
+    """Deleted: the password of a proxy that nobody uses any more would stay on the mirror."""
+    look = seen()
+    look["files"].update(there)
+    assert ("/etc/secrets" in decide(look, **wishes)["changes"]) is differs
 
 
 def planned(*names, **more):

@@ -249,8 +249,20 @@ def test_the_unit_says_who_where_and_behind_which_door():
 
 def test_the_drop_in_quotes_values_and_hides_secrets():
     file = content(linux.DROP_IN, ollama_environment={"A_TOKEN": 'a"b%c\\d'}, ollama_service_options={"Nice": 5, "X": False, "Y": ["a", ["b"], None]})
-    assert 'Environment="A_TOKEN=a\\"b%%c\\\\d"\n' in file.content and file.content.endswith("Nice=5\nX=no\nY=a\nY=b\n")
+    assert file.content.endswith("EnvironmentFile=/etc/llmfleet/ollama.env\nNice=5\nX=no\nY=a\nY=b\n")
     assert (file.mode, file.secret) == ("0600", True) and content(linux.DROP_IN).mode == "0644"
+    quoted = content(linux.DROP_IN, ollama_environment={"A": 'a"b%c\\d'}).content
+    assert 'Environment="A=a\\"b%%c\\\\d"\n' in quoted
+
+
+def test_systemd_is_asked_in_vain_for_secrets():
+    """Deleted: `systemctl show ollama` would tell everybody on the host the token and the proxy's password."""
+    wishes = {"ollama_environment": {"A_TOKEN": 'a"b%c\\d$e', "hf_credentials": "x", "PLAIN": "1"}, "ollama_https_proxy": "http://u:p/a@ss@proxy:3128"}
+    drop_in, hidden = content(linux.DROP_IN, **wishes).content, content(linux.SECRETS, **wishes)
+    assert not any(word in drop_in for word in ("A_TOKEN", "hf_credentials", "p/a@ss")) and "PLAIN" in drop_in
+    lines = ['A_TOKEN="a\\"b%c\\\\d\\$e"', 'HTTPS_PROXY="http://u:p/a@ss@proxy:3128"', 'hf_credentials="x"']
+    assert (hidden.mode, hidden.secret) == ("0600", True) and hidden.content.splitlines()[1:] == lines
+    assert linux.SECRETS in decided(with_file(BASE, linux.SECRETS)).steps["remove"], "a token that nobody wants any more would stay"
 
 
 def test_a_store_on_the_network_is_not_pruned():
