@@ -172,10 +172,11 @@ class Search:
     def _on_cards(self, want, candidate, load, left, ram):
         """On the cards as a whole; else, of a mixture of experts, with as many experts in system memory as they do not hold."""
         placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
-        allowed = self.policy.allow_experts_in_ram and not want.require_gpu and self._talks_alone(want)
-        if placed.kind or not allowed or not self._lightest_of_its_size(want, candidate):
+        if placed.kind or not candidate.shape.expert_bytes or not self.policy.allow_experts_in_ram or want.require_gpu:
             return placed
-        kinds = [kind for kind in self.policy.kv_cache_types if kind == "f16" or candidate.shape.flash_attention]
+        if not (self._talks_alone(want) and self._lightest_of_its_size(want, candidate)):
+            return placed
+        kinds = [kind for kind in self.policy.kv_cache_types if kind != load.k_type and (kind == "f16" or candidate.shape.flash_attention)]
         if any(placement.on_gpu(candidate.shape, load._replace(k_type=kind, v_type=kind), self.rules, self.host, left).kind for kind in kinds):
             return placed  # a smaller cache is the smaller concession
         beside = placement.experts(candidate.shape, load, self.rules, self.host, left, ram)

@@ -14,7 +14,7 @@ def leave_out(case, search, outcome):
     cards = case.host.cards
     # Only NVIDIA's driver takes a list of identities that is certain to mean these cards.
     named = all(card.group == "nvidia" and card.key.startswith("GPU-") for card in cards)
-    if len(cards) < 2 or not named or outcome.problems or _has_all(outcome):
+    if len({card.budget for card in cards}) < 2 or not named or outcome.problems or _has_all(outcome):
         return case, search, outcome, ()
     found, most = (case, search, outcome, ()), worth(outcome)
     largest_first = sorted(cards, key=lambda card: (-card.budget, card.key))
