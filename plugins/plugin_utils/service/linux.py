@@ -13,6 +13,7 @@ import os
 import posixpath
 import re
 
+from .. import releases
 from . import address, environment, release
 from .contract import File, Problem, Question, Service
 from .render import render
@@ -65,6 +66,8 @@ class Paths:
         self.program, self.engine = posixpath.join(self.release, "bin/ollama"), posixpath.join(self.release, "lib/ollama/llama-server")
         # Names the stores of a move of the models, until the new one is proved and the old one empty.
         self.moving = posixpath.join(inside, ".moving")
+        # Where releases since 0.40 keep the names of models.
+        self.newer_names = posixpath.join(wish.models_dir, "manifests-v2")
 
 
 def path_problems(_wish):
@@ -78,6 +81,7 @@ def question(wish, around):
         UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
         DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, SECRETS,
         PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
+        paths.newer_names,
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
@@ -176,6 +180,14 @@ class _Decision:
                 "User %s cannot write to ollama_models_dir %s, which is there already; run chown -R %s %s there, set ollama_user to its owner, or choose "
                 "another directory.", wish.user, wish.models_dir, wish.user, wish.models_dir,
             )
+        if self.paths.newer_names in self.seen and releases.row_of(wish.version)["store"] == "manifests" and not self._keeps_unknown_blobs:
+            refuse(
+                "store_newer", "ollama_version",
+                "The models in ollama_models_dir %s were written by Ollama 0.40 or later; %s (ollama_version) reads part of them and removes at its start "
+                "what it does not know; keep a release since 0.40, choose another directory, or set OLLAMA_NOPRUNE to true in ollama_environment, which "
+                "keeps all of it.",
+                wish.models_dir, wish.version,
+            )
         if self.guarded and self.look["door"]["error"]:
             refuse(
                 "no_nftables", "ollama_firewall",
@@ -189,6 +201,10 @@ class _Decision:
                 "This host cannot resolve %s of ollama_allowed_groups; give each an ansible_host that is an address.", ", ".join(unresolved),
             )
         return found
+
+    @property
+    def _keeps_unknown_blobs(self):
+        return str(self.wish.environment.get("OLLAMA_NOPRUNE", "")).strip().lower() in environment.TRUE_WORDS
 
     @property
     def _store_may_be_given(self):

@@ -195,6 +195,7 @@ REFUSALS = {
     "a link as store": ({"store": {"denied": True}}, [there("/m", "link", target="/x")], "store_denied", "ollama_models_dir", "chown -R"),
     "a disk with files": ({"store": {"denied": True, "has_entries": True}}, [there("/m", "directory")], "store_denied", "ollama_models_dir", "chown -R"),
     "nftables": ({"door": {"error": "Operation not permitted"}}, [], "no_nftables", "ollama_firewall", "(Operation not permitted)"),
+    "a newer store": ({}, [there("/m/manifests-v2", "directory")], "store_newer", "ollama_version", "were written by Ollama 0.40 or later; 0.32.15"),
     "names": ({"resolved": [{"name": "ui", "addresses": []}]}, [], "unresolved", "ollama_allowed_groups", "cannot resolve ui"),
 }
 
@@ -205,6 +206,14 @@ def test_what_the_host_cannot_do_is_refused(name):
     made = decided(bare("linux", files=files, **changed), ollama_models_dir="/m")
     assert [(problem.id, problem.variable) for problem in made.problems] == [(wanted, variable)] and words in made.problems[0].say
     assert (made.files, made.changes) == ([], []), "nothing is planned for a host that is refused"
+
+
+def test_a_newer_store_goes_with_a_newer_release_or_with_nothing_removed():
+    """Deleted, a host could not be given 0.40 twice, or a way back be taken that loses nothing."""
+    look = bare("linux", files=[there(STORE + "/manifests-v2", "directory")])
+    for wishes in ({"ollama_version": "0.40.0"}, {"ollama_environment": {"OLLAMA_NOPRUNE": True}}):
+        assert decided(look, **wishes).problems == []
+    assert [problem.id for problem in decided(look, ollama_environment={"OLLAMA_NOPRUNE": "no"}).problems] == ["store_newer"]
 
 
 def test_a_home_that_is_closed_does_not_close_the_store_in_it():
