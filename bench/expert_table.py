@@ -2,9 +2,9 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the plan chooses for the machines and wishes of tests/unit/bench/expert_cases.yml, as the table of docs/sizing.md.
+"""What the plan chooses for the machines and wishes of tests/unit/bench/expert_cases.yml, as the table of docs/sizing.md; and the catalogue's families.
 
-Run: python bench/expert_table.py [--write]. With --write the table between the marks of docs/sizing.md is replaced, else it is printed.
+Run: python bench/expert_table.py [--write]. With --write the tables between the marks of docs/sizing.md and docs/models.md are replaced, else printed.
 The plans are those of the catalogue alone, without a registry, for the default Ollama.
 """
 
@@ -21,12 +21,13 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 sys.path.insert(0, os.path.join(ROOT, "collections"))
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, MIB
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan, versions
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data, plan, versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 
 CASES = os.path.join(ROOT, "tests", "unit", "bench", "expert_cases.yml")
 PAGE = os.path.join(ROOT, "docs", "sizing.md")
-BEGIN, END = "<!-- expert table: bench/expert_table.py -->", "<!-- end of the expert table -->"
+FAMILIES_PAGE = os.path.join(ROOT, "docs", "models.md")
+BEGIN, END = "<!-- written by bench/expert_table.py -->", "<!-- end of what is written -->"
 _PLACES = {"gpu": "GPU", "multi_gpu": "GPUs", "experts": "GPU, experts in RAM", "partial": "GPU and CPU", "cpu": "CPU"}
 
 
@@ -109,6 +110,20 @@ def table():
     return "\n".join(lines)
 
 
+def families():
+    """The families of the catalogue, one line each."""
+    lines = ["| family | sizes, the best first | weights | tokens |", "|---|---|---|---|"]
+    for family in sorted(data.families()):
+        tags = catalogue.family_tags(family)
+        sizes = list(dict.fromkeys(tag.size for tag in tags))
+        weights = list(dict.fromkeys(tag.quantization for tag in tags))
+        tokens = sorted({tag.shape.context_train for tag in tags})
+        lines.append("| `%s` | %s | %s | %s |" % (family, ", ".join(sizes), ", ".join(weights), ", ".join(map(str, tokens))))
+    for family, tags in sorted(data.load("by_header").items()):
+        lines.append("| `%s` | %s | by its header | |" % (family, ", ".join(tags)))
+    return "\n".join(lines)
+
+
 def page(text, rendered):
     """The page with the table in its place."""
     before, rest = text.split(BEGIN, 1)
@@ -117,19 +132,19 @@ def page(text, rendered):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="put the table into docs/sizing.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/sizing.md and docs/models.md")
     options = parser.parse_args(arguments)
-    rendered = table()
-    if not options.write:
-        print(rendered)
-        return 0
-    with open(PAGE, encoding="utf-8") as stream:
-        old = stream.read()
-    new = page(old, rendered)
-    if new != old:
-        with open(PAGE, "w", encoding="utf-8") as stream:
-            stream.write(new)
-    print("%d rows in %s%s" % (len(cases()), os.path.relpath(PAGE), "" if new != old else ", as they were"))
+    for path, rendered in ((PAGE, table()), (FAMILIES_PAGE, families())):
+        if not options.write:
+            print(rendered)
+            continue
+        with open(path, encoding="utf-8") as stream:
+            old = stream.read()
+        new = page(old, rendered)
+        if new != old:
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(new)
+        print("%d rows in %s%s" % (rendered.count("\n") - 1, os.path.relpath(path), "" if new != old else ", as they were"))
     return 0
 
 

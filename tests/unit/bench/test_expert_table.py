@@ -21,6 +21,11 @@ def test_the_page_has_a_row_for_each_wish():
     assert [line.split(" | ")[1] for line in shown] == [wish for _name, _machine, wish, _want in expert_table.cases()]
 
 
+def test_the_families_are_all_shown():
+    """Who looks for a model must not take one for missing that can be had."""
+    assert expert_table.families() in (ROOT / "docs" / "models.md").read_text()
+
+
 def test_enough_machines_and_wishes_are_asked():
     """A table of the easy ones would prove little: laptops, unequal cards, Macs, unified memory and hosts without a GPU are in it."""
     asked = expert_table.cases()

@@ -101,7 +101,7 @@ def for_family(want, policy, own=()):
     """The tags of a family of the catalogue. own: names of the families that the inventory describes."""
     rows = catalogue.family_tags(want.target)
     if not rows:
-        known = [*data.families(), *own]
+        known = [*data.families(), *data.load("by_header"), *own]
         close = catalogue.near(want.target, known)
         way = "did you mean %s?" % " or ".join(close) if close else "known are %s" % ", ".join(sorted(known))
         raise BadInput(
@@ -118,7 +118,17 @@ def for_family(want, policy, own=()):
     return chosen
 
 
-def for_own_family(want, policy, tags, sources, header):
+def for_bare_family(want, policy, sources, header):
+    """The same of a family of which the catalogue has nothing but the tags: nothing is estimated."""
+    if "header" not in sources:
+        raise BadInput(
+            "%s.family is '%s', which is sized by its headers only: add 'header' to llm_metadata_sources, so that they are read from the registry"
+            % (want.where, want.target)
+        )
+    return for_own_family(want, policy, data.load("by_header")[want.target], ("header",), header, "the catalogue")
+
+
+def for_own_family(want, policy, tags, sources, header, whose="llm_families"):
     """(the candidates of a family that the inventory describes, best first; names that cannot be had, with the reason)."""
     found, missing = [], []
     for tag in tags:
@@ -130,8 +140,8 @@ def for_own_family(want, policy, tags, sources, header):
         else:
             missing.append((Missing(name.short, name.short), "; ".join(problems) or _hint(sources)))
     if not found:
-        raise BadInput("%s.family is '%s', of whose tags in llm_families none can be sized: %s" % (
-            want.where, want.target, "; ".join("%s: %s" % (tag.name, why) for tag, why in missing),
+        raise BadInput("%s.family is '%s', of whose tags in %s none can be sized: %s" % (
+            want.where, want.target, whose, "; ".join("%s: %s" % (tag.name, why) for tag, why in missing),
         ))
     allowed = want.quantizations or policy.quantizations
     chosen = [candidate for candidate in found if not allowed or str(candidate.quantization or "").upper() in allowed]

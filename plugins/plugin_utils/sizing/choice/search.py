@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 
-from .. import versions
+from .. import data, versions
 from ..errors import BadInput, MetadataError
 from ..machine import placement
 from ..machine.placement import Load
@@ -77,9 +77,12 @@ class Search:
         problems = []
         for want in self.wanted:
             try:
-                if want.kind == "family" and want.target in self.case.families:
-                    tags = self.case.families[want.target]
-                    found, missing = candidates.for_own_family(want, self.policy, tags, self.case.sources, self._read)
+                own = want.kind == "family" and self.case.families.get(want.target)
+                if own or want.kind == "family" and want.target in data.load("by_header"):
+                    if own:
+                        found, missing = candidates.for_own_family(want, self.policy, own, self.case.sources, self._read)
+                    else:
+                        found, missing = candidates.for_bare_family(want, self.policy, self.case.sources, self._read)
                     self.gone[want.position] = [Rejected(tag, "gone", detail=why) for tag, why in missing]
                 elif want.kind == "family":
                     found = candidates.for_family(want, self.policy, self.case.families)
