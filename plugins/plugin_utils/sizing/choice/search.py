@@ -32,9 +32,10 @@ class Search:
         self.kinds = tuple(kind for kind in self.policy.kv_cache_types if kind == "f16" or case.flash) or ("f16",)
         self.fallbacks, self.cuts = [], []
         self.options, self.aims, self.gone = {}, {}, {}
+        self.twins = {}  # position of a want: what decides where a candidate of it lies, which wants of one list often have in common
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
         self._asked = set()
-        self._remembered = {}
+        self._remembered, self._placed = {}, {}
 
     def run(self):
         problems = self._prepare()
@@ -91,6 +92,7 @@ class Search:
                 found = self._gates(want, found)
                 self.aims[want.position] = self._aim(want, found)
                 self.options[want.position] = list(found)
+                self.twins[want.position] = (want.kind, want.target, want.own_context, want.parameters.get("num_gpu"), want.quantizations, want.require_gpu)
             except BadInput as problem:
                 problems.append(str(problem))
         return problems
@@ -145,6 +147,12 @@ class Search:
 
     def place(self, want, candidate, load, left, ram):
         """Where a candidate goes with so much left on each card and in memory; its kind is None where it does not fit."""
+        key = (self.twins[want.position], candidate, load, tuple(left), ram, want.position in self.partly)
+        if key not in self._placed:
+            self._placed[key] = self._place(want, candidate, load, left, ram)
+        return self._placed[key]
+
+    def _place(self, want, candidate, load, left, ram):
         if want.own_context:
             load = load._replace(context=want.own_context)
         if not self.host.cards:
@@ -203,7 +211,7 @@ class Search:
 
     def _alone(self, want, candidate, context):
         """Where it goes on the empty machine with the smallest cache that it can have."""
-        key = (want.position, candidate, context, self.partly)
+        key = (self.twins[want.position], candidate, context, want.position in self.partly)
         if key not in self._remembered:
             found = None
             for kind in self._kinds_for((candidate,)):
@@ -215,8 +223,11 @@ class Search:
 
     def _stands(self, want, candidate, context):
         """Whether it may be chosen where it has the machine for itself."""
-        placed = self._alone(want, candidate, context)
-        return bool(placed.kind) and not floor.missed(self.case, want, candidate, placed)
+        key = (self.twins[want.position], candidate, context, want.position in self.partly)
+        if key not in self._placed:
+            placed = self._alone(want, candidate, context)
+            self._placed[key] = bool(placed.kind) and not floor.missed(self.case, want, candidate, placed)
+        return self._placed[key]
 
     # -- all of them
 
@@ -251,6 +262,12 @@ class Search:
 
     def _sizes(self, want, least, stands=True):
         """Of each size the lightest tag, of those that may be chosen on the empty machine unless stands is false."""
+        key = ("sizes", self.twins[want.position], self.aims[want.position], want.context, least, stands, want.position in self.partly)
+        if key not in self._placed:
+            self._placed[key] = self._lightest_of_each(want, least, stands)
+        return self._placed[key]
+
+    def _lightest_of_each(self, want, least, stands):
         found = {}
         for tag in self.options[want.position]:
             if self._holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
@@ -423,6 +440,7 @@ class Search:
         if requires and versions.parse(requires) > self.case.version:
             exact, why = None, "it needs Ollama %s or later" % requires
         options[position : position + 1] = [exact] if exact else []
+        self._placed.clear()  # a file that is lighter than it was changes what its sisters may do
         if not exact:
             self.gone.setdefault(want.position, []).append(Rejected(candidate, "gone", detail=why))
         return True
