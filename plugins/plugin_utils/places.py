@@ -18,7 +18,7 @@ _SHARED = re.compile(
     | /home/[^/]+ | /root/\.\w+
     | /(Applications|Library|System|Users|Volumes|private|cores)
     | /private/(etc|tmp|var) | /Users/[^/]+ | /Library/\w+
-    | [A-Z]:\\? | [A-Z]:\\(Windows|Program\ Files(\ \(x86\))?|ProgramData|Users)(\\[^\\]+)?
+    | [A-Z]:\\? | [A-Z]:\\(Windows|Users)(\\[^\\]+)? | [A-Z]:\\(Program\ Files(\ \(x86\))?|ProgramData)
     """,
     re.X | re.I,
 )

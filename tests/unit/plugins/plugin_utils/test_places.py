@@ -14,7 +14,8 @@ SHARED = [
 ]
 OWN = [
     "/opt/ollama", "/usr/share/ollama/.ollama/models", "/srv/model-mirror", "/srv/models", "/home/alice/models", "/var/lib/ollama", "/models", "/big disk/m",
-    "/Volumes/models/ollama", "C:\\ollama", "D:\\models", "C:\\ProgramData\\llmfleet\\models", "/var/backups/open-webui", "/etc/open-webui", "/mnt/models",
+    "/Volumes/models/ollama", "C:\\ollama", "D:\\models", "C:\\Program Files\\ollama", "C:\\ProgramData\\llmfleet\\models",
+    "/var/backups/open-webui", "/etc/open-webui", "/mnt/models",
 ]
 
 
