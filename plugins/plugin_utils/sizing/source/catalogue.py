@@ -142,16 +142,26 @@ def near(word, words, count=3):
 
 
 def estimate(model, tag):
-    """Metadata guessed from a tag such as 7b-instruct-q8_0: a llama of that many parameters, 10 % larger. None if the tag does not say."""
-    match = _SIZE.search(tag.lower()) or _SIZE.search(model.lower())
-    if not match:
+    """Metadata guessed from a tag such as 7b-instruct-q8_0: the family's model of that size, else a llama of that many parameters; 10 % larger.
+    None if the tag does not say, or names a model that runs elsewhere."""
+    if tag.lower().split("-")[-1] == "cloud":
         return None
-    parameters = float(match.group(1)) * (10**9 if match.group(2) == "b" else 10**6)
+    parts = re.split("[-_]", tag.lower())
+    relative = next((row for row in family_tags(model) if row.size in parts), None)
+    match = _SIZE.search(tag.lower()) or _SIZE.search(model.lower())
+    if not match and not relative:
+        return None
+    parameters = relative.row["parameters"] if relative else float(match.group(1)) * (10**9 if match.group(2) == "b" else 10**6)
     quantization = "Q4_K_M"
     for name in data.load("quality")["file_types"]:
         if tag.lower().endswith(("-" + name.lower(), "-fp16" if name == "F16" else "-" + name.lower())):
             quantization = name
-    like = min(data.load("quality")["like"], key=lambda row: abs(row["parameters"] - parameters))
+    if relative:
+        like = relative.row
+    elif "embed" in model.lower() and parameters < 10**9:
+        like = {"shape": "bge-m3"}
+    else:
+        like = min(data.load("quality")["like"], key=lambda row: abs(row["parameters"] - parameters))
     found = dict(_shape_metadata(data.load("shapes")[like["shape"]]))
     size = int(parameters * data.load("quality")["file_types"][quantization]["bits"] / 8 * ESTIMATE_MARGIN)
     found.update(

@@ -87,3 +87,23 @@ def test_families_of_2026_are_there():
         " embeddinggemma qwen3-embedding snowflake-arctic-embed2 all-minilm"
     )
     assert set(wanted.split()) <= set(data.families())
+
+
+def test_an_unknown_tag_of_a_known_family_is_estimated_by_its_size():
+    """Taken for a dense llama of 35 billion parameters, qwen3.6's experts would get twenty times its cache and a tenth of its speed."""
+    found = catalogue.estimate("qwen3.6", "35b-a3b-mtp-q4_K_M")
+    known = catalogue.find("qwen3.6", "35b")
+    assert found["general.architecture"] == "qwen35moe" and found["source"] == "estimate"
+    assert known.download_bytes < found["blob_bytes"] < 1.15 * known.download_bytes
+
+
+@pytest.mark.parametrize("tag", ["120b-cloud", "cloud"])
+def test_a_model_that_runs_elsewhere_has_no_size_here(tag):
+    """Nobody pulls 80 GB for a tag of 400 bytes."""
+    assert catalogue.estimate("gpt-oss", tag) is None
+
+
+def test_a_small_model_that_embeds_is_estimated_as_one():
+    """As a llama it would be offered for chats and get a cache that it never has."""
+    assert catalogue.estimate("some-embed-text", "335m")["general.architecture"] == "bert"
+    assert catalogue.estimate("some-model", "335m")["general.architecture"] == "llama"
