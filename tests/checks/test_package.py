@@ -28,7 +28,7 @@ LEFT = (
 )
 SHIPPED = {
     "CHANGELOG.rst", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "changelogs", "docs", "meta", "playbooks", "plugins",
-    "requirements.yml", "roles",
+    "requirements.yml", "roles", "SECURITY.md",
 }
 
 

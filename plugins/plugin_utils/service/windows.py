@@ -305,7 +305,16 @@ def _other_store(self):
 
 
 def _install_dir(self):
-    names, wish = self.releases.names, self.wish
+    names, wish = list(self.releases.names), self.wish
+    # What an account puts there before the role closes the directory stays its own, and would be run or written to by the service.
+    names += [part for part in ("current", "service", "home", "logs") if self.places[part] in self.files]
+    owner = (self.files.get(wish.install_dir) or {}).get("owner") or ADMINISTRATORS
+    if not names and owner not in (SYSTEM, ADMINISTRATORS):
+        yield Problem(
+            "install_dir_owner", "ollama_install_dir",
+            "ollama_install_dir (%s) belongs to the account %s, which keeps what it may do there; remove that directory or write another one."
+            % (wish.install_dir, owner),
+        )
     if names and not self.ours:
         yield Problem(
             "install_dir_of_others", "ollama_install_dir",

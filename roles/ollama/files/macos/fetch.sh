@@ -55,8 +55,8 @@ if [ "$found" != "$wanted" ]; then
     refuse "The checksum of $url is $found instead of ${wanted:-any} (ollama_download_checksum, ${list:-given in the inventory or by this collection})."
 fi
 
-# The system's own tar; nothing from Homebrew is needed.
-tar -xzf "$archive" -C "$part"
+# The system's own tar; nothing from Homebrew is needed. As root it would keep the owner of the archive, who on many a Mac is its first user.
+tar -xzf "$archive" -C "$part" --no-same-owner --no-same-permissions
 rm "$archive"
 # A quarantined binary is stopped by Gatekeeper with a dialogue that nobody sees. That the attribute is not there is rc 1.
 xattr -r -d com.apple.quarantine "$part" 2>/dev/null || true

@@ -131,6 +131,10 @@ REFUSED = {
         "ollama_models_dir is D:\\models, but C:\\old holds 8.0 GiB of models, which the role does not move on Windows, whatever ollama_models_move says; move "
         "them there by hand as docs/windows.md says, or set ollama_models_move to leave to start without them.",
     ),
+    "install_dir_owner": (
+        {"files": [directory("C:\\ollama", owner="S-1-5-21-7")]}, {}, "ollama_install_dir",
+        "ollama_install_dir (C:\\ollama) belongs to the account S-1-5-21-7, which keeps what it may do there; remove that directory or write another one.",
+    ),
     "install_dir_of_others": (
         {"files": [directory("C:\\ollama", protected=True, owner="S-1-5-21-1")], "install": {"releases": ["0.30.0", "0.31.0"]}}, {}, "ollama_install_dir",
         "ollama_install_dir (C:\\ollama) holds 0.30.0, 0.31.0 already, and others than administrators may have put it there; remove that or write another "
@@ -408,3 +412,11 @@ def test_purge_takes_by_name_what_lies_in_places_of_the_users():
     paths = removed(look, purge=True, models_dir="D:\\data", install_dir="D:\\tools").steps["remove"]
     assert not {"D:\\data", "D:\\tools"} & set(paths)
     assert {"D:\\data\\blobs", "D:\\data\\manifests", "D:\\tools\\home", "D:\\tools\\service", "D:\\tools\\0.32.15"} <= set(paths)
+
+
+def test_a_folder_of_the_service_that_somebody_made_first_is_refused():
+    """Deleted: a local user could make C:\\ollama\\service before the role, and the service would run what that user writes there."""
+    look = host(files=[directory("C:\\ollama", owner="S-1-5-32-544"), directory(SERVICE, protected=True, owner="S-1-5-21-7")])
+    made = decide(look)
+    assert [problem.id for problem in made.problems] == ["install_dir_of_others"] and "holds service already" in made.problems[0].say
+    assert decide(host(files=[directory("C:\\ollama", owner="S-1-5-32-544")])).problems == [], "a run that was cut off before it closed the directory"

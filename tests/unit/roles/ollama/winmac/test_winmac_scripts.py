@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support import needs
 
 ROLE = Path(__file__).resolve().parents[5] / "roles/ollama"
 PROGRAMS = {"xattr": "exit 1"}
@@ -138,13 +139,13 @@ def test_last_words_hold_no_environment(mac):
 # ---- fetch.sh
 
 
-def archive(version="0.32.15", server=True):
+def archive(version="0.32.15", server=True, uid=0):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as tar:
         for name in ["ollama"] + (["llama-server"] if server else []):
             text = f"#!/bin/sh\necho ollama version is {version}\n".encode()
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(text), 0o755
+            entry.size, entry.mode, entry.uid, entry.gid = len(text), 0o755, uid, uid
             tar.addfile(entry, io.BytesIO(text))
     return stream.getvalue()
 
@@ -186,6 +187,14 @@ def fetch(mac, releases, checksum="", needs="yes", **more):
 
 def left(mac):
     return sorted(path.name for path in (mac.root / "opt/ollama").iterdir())
+
+
+@needs.root
+def test_fetch_gives_a_release_to_root(mac, releases):
+    """Deleted: the binary that the service runs would belong to uid 501, the number of the archive's maker and of the first user of a Mac."""
+    publish(releases, archive(uid=501))
+    assert fetch(mac, releases).returncode == 0
+    assert {path.stat().st_uid for path in (mac.root / "opt/ollama/0.32.15").iterdir()} == {0}
 
 
 def test_fetch_takes_a_whole_release(mac, releases):
