@@ -177,7 +177,10 @@ BAD_INPUT = {
     "context beyond training": ({"llm_models": [{"family": "deepseek-r1", "min_context": 1000000}]}, ("llm_models[0].min_context", "163840")),
     "nothing fits": ({"llm_models": [{"model": "deepseek-r1:671b"}]}, ("deepseek-r1:671b", "short")),
     "two wants, one card": (
-        {"llm_models": [{"model": "deepseek-r1:14b", "context": 8192}, {"model": "deepseek-r1:8b", "context": 8192}]},
+        {
+            "llm_models": [{"model": "deepseek-r1:14b", "context": 8192}, {"model": "deepseek-r1:8b", "context": 8192}],
+            "llm_policy": {"allow_partial_offload": False},
+        },
         ("llm_models", "together"),
     ),
     "no door": ({"ollama_firewall": "none"}, ("ollama_firewall", "ollama_accept_open_port")),

@@ -11,6 +11,7 @@ from .choice.case import Crowded, Nothing
 from .choice.residence import Late
 from .machine.prompt_cache import DEFAULT_LIMIT as PROMPTS
 
+_TOLD = 8  # sizes of a family that a refusal names
 _REFUSED = {
     "no_gpu": "no usable GPU and llm_policy.allow_cpu is false: set it to true or leave this host out of the group 'ollama'",
     "no_memory": "neither a GPU nor the system's memory is known: gather facts with llmfleet.ollama.vram_facts or set llm_vram_override",
@@ -50,19 +51,41 @@ def _nothing(case, found):
             "%s: %s answers, but is no registry, or holds none of %s's tags that fit %s: correct that variable, or leave it out to ask "
             "registry.ollama.ai" % (kind, case.place, want.target, gib(room(case.host)))
         )
-    parts = [
-        "%s %s" % (row.candidate.label, _passed_over(row) or "is short of %s" % gib(row.placed.short)) for row in found.rejected if row.kind != "gone"
-    ]
-    way = "ask for less context"
-    if case.host.cards and not case.policy.allow_partial_offload:
-        way += ", set llm_policy.allow_partial_offload to true for a slow split"
-    if any(row.kind == "slow" for row in found.rejected):
-        way = "lower llm_policy.min_tokens_per_second, name a tag with 'model:', which has no such bound,"
-    way = way[0].upper() + way[1:] + " or choose a smaller model"
+    parts = ["%s %s" % (row.candidate.label, _passed_over(row) or "is short of %s" % gib(row.placed.short)) for row in _nearest(found.rejected)]
+    more = sum(row.kind != "gone" for row in found.rejected) - len(parts)
+    if more:
+        parts.append("and %d more" % more)
+    way = _way_out(case, found)
     if gone:
         parts.append("%s does not have %s" % (case.place, ", ".join(gone)))
         way = "Bring one of these there, or name another registry"
     return "%s: nothing of %s fits %s at %d tokens: %s. %s" % (kind, want.target, gib(room(case.host)), found.tokens, ", ".join(parts), way)
+
+
+def _nearest(rejected):
+    """Of each size the tag that misses by the least, and of these the nearest ones."""
+    sizes = {}
+    for row in rejected:
+        if row.kind != "gone":
+            miss = row.placed.short if row.kind == "short" else 0
+            sizes.setdefault(row.candidate.size, []).append((miss, len(sizes), row))
+    return [row for _miss, _place, row in sorted((min(rows, key=lambda found: found[:2]) for rows in sizes.values()), key=lambda found: found[:2])[:_TOLD]]
+
+
+def _way_out(case, found):
+    """The variables that would change a refusal, by what stands in the way."""
+    want, kinds = found.want, {row.kind for row in found.rejected}
+    ways = []
+    if "slow" in kinds:
+        ways.append("lower llm_policy.min_tokens_per_second")
+        ways.append("name a tag with 'model:', which has no such bound")
+    if "short" in kinds and not want.own_context and (want.context or want.min_context):
+        ways.append("write a lower min_context")
+    if "short" in kinds and case.host.cards and case.policy.allow_partial_offload is False and not want.require_gpu:
+        ways.append("set llm_policy.allow_partial_offload to true for a slow split")
+    ways.append("choose a smaller model")
+    way = ", ".join(ways[:-1]) + " or " + ways[-1] if len(ways) > 1 else ways[0]
+    return way[0].upper() + way[1:]
 
 
 def room(host):
@@ -99,6 +122,8 @@ def reason(case, item, entry):
     budget = gib(entry["budget_bytes"])
     if item.placed.kind == "experts":
         text = "%s fits %s at %d tokens with %s in system memory for its experts" % (label, budget, context, gib(entry["memory"]["host_bytes"]))
+    elif item.placed.kind == "cpu" and case.host.cards and item.want.parameters.get("num_gpu") != 0:
+        text = "%s does not fit the cards: at %d tokens the processor computes it, which is slow" % (label, context)
     elif item.placed.kind == "partial":
         text = "%s does not fit %s: %d of %d layers go to the GPU, which is slow" % (label, budget, item.placed.num_gpu, item.candidate.shape.blocks)
     else:

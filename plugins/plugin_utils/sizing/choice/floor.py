@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 
-from ..machine import speed
+from ..machine import bandwidth, speed
 
 DEFAULT = 10.0  # tokens a second: faster than most people read
 DEFAULT_WITHOUT_GPU = 5.0
@@ -16,17 +16,30 @@ DEFAULT_WITHOUT_GPU = 5.0
 Slow = collections.namedtuple("Slow", "rate floor")
 
 
-def of(policy, host):
-    """Tokens a second that llm_policy asks for on this host."""
+def of(policy, without_gpu):
+    """Tokens a second that llm_policy asks for."""
     if policy.min_tokens_per_second is not None:
         return policy.min_tokens_per_second
-    return DEFAULT if host.cards else DEFAULT_WITHOUT_GPU
+    return DEFAULT_WITHOUT_GPU if without_gpu else DEFAULT
 
 
-def missed(case, want, candidate, placed):
-    """Slow where a tag of a family would answer too slowly where it lies; None where it is fast enough, has no floor, or nobody knows."""
+def missed(case, want, candidate, placed, last_resort=False):
+    """Slow where a tag of a family would answer too slowly where it lies; None where it is fast enough, has no floor, or nobody knows.
+
+    last_resort: nothing whole fits the cards, so what lies in system memory has the floor of a host without a GPU; and it is held there although the
+    speed of a card is unknown, since system memory alone may be too slow.
+    """
     if want.kind != "family" or candidate.embedding:
         return None
+    beside = last_resort and placed.kind in ("cpu", "partial", "experts")
+    if beside:
+        placed = placed._replace(shares=tuple(_at_its_best(share) for share in placed.shares))
     rate = speed.predicted(candidate.shape, placed, case.host)
-    floor = of(case.policy, case.host)
+    floor = of(case.policy, beside or not case.host.cards)
     return Slow(rate, floor) if rate is not None and rate < floor else None
+
+
+def _at_its_best(share):
+    if share.card is None or share.card.pace is not None:
+        return share
+    return share._replace(card=share.card._replace(pace=bandwidth.Pace(float("inf"), 1.0, 0.0)))

@@ -39,10 +39,10 @@ def _overrated(host, largest_first):
 
 
 def _late(search, largest_first):
-    """On several cards it depends on the order of the requests where each model lands, and so whether the last one finds room; one with experts in
-    system memory takes all that it finds."""
+    """On several cards it depends on the order of the requests where each model lands, and so whether the last one finds room; one that
+    lies partly in system memory takes all that it finds."""
     host = search.case.host
-    if len(host.cards) < 2 and not any(item.placed.kind == "experts" for item in largest_first):
+    if len(host.cards) < 2 and not any(item.placed.kind in ("experts", "partial") for item in largest_first):
         return []
     orders = itertools.permutations(largest_first) if len(largest_first) < 5 else [largest_first[::-1]]
     for order in orders:

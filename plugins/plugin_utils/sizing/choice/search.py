@@ -63,10 +63,13 @@ class Search:
         return Outcome(failure=self._failure())
 
     def _ways(self):
-        """Which wants may be computed by the processor: none, and only where nothing whole fits one, and then all of them."""
+        """Which wants may be computed by the processor: none, and only where nothing whole fits one, and then all of them.
+
+        Without the last resort a small card would be denied what a host without a card is given.
+        """
         yield frozenset()
         free = [want.position for want in self.wanted if want.parameters.get("num_gpu") in (None, -1) and not want.require_gpu]
-        if self.host.cards and self.policy.allow_partial_offload and free:
+        if self.host.cards and self.policy.allow_partial_offload is not False and free:
             if 1 < len(free) <= _ALL_ORDERS:
                 yield from (frozenset([position]) for position in reversed(free))
             yield frozenset(free)
@@ -166,11 +169,14 @@ class Search:
             if limit is not None and placed.need > limit:
                 return placed._replace(kind=None, shares=(), short=placed.need - limit)
             return placed
-        if want.position in self.partly:
+        if want.position in self.partly and (not candidate.shape.experts or self._may_lie_beside(want)):
             share = self.policy.min_offload_share if want.kind == "family" else 0.0
             part = placement.partly(candidate.shape, load, self.rules, self.host, left, ram, share)
             if part:
                 return part
+            if self.policy.allow_cpu and not share and not any(card.unified for card in self.host.cards):
+                whole = placement.on_cpu(candidate.shape, load, self.rules, ram)
+                return whole if whole.kind else placed
         return placed
 
     def _by_hand(self, candidate, load, left, ram, layers):
@@ -183,15 +189,17 @@ class Search:
     def _on_cards(self, want, candidate, load, left, ram):
         """On the cards as a whole; else, of a mixture of experts, with as many experts in system memory as they do not hold."""
         placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
-        if placed.kind or not candidate.shape.expert_bytes or not self.policy.allow_experts_in_ram or want.require_gpu:
-            return placed
-        if not (self._talks_alone(want) and self._lightest_of_its_size(want, candidate)):
+        if placed.kind or not candidate.shape.expert_bytes or not self._may_lie_beside(want) or not self._lightest_of_its_size(want, candidate):
             return placed
         kinds = [kind for kind in self.policy.kv_cache_types if kind != load.k_type and (kind == "f16" or candidate.shape.flash_attention)]
         if any(placement.on_gpu(candidate.shape, load._replace(k_type=kind, v_type=kind), self.rules, self.host, left).kind for kind in kinds):
             return placed  # a smaller cache is the smaller concession
         beside = placement.experts(candidate.shape, load, self.rules, self.host, left, ram)
         return placed if beside is None or self.case.spills.missed(candidate, beside.settings.context) else beside
+
+    def _may_lie_beside(self, want):
+        """Whether experts of a mixture may lie in system memory: that is what llama.cpp makes of one that no card holds."""
+        return self.policy.allow_experts_in_ram and not want.require_gpu and self._talks_alone(want)
 
     def _talks_alone(self, want):
         """Whether nothing but embedding models stays loaded beside it. With experts in system memory it fills the cards to their margin, so what is
@@ -226,23 +234,24 @@ class Search:
         key = (self.twins[want.position], candidate, context, want.position in self.partly)
         if key not in self._placed:
             placed = self._alone(want, candidate, context)
-            self._placed[key] = bool(placed.kind) and not floor.missed(self.case, want, candidate, placed)
+            self._placed[key] = bool(placed.kind) and not self._slow(want, candidate, placed)
         return self._placed[key]
+
+    def _slow(self, want, candidate, placed):
+        return floor.missed(self.case, want, candidate, placed, want.position in self.partly)
 
     # -- all of them
 
     def _best(self, least):
         """The best tags at so many tokens or more: sizes first, then the context, then heavier weights, then the cache's type. None where no set fits."""
-        found = combine.best([self._sizes(want, least) for want in self.wanted], lambda tags: self._settings(tags, least))
+        sizes = [self._sizes(want, least) for want in self.wanted]
+        if self.partly:
+            found = self._last_resort(sizes, least)
+        else:
+            found = self._whole(sizes, least)
         if found is None:
             return None
-        context, tags = self._longest(found, least)
-        if context == self.contexts[0] and self.host.cards:
-            found = combine.best(
-                [self._weights(want, tag, context) for want, tag in zip(self.wanted, tags)], lambda chosen: self._settings(chosen, context)
-            )
-            tags = found or tags
-        load = self._settings(tags, context)
+        tags, load = found
         laid = self._lay(tags, load)
         chosen = [
             Chosen(want, self.aims[want.position], tag, [], placed, load, before)
@@ -252,6 +261,30 @@ class Search:
         for item in chosen:
             item.rejected = self._passed_over(item, least, left, ram)
         return Outcome(chosen, load)
+
+    def _whole(self, sizes, least):
+        """(tags, settings)"""
+        found = combine.best(sizes, lambda tags: self._settings(tags, least))
+        if found is None:
+            return None
+        context, tags = self._longest(found, least)
+        if context == self.contexts[0] and self.host.cards:
+            found = combine.best(
+                [self._weights(want, tag, context) for want, tag in zip(self.wanted, tags)], lambda chosen: self._settings(chosen, context)
+            )
+            tags = found or tags
+        return tags, self._settings(tags, context)
+
+    def _last_resort(self, sizes, least):
+        """The least of all, with the lightest cache: whatever is better would be so on a smaller card only."""
+        if not all(sizes):
+            return None
+        tags = tuple(min(found, key=lambda option: option.weight).thing for found in sizes)
+        for kind in reversed(self._kinds_for(tags)):
+            load = self._load(least, kind)
+            if self._lay(tags, load):
+                return tags, load
+        return None
 
     def _holds(self, want, candidate, context):
         """Whether it was trained for what its want bears where the service has so many tokens; nobody who wrote no context hears of one."""
@@ -334,7 +367,7 @@ class Search:
         for i in order:
             want, tag = self.wanted[i], tags[i]
             placed = self.place(want, tag, load, left, ram)
-            if not placed.kind or floor.missed(self.case, want, tag, placed):
+            if not placed.kind or self._slow(want, tag, placed):
                 return None
             found[i] = (placed, (left, ram))
             if self.policy.resident == "all":
@@ -379,7 +412,7 @@ class Search:
         placed = self.place(want, tag, self._load(context, self._kinds_for((tag,))[-1]), left, ram)
         if not placed.kind:
             return Rejected(tag, "short", placed)
-        slow = floor.missed(self.case, want, tag, placed)
+        slow = self._slow(want, tag, placed)
         return Rejected(tag, "slow", placed, slow) if slow else None
 
     def _failure(self):

@@ -96,17 +96,19 @@ def policy(given):
     margin = _integer(given.get("fit_margin_bytes", FIT_MARGIN_BYTES), "llm_policy.fit_margin_bytes", 0)
     if margin < _SMALLEST_MARGIN:
         raise BadInput("llm_policy.fit_margin_bytes is %d: write %d (512 MiB) or more" % (margin, _SMALLEST_MARGIN))
+    partly = given.get("allow_partial_offload")
     return Policy(
         parallel=_integer(given.get("parallel", 1), "llm_policy.parallel"),
         kv_cache_types=tuple(dict.fromkeys(kinds)),
-        allow_partial_offload=_boolean(given.get("allow_partial_offload", False), "llm_policy.allow_partial_offload"),
+        # None: as true, and nobody has said so
+        allow_partial_offload=None if partly is None else _boolean(partly, "llm_policy.allow_partial_offload"),
         allow_experts_in_ram=_boolean(given.get("allow_experts_in_ram", True), "llm_policy.allow_experts_in_ram"),
         allow_cpu=_boolean(given.get("allow_cpu", True), "llm_policy.allow_cpu"),
         reserve_bytes=_integer(given.get("reserve_bytes", 0), "llm_policy.reserve_bytes", 0),
         resident=resident,
         fit_margin_bytes=margin,
         min_tokens_per_second=_number(given.get("min_tokens_per_second"), "llm_policy.min_tokens_per_second", 10),
-        min_offload_share=_number(given.get("min_offload_share", 0.8), "llm_policy.min_offload_share", 0.8),
+        min_offload_share=_number(given.get("min_offload_share", 0), "llm_policy.min_offload_share", 0.8),
         quantizations=_quantizations(given.get("quantizations"), "llm_policy.quantizations"),
     )
 

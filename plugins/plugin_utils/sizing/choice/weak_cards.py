@@ -29,18 +29,20 @@ def leave_out(case, search, outcome):
 
 
 def worth(outcome):
-    """An outcome as the order of concessions sees it: half of the contexts, sizes, the rest of the context, heavier weights, the cache."""
+    """An outcome as the order of concessions sees it: whole on the cards, half of the contexts, sizes, the rest of the context, heavier weights, the cache."""
     if outcome.failure or not outcome.chosen:
         return (-1,)
-    half = sizes = contexts = losses = exact = 0
+    whole = half = sizes = contexts = losses = exact = 0
     for item in outcome.chosen:
         context, tag = item.placed.settings.context, item.candidate
+        whole += item.placed.kind not in ("partial", "cpu")
         half += tag.embedding or context >= (item.aim.half or 0)
         sizes += tag.worth * (EMBEDDING_WORTH if tag.embedding else 1)
         contexts, losses, exact = contexts + context, losses - tag.quality["loss"], exact + (item.placed.settings.k_type == "f16")
-    return half, round(sizes, 6), contexts, round(losses, 6), exact
+    return whole, half, round(sizes, 6), contexts, round(losses, 6), exact
 
 
 def _has_all(outcome):
     """Whether nothing was conceded, so that no other plan can be better."""
-    return bool(outcome.chosen) and outcome.load.k_type == "f16" and not any(item.rejected or item.has_less for item in outcome.chosen)
+    slow = any(item.placed.kind in ("partial", "cpu") for item in outcome.chosen)
+    return bool(outcome.chosen) and outcome.load.k_type == "f16" and not slow and not any(item.rejected or item.has_less for item in outcome.chosen)

@@ -55,7 +55,7 @@ def test_all_problems_are_told_at_once(make_machine, make_card):
 
 
 def test_nothing_fits_by_how_many_bytes_for_each_tag(make_machine, make_card):
-    found = make_plan([{"family": "deepseek-r1"}], {}, make_machine(make_card("GT 1030", 1024, 20)), "0.32.15", ["catalogue"])
+    found = make_plan([{"family": "deepseek-r1"}], {"allow_partial_offload": False}, make_machine(make_card("GT 1030", 1024, 20)), "0.32.15", ["catalogue"])
     for tag in ("671b", "70b", "32b", "14b", "8b", "7b", "1.5b"):
         assert " %s is short of " % tag in found["errors"][0]
     assert "allow_partial_offload" in found["errors"][0]
@@ -63,7 +63,7 @@ def test_nothing_fits_by_how_many_bytes_for_each_tag(make_machine, make_card):
 
 def test_two_wants_that_cannot_live_together(make_machine, make_card):
     wants = [{"model": "deepseek-r1:14b", "context": 8192}, {"model": "qwen3:14b", "context": 8192}]
-    found = make_plan(wants, {}, make_machine(make_card()), "0.32.15", ["catalogue"])
+    found = make_plan(wants, {"allow_partial_offload": False}, make_machine(make_card()), "0.32.15", ["catalogue"])
     assert "llm_models[0] and llm_models[1] cannot live in memory together" in found["errors"][0]
     assert "llm_policy.resident to one" in found["errors"][0]
 

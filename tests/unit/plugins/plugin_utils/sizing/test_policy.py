@@ -133,10 +133,10 @@ def test_old_cards_have_no_flash_attention_before_0_30(make_machine, make_card):
         assert flash == "1" or found["models"][0]["kv_cache_type"] == "f16"
 
 
-def test_partial_offload_only_when_asked(make_machine, make_card):
+def test_partial_offload_unless_it_is_forbidden(make_machine, make_card):
     card = make_machine(make_card("GTX 1050", 2048, 50))
-    assert not plan(card)["ok"]
-    entry = plan(card, dict(R1, context=4096), allow_partial_offload=True, min_offload_share=0.25)["models"][0]
+    assert not plan(card, allow_partial_offload=False)["ok"]
+    entry = plan(card, dict(R1, context=4096), min_offload_share=0.25)["models"][0]
     assert entry["placement"] == "partial" and 7 <= entry["num_gpu"] < 28
     assert entry["memory"]["total_bytes"] <= entry["budget_bytes"] and entry["memory"]["host_bytes"] > 0
     assert not plan(card, dict(R1, require_gpu=True), allow_partial_offload=True, min_offload_share=0.1)["ok"]

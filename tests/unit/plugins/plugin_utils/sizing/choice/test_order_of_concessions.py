@@ -133,3 +133,48 @@ def test_no_plan_takes_more_than_a_card_has():
     found = plan([RTX_3090], [family("deepseek-r1"), family("qwen2.5-coder"), family("nomic-embed-text")])
     used = sum(device["total_bytes"] - device["margin_bytes"] for entry in found["models"] for device in entry["devices"])
     assert used + 1024 * MIB <= RTX_3090 * MIB
+
+
+class TestLastResort:
+    """Where nothing whole fits the cards. Deleted, a small card could be denied what a host without a card is given, or a permission could cost speed."""
+
+    @pytest.mark.parametrize("size", [600, 1500, 1950])
+    def test_a_small_card_is_not_denied_what_a_host_without_one_is_given(self, size):
+        for name in ("deepseek-r1", "llama3.1", "gemma3", "qwen2.5-coder"):
+            assert plan([], [family(name)])["ok"]
+            found = plan([size], [family(name)])
+            assert found["ok"], found["errors"]
+            assert found["models"][0]["placement"] in ("partial", "cpu", "gpu")
+
+    def test_it_is_the_least_that_was_asked_for_so_that_a_larger_card_is_never_worse(self):
+        sizes, before = [600, 1500, 2000, 2300, 2600, 3200, 4200, 6200, 8200], None
+        for size in sizes:
+            now = picks([size], family("deepseek-r1"))[0]
+            parameters = float(now[0].partition("b")[0])
+            assert before is None or (parameters, now[1]) >= before or parameters > before[0], (size, now, before)
+            before = (parameters, now[1])
+
+    def test_it_has_the_floor_of_a_host_without_a_card(self):
+        """24b with a third of it on the card is below 5 tokens a second, and the refusal says so and names the knob."""
+        found = plan([6000], [family("mistral-small")])
+        assert not found["ok"] and "min_tokens_per_second" in found["errors"][0]
+        assert plan([6000], [family("mistral-small")], min_tokens_per_second=1)["models"][0]["placement"] == "partial"
+
+    def test_it_can_be_forbidden(self):
+        found = plan([1500], [family("llama3.1")], allow_partial_offload=False)
+        assert not found["ok"] and "llm_policy.allow_partial_offload" in found["errors"][0]
+        assert not plan([1500], [dict(family("llama3.1"), require_gpu=True)])["ok"]
+
+    def test_a_fixed_tag_is_the_users_word(self):
+        entry = plan([RTX_3060], [{"model": "llama3.3:70b"}])["models"][0]
+        assert entry["placement"] == "partial" and "which is slow" in entry["reason"]
+
+    def test_only_one_of_several_pays(self):
+        found = plan([RTX_4060], [{"model": "qwen3:8b"}, {"model": "llama3.1:8b"}])
+        assert sorted(entry["placement"] for entry in found["models"]) == ["gpu", "partial"]
+
+    def test_the_permission_changes_nothing_where_something_whole_fits(self):
+        wants = [family("deepseek-r1"), family("qwen2.5-coder")]
+        for cards in ([RTX_4060], [RTX_3060], [RTX_3090], [RTX_3090] * 2):
+            one, other = (plan(cards, wants, allow_partial_offload=allowed)["models"] for allowed in (False, True))
+            assert one == other
