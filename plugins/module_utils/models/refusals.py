@@ -34,6 +34,12 @@ def refusal(registry, version, name, pin, local, lookup, of_other_generation=lam
                 "%s is pinned to sha256:%s in llm_models, but %s now serves sha256:%s: look into it, then pin that or no digest"
                 % (name.short, pin[:12], place, lookup.manifest.digest[:12])
             ), None
+        child = lookup.manifest.choose()
+        if child is not None and (child.runner == "mlx" or child.format == "safetensors"):
+            return (
+                "%s at %s would be run by MLX on this host, which nobody has sized (the plan is of its GGUF file): choose a tag without an MLX version, or an "
+                "ollama_version before 0.40" % (name.short, place)
+            ), None
         return None, None
     if local and not pin:
         if lookup.kind == "unreachable":

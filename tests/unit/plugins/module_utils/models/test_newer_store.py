@@ -10,6 +10,7 @@ import os
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama import manifest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import parse_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import RegistryAddress
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
@@ -166,3 +167,15 @@ def test_a_copy_of_ollamas_own_is_never_wanted(converge, newer):
     """Deleted, a name out of `ollama list` could be pulled from a registry that has nothing of the kind."""
     with pytest.raises(Failure, match="a copy that Ollama keeps for itself"):
         converge(["llamacpp:" + "a" * 64], **of(newer()))
+
+
+def test_what_mlx_would_run_is_refused_and_not_taken_for_the_gguf_file(converge, registry, newer, monkeypatch):
+    """Deleted, a Mac with 0.40 would load another file than the one that was sized."""
+    offer_list(registry, "library/m/1b", {"llamacpp": model_blobs("gguf"), "mlx": model_blobs("mlx")})
+    server = newer()
+    monkeypatch.setattr(manifest, "preferences", lambda: ("mlx", "ollama", "llamacpp"))
+    with pytest.raises(Failure, match="m:1b at .* would be run by MLX on this host"):
+        converge(["m:1b"], **of(server))
+    assert changes(server) == []
+    monkeypatch.undo()
+    assert converge(["m:1b"], **of(server))["changed"]
