@@ -37,7 +37,7 @@ def facts(machine):
     for name, total, usable, *count in machine["cards"]:
         for _one in range(count[0] if count else 1):
             number = len(devices)
-            device = {"index": number, "vendor": machine.get("vendor", "nvidia"), "name": name, "uuid": "card-%d" % number}
+            device = {"index": number, "vendor": machine.get("vendor", "nvidia"), "name": name, "uuid": "GPU-%d" % number}
             device.update({"memory_total_bytes": total * MIB, "memory_usable_bytes": usable * MIB})
             if machine.get("unified"):
                 device.update({"unified": True, "type": "integrated"})

@@ -38,6 +38,28 @@ def test_a_card_that_spoils_the_plan_is_left_out_by_its_identity(sizes, kept):
     assert [text for text in found["warnings"] if text.startswith("card of 4096 is left out (CUDA_VISIBLE_DEVICES)")]
 
 
+def named(*names):
+    return [
+        dict(machines.card(name, size, 0, i), memory_total_bytes=size << 20) for i, (name, size) in enumerate(names)
+    ]
+
+
+def test_a_card_that_halves_the_speed_of_the_same_model_is_left_out():
+    """An RTX 4090 answers at 39 tokens a second; with a GTX 1660 beside it Ollama spreads the same model over both, and it answers at 22."""
+    old = named(("NVIDIA GeForce RTX 4090", 24164), ("NVIDIA GeForce GTX 1660", 5920))
+    found = make_plan([{"family": "gemma4", "context": 16384}], {}, machines.machine(*old), "0.32.15", ["catalogue"])
+    assert found["environment"]["CUDA_VISIBLE_DEVICES"] == "GPU-00000000"
+    alone = make_plan([{"family": "gemma4", "context": 16384}], {}, machines.machine(old[0]), "0.32.15", ["catalogue"])
+    assert [(entry["name"], entry["context"]) for entry in found["models"]] == [(entry["name"], entry["context"]) for entry in alone["models"]]
+
+
+def test_a_card_that_slows_little_stays():
+    """A second card of the same generation may be wanted for the next model."""
+    near = named(("NVIDIA GeForce RTX 4090", 24164), ("NVIDIA GeForce RTX 3090", 24000))
+    found = make_plan([{"family": "gemma4", "context": 16384, "quantizations": ["Q4_K_M"]}], {}, machines.machine(*near), "0.32.15", ["catalogue"])
+    assert "CUDA_VISIBLE_DEVICES" not in found["environment"]
+
+
 def test_cards_that_do_no_harm_stay(make_machine, make_card):
     """Where all of them give as much, nothing is hidden."""
     for sizes, want in (((24564, 8192), {"model": "qwen3:32b", "context": 16384}), ((24564, 12288), {"family": "deepseek-r1"}), ((24564, 24564), GEMMA)):
