@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from .advice import with_way_out
-from .text import clean, number, plain
+from .text import ODD, clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
 ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
@@ -121,7 +121,11 @@ class Recorder:
         if outcome in ("failed", "unreachable") and not ignored:
             entry["problem"] = {"kind": outcome, "task": task_name, "role": clean(role), "message": with_way_out(message(result))}
         for part in _each(result):
-            self._keep(entry, ours, action, role, part)
+            try:
+                self._keep(entry, ours, action, role, part)
+            except ODD as error:
+                # What one host tells may be of any shape; it costs that part of its own row.
+                entry["odd"].append(f"{task_name} told something that cannot be shown ({type(error).__name__})")
 
     def _keep(self, entry: dict, ours: str | None, action: str, role: str, result: dict) -> None:
         facts = result.get("ansible_facts") or {}
@@ -178,6 +182,7 @@ def _new_entry() -> dict:
         "software": {},
         "changes": [],
         "problem": None,
+        "odd": [],
         "seconds": 0.0,
         "times": {},
     }
@@ -250,15 +255,22 @@ def plan(model_plan: dict) -> dict:
     }
 
 
+def _typed(entry: dict) -> dict:
+    """What a host's module told of a model, each in the type that the report counts on."""
+    texts = {name: clean(entry[name]) for name in ("name", "digest", "why") if entry.get(name) is not None}
+    counts = {name: number(entry[name]) for name in ("size_bytes", "size_vram_bytes", "downloaded_bytes", "context_length") if name in entry}
+    return {**entry, **texts, **counts}
+
+
 def store(result: dict) -> dict:
     """What ollama_models found and did in a host's model store."""
     return {
-        "models": [_pick(model, ("name", "digest", "size_bytes", "changed", "downloaded_bytes", "seconds")) for model in _dicts(result.get("models"))],
+        "models": [_typed(_pick(model, ("name", "digest", "size_bytes", "changed", "downloaded_bytes", "seconds"))) for model in _dicts(result.get("models"))],
         "removed": [clean(name) for name in result.get("removed") or []],
         "to_remove": [clean(name) for name in result.get("to_remove") or []],
         "others": [clean(name) for name in result.get("others") or []],
         "proved": [
-            _pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered", "tokens_per_second"))
+            _typed(_pick(proof, ("name", "size_bytes", "size_vram_bytes", "context_length", "ok", "why", "remembered", "tokens_per_second")))
             for proof in _dicts(result.get("proved"))
         ],
         "downloaded_bytes": number(result.get("downloaded_bytes")) or 0,

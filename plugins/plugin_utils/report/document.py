@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .bars import PLANNED, bars
-from .text import clean, count, gib, number
+from .text import ODD, clean, count, gib, number
 
 SCHEMA_VERSION = 1
 # Parts of a row that are kept from the run before when this run did not ask again, each with the time it was learned.
@@ -33,7 +33,7 @@ def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = Non
     before = {row["name"]: row for row in _rows(previous)}
     rows = []
     for name, entry in recorded.items():
-        row = _row(name, entry, stats.get(name) or {}, run, before.get(name))
+        row = _guarded_row(name, entry, stats.get(name) or {}, run, before.get(name))
         if row["groups"] or row["state"] in ("failed", "unreachable") or any(row[part] for part in PARTS if part != "system"):
             rows.append(row)
     seen = {row["name"] for row in rows}
@@ -45,7 +45,7 @@ def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = Non
     for row in rows:
         row["left"] = _left(row, before.get(row["name"]), inventory)
         row["entrance"] = _entrance(row, before.get(row["name"]))
-        row.update(_derived(row))
+        row.update(_guarded(row))
     _name_unplanned(rows)
     gone = {entry["name"]: entry for entry in _entries(previous, "gone")}
     gone.update((row["name"], entry) for row in kept if inventory is not None and row["name"] not in inventory for entry in [_gone(row)] if entry)
@@ -158,6 +158,8 @@ def _row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) ->
         problem = None
     row["problem"] = problem
     row["changes"] = entry["changes"]
+    if entry.get("odd"):
+        row["odd"] = entry["odd"]
     row["seconds"] = round(entry["seconds"], 2)
     slowest = sorted(entry["times"].items(), key=lambda item: -item[1])[:SLOWEST]
     row["slowest"] = [{"task": task, "seconds": round(took, 2)} for task, took in slowest]
@@ -169,6 +171,26 @@ def _with_known_sizes(mirror: dict, before: dict) -> dict:
     known = {model["name"]: model for model in before.get("models") or [] if model.get("size_bytes") is not None}
     models = [known.get(model["name"], model) if model.get("size_bytes") is None else model for model in mirror["models"]]
     return {**mirror, "models": models}
+
+
+def _guarded_row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) -> dict:
+    """The row of a host; without what it told before, or now, where that is of no shape that a row can be made of."""
+    try:
+        return _row(name, entry, stats, run, before)
+    except ODD:
+        bare = {**entry, **dict.fromkeys(PARTS), "software": {}, "odd": [*entry.get("odd", ()), "what it told cannot be shown"]}
+        return _row(name, bare, stats, run, None)
+
+
+def _guarded(row: dict) -> dict:
+    """What is derived of a row. One odd host costs its own row what it told, and nobody else anything."""
+    try:
+        return _derived(row)
+    except ODD as error:
+        row.update({part: None for part in PARTS if part not in ("system", "software")})
+        found = _derived(row)
+        found["drift"].append({"kind": "odd", "text": f"what it told cannot be shown ({type(error).__name__})"})
+        return found
 
 
 def _derived(row: dict) -> dict:
@@ -273,7 +295,7 @@ def _measured(model: dict, proof: dict | None, installed: dict | None) -> dict |
 def _drift(row: dict) -> list[dict]:
     """Where the host is not what the plan says, as [{kind, text}]."""
     plan, store = row.get("plan") or {}, row.get("store")
-    found = []
+    found = [{"kind": "odd", "text": text} for text in row.get("odd") or []]
     if store:
         installed = {entry.get("name"): entry for entry in store["models"]}
         for model in plan.get("models") or []:

@@ -16,7 +16,11 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils import bytes
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+# A password may hold a slash or an at sign that nobody encoded; a port before a path is none.
+_CREDENTIALS = re.compile(r"(?<=://)(?:[^/@:\s]+:(?!\d{1,5}/)\S*@|[^/@\s]+@)")
+
+# What a value of another kind than the expected one ends in.
+ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
 
 _VENDOR_WORDS = re.compile(
     r"\b(nvidia|geforce|amd|ati|advanced micro devices|radeon|intel|apple|qualcomm|corporation|graphics)\b"

@@ -13,7 +13,8 @@ import copy
 import json
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import bars, collect, document
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import bars, collect, document, page, table
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report.text import clean
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import budget
 from support import recorded_runs as runs
 
@@ -577,3 +578,40 @@ def test_odd_results_never_break_the_report(action, result):
     recorder = collect.Recorder()
     recorder.record("a", action=f"llmfleet.ollama.{action}", task="T", role="", outcome="ok", changed=False, result=result, groups=["ollama"])
     assert len(document.build(recorder.hosts, stats={}, run=runs.run())["hosts"]) == 1
+
+
+# -- one odd host ----------------------------------------------------------------------------------------------------------
+
+ODD_RESULTS = [
+    {"models": [{"name": ["a"], "size_bytes": "many"}]}, {"removed": 7}, {"models": [{"name": "a:1b", "size_bytes": "1 GiB", "downloaded_bytes": []}]},
+    {"proved": [{"name": {}, "size_bytes": "x", "size_vram_bytes": [], "ok": False}]}, {"others": 3.5}, {"downloaded_bytes": "all"},
+]
+
+
+@pytest.mark.parametrize("told", ODD_RESULTS)
+def test_what_an_odd_host_tells_costs_nobody_else_the_report(told):
+    """Deleted: one host whose module answers something odd would leave the whole fleet without a report, and could so hide that it was changed."""
+    hosts = {"odd": EVERY_HOST["lab-cpu"], "sound": EVERY_HOST["lab-3060"]}
+    recorder = collect.Recorder()
+    recorded = runs.recorded(hosts, recorder)
+    recorder.record("odd", action="llmfleet.ollama.ollama_models", task="Pull", outcome="ok", changed=True, result=told, groups=["ollama"])
+    fleet = document.build(recorded, stats=runs.stats(hosts), run=runs.run(), inventory=runs.inventory_of(hosts))
+    assert [row["name"] for row in fleet["hosts"]] == ["odd", "sound"] and fleet["hosts"][1]["models"]
+    assert page.render(fleet) and page.as_json(fleet) and table.render(fleet, 120)
+
+
+def test_a_row_that_cannot_be_made_is_told_of(monkeypatch):
+    """Deleted: whatever else a host may tell, of which nobody has thought, would end the report with a traceback."""
+    monkeypatch.setattr(document, "_models", lambda row: row["plan"]["models"][0] + 1 if row.get("plan") and row["name"] == "odd" else [])
+    fleet = runs.document_of({"odd": EVERY_HOST["lab-3060"], "sound": EVERY_HOST["lab-3060"]})
+    assert [item["text"] for item in fleet["hosts"][0]["drift"]] == ["what it told cannot be shown (TypeError)"]
+    assert fleet["hosts"][1]["drift"] == [] and fleet["hosts"][1]["bars"]
+
+
+@pytest.mark.parametrize("told, shown", [
+    ("proxy http://me:p/a@ss-S3cr3t@proxy:3128 is off", "proxy http://…@proxy:3128 is off"), ("http://me@host/x", "http://…@host/x"),
+    ("http://me:pw@host/x", "http://…@host/x"), ("http://hub:5000/v2/a@sha256:1", "http://hub:5000/v2/a@sha256:1"), ("mail me@host", "mail me@host"),
+])
+def test_no_password_of_an_address_is_shown(told, shown):
+    """Deleted: a proxy's password with a slash or an at sign would stay in the page that people pass around."""
+    assert clean(told) == shown
