@@ -12,10 +12,9 @@ import subprocess
 import sys
 import time
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
-
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "collections"))
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 

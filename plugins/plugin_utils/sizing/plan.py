@@ -18,6 +18,7 @@ from .machine import budget, prompt_cache
 from .machine.placement import Rules
 
 SOURCES = ("header", "catalogue", "estimate")
+_HINTS = 6  # wants up to which other choices are told of; each costs another search
 
 
 def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, filesystem=None, families=None):
@@ -45,8 +46,9 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     warnings += [words.unknown_speed(card) for card in _of_unknown_speed(chosen)]
     warnings += [words.left_out(card) for card in left_out]
     warnings += [words.eviction(found) for found in evictions(search, chosen)]
-    _add_turns_hint(case, chosen, entries)
-    _add_context_hint(case, chosen, entries)
+    if len(chosen) <= _HINTS:
+        _add_turns_hint(case, chosen, entries)
+        _add_context_hint(case, chosen, entries)
     warnings += [words.estimated(item.candidate) for item in chosen if item.candidate.source == "estimate"]
     download = sum({entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}.values())
     disk = result.disk_of(vram, filesystem) or {}
