@@ -81,6 +81,9 @@ def _way_out(case, found):
         ways.append("name a tag with 'model:', which has no such bound")
     if "short" in kinds and not want.own_context and (want.context or want.min_context):
         ways.append("write a lower min_context")
+    mixtures = any(row.kind == "short" and row.candidate.shape.experts for row in found.rejected)
+    if mixtures and case.host.cards and case.policy.allow_experts_in_ram is False and not want.require_gpu:
+        ways.append("set llm_policy.allow_experts_in_ram to true")
     if "short" in kinds and case.host.cards and case.policy.allow_partial_offload is False and not want.require_gpu:
         ways.append("set llm_policy.allow_partial_offload to true for a slow split")
     ways.append("choose a smaller model")

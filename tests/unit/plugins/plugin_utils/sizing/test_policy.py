@@ -153,7 +153,9 @@ def test_experts_go_to_system_memory_unless_that_is_forbidden(make_machine, make
         assert 0 < entry["gpu_bytes"] < entry["memory"]["total_bytes"] <= entry["budget_bytes"]
         assert "in system memory for its experts" in entry["reason"]
     small = make_machine(make_card())
-    assert not plan(small, GPT_OSS, allow_experts_in_ram=False)["ok"]
+    (refused,) = plan(small, GPT_OSS, allow_experts_in_ram=False)["errors"]
+    assert "set llm_policy.allow_experts_in_ram to true" in refused
+    assert "allow_experts_in_ram" not in str(plan(make_machine(make_card(total=1024)), {"family": "llama3.2"}, allow_experts_in_ram=False)["errors"])
     assert not plan(small, dict(GPT_OSS, require_gpu=True))["ok"]
     assert plan(small, R1)["models"][0]["gpu_bytes"] is None
     assert not plan(make_machine(make_card(), ram=4), GPT_OSS)["ok"]  # nowhere to put them
