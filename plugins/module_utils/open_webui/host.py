@@ -18,6 +18,8 @@ from urllib.parse import urlsplit, urlunsplit
 # What the host is called inside a container that is not on the host's network.
 GATEWAY_NAMES = ("host.docker.internal", "host.containers.internal")
 _LISTEN = "0A"
+# An answer of /api/version has some twenty bytes; a host that goes on and on fills nobody's memory.
+LONGEST_ANSWER = 1 << 16
 # Where distributions keep the Python that their own packages (python3-requests, python3-apt) are for.
 SYSTEM_PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 # Ansible's modules want 3.9.
@@ -67,7 +69,7 @@ def ask_versions(urls: list, timeout: float) -> list:
 def ask_version(url: str, timeout: float) -> dict:
     try:
         with _opener().open(from_host(url).rstrip("/") + "/api/version", timeout=timeout) as response:
-            version = json.load(response)["version"]
+            version = json.loads(response.read(LONGEST_ANSWER))["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "reason", error)
         return {"url": url, "version": None, "error": str(reason) or type(error).__name__}

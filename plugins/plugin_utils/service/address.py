@@ -54,7 +54,7 @@ def addresses(wish, around):
     """bind: what the server gets as OLLAMA_HOST, always with the port and never with a scheme (http://x would mean port 80). local: an URL on the
     host itself that works for the bind address. cli: the same without a scheme. url: for others."""
     local = EVERYWHERE.get(wish.host, _bracketed(wish.host))
-    outside = around.address if wish.host in EVERYWHERE else _bracketed(wish.host)
+    outside = _bracketed(around.address if wish.host in EVERYWHERE else wish.host)
     return {
         "bind": "%s:%d" % (_bracketed(wish.host), wish.port),
         "local": "http://%s:%d" % (local, wish.port),

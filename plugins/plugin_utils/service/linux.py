@@ -225,6 +225,11 @@ class _Decision:
         self.engine = "lib/ollama/llama-server" if version >= release.FIRST_ENGINE else ""
         self.link_differs = self._target(self.paths.current) != self.wish.version
 
+    def _release_of(self, link):
+        """The release that a link names; '' for any other target: it becomes part of a path that is removed."""
+        target = self._target(link) or ""
+        return target if re.fullmatch(r"\d[0-9A-Za-z.+_-]*", target) else ""
+
     def _target(self, path):
         return self.seen.get(path, {}).get("target")
 
@@ -328,8 +333,7 @@ class _Decision:
 
     def _steps(self):
         wish, look, paths = self.wish, self.look, self.paths
-        old = self._target(paths.current) or ""
-        before_that = self._target(paths.previous) or ""
+        old, before_that = self._release_of(paths.current), self._release_of(paths.previous)
         moved = self.link_differs and old not in ("", wish.version)
         service = [file.path for file in self.files if file.part != "profile"]
         unneeded = [path for path in (SECRETS, RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]

@@ -286,6 +286,20 @@ def test_the_rules_admit_whom_they_name():
     assert "elements" not in content(linux.RULES).content
 
 
+@pytest.mark.parametrize("target", ["../../victim", "/etc", "google", "", "0.30.0/../../x"])
+def test_a_link_that_names_no_release_removes_nothing(target):
+    """Deleted: whatever `previous` leads to would become part of a path that root removes."""
+    look = with_file(with_file(BASE, CURRENT, target="0.31.0"), "/opt/ollama/previous", kind="link", target=target)
+    assert decided(look).steps["remove_release"] == ""
+    assert decided(with_file(BASE, CURRENT, target=target)).steps["old_version"] == ""
+
+
+def test_an_ipv6_host_has_an_address_that_can_be_asked():
+    """Deleted: verify.yml and a mirror would fail on a fleet of IPv6 addresses."""
+    made = decide("here", {"ollama_version": "0.32.15"}, bare("linux"), Around("here", "fd00::5"))
+    assert made.addresses["url"] == "http://[fd00::5]:11434"
+
+
 def test_no_interface_is_admitted_by_a_pattern():
     """Deleted: a LAN that lies on br-lan or br-ex would be let in as if it were a network of containers."""
     text = content(linux.RULES).content
