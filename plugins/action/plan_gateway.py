@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import fleet, plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
 
-# By the names of the role's variables, so that a wrong value is refused with the one that the user has written.
+# A wrong value is refused by the name of the variable that the user has written.
 PREFIX = "gateway_"
 WISHES = {
     "state": {"type": "str", "choices": ["present", "absent"], "required": True},
@@ -20,6 +21,8 @@ WISHES = {
     "accept_no_keys": {"type": "bool", "required": True},
     "accept_plain_http": {"type": "bool", "required": True},
     "allowed_cidrs": {"type": "list", "elements": "str", "required": True},
+    "redirect_port": {"type": "int", "required": True},
+    "tls_names": {"type": "list", "elements": "str", "required": True},
     "tls_certificate": {"type": "str", "required": True},
     "tls_key": {"type": "str", "required": True, "no_log": False},
     "max_body_bytes": {"type": "int", "required": True},
@@ -28,7 +31,6 @@ WISHES = {
     "queue_seconds": {"type": "int", "required": True},
     "timeout_seconds": {"type": "int", "required": True},
 }
-PATHS = {name: {"type": "str", "required": True} for name in ("folder", "unit", "haproxy", "socket")}
 
 
 class ActionModule(ActionBase):
@@ -40,18 +42,20 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        _validation, args = self.validate_argument_spec(
-            argument_spec={
-                "wishes": {"type": "dict", "required": True, "options": {PREFIX + name: kind for name, kind in WISHES.items()}},
-                "paths": {"type": "dict", "required": True, "options": PATHS},
-                "seen": {"type": "dict"},
-            }
-        )
-        me, hostvars, seen = task_vars["inventory_hostname"], task_vars["hostvars"], args["seen"]
-        wish = {name.removeprefix(PREFIX): value for name, value in args["wishes"].items()}
+        _validation, args = self.validate_argument_spec(argument_spec={"seen": {"type": "dict"}})
+        seen = args["seen"]
+        # The role's own variables, whose defaults are there while it runs.
+        given = {PREFIX + name: self._templar.template(task_vars[PREFIX + name]) for name in WISHES if PREFIX + name in task_vars}
+        checked = ArgumentSpecValidator({PREFIX + name: kind for name, kind in WISHES.items()}).validate(given)
+        if checked.error_messages:
+            return dict(result, failed=True, changed=False, msg=" ".join(checked.error_messages))
+        me, hostvars = task_vars["inventory_hostname"], task_vars["hostvars"]
+        wish = {name.removeprefix(PREFIX): value for name, value in checked.validated_parameters.items()}
         service_mgr = task_vars.get("ansible_facts", {}).get("service_mgr") or "systemd"
+        gateways = task_vars["groups"].get("gateway") or [me]
+        here = plan.Here(me, hostvars[me].get("ansible_host") or me, gateways[0])
         around = fleet.fleet_of(task_vars["groups"], hostvars, me, (seen or {}).get("record"))
-        decided = plan.decide(wish, around, args["paths"], hostvars[me].get("ansible_host") or me, seen, service_mgr)
+        decided = plan.decide(wish, around, here, seen, service_mgr, self._task.check_mode)
         if decided["problems"]:
             # Only the sentences: Ansible prints all of a failed result.
             return dict(result, failed=True, changed=False, msg=told(decided["problems"], " "))

@@ -19,11 +19,7 @@ options:
   folder:
     description: Folder of the gateway's configuration.
     type: path
-    required: true
-  record:
-    description: File in which an earlier run wrote what the hosts hold.
-    type: path
-    required: true
+    default: /etc/llmfleet-gateway
   watch:
     description: More paths whose checksums are wanted.
     type: list
@@ -56,8 +52,6 @@ attributes:
 EXAMPLES = r"""
 - name: Look at the gateway
   llmfleet.ollama.gateway_probe:
-    folder: /etc/llmfleet-gateway
-    record: /etc/llmfleet-gateway/fleet.json
     ports: [8443, 8405]
   register: gateway_seen
 """
@@ -95,10 +89,14 @@ taken:
   type: dict
 certificate:
   description: >-
-    C(error) says why certificate and key cannot serve, C(digest) is the checksum of both, C(days_left) is how long the certificate is valid; null where
-    there is none.
+    C(error) says why certificate and key cannot serve, C(digest) is the checksum of both, C(days_left) is how long the certificate is valid and
+    C(names) for whom; null where that is not known.
   returned: always
   type: dict
+apt:
+  description: Whether packages come by apt, whose lists must be fetched before anything can be installed.
+  returned: always
+  type: bool
 root:
   description: Whether the module ran with root's rights.
   returned: always
@@ -125,8 +123,7 @@ def taken(ports, folder):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "folder": {"type": "path", "required": True},
-            "record": {"type": "path", "required": True},
+            "folder": {"type": "path", "default": host.FOLDER},
             "watch": {"type": "list", "elements": "path", "default": []},
             "ports": {"type": "list", "elements": "int", "default": []},
             "haproxy": {"type": "path", "default": "/usr/sbin/haproxy"},
@@ -142,12 +139,13 @@ def main():
         files=files,
         links=links,
         listing=names,
-        record=host.record_of(params["record"]),
+        record=host.record_of(os.path.join(params["folder"], host.RECORD)),
         version=host.haproxy_version(params["haproxy"]),
         memory_bytes=host.memory_bytes(),
         taken=taken(params["ports"], params["folder"]),
         certificate=host.certificate(params["certificate"], params["key"]),
         root=os.geteuid() == 0,
+        apt=os.path.exists("/usr/bin/apt-get"),
     )
 
 

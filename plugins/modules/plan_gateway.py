@@ -15,21 +15,11 @@ description:
   - From what the inventory wants of a gateway, the plans of all hosts of group C(ollama), and what M(llmfleet.ollama.gateway_probe) found, to what is
     wrong, and to the files of an HAProxy that sends each request to a host which holds its model.
   - A host that took no part in the run keeps the models that an earlier run knew of.
+  - It reads the role's variables by their names, C(gateway_state), C(gateway_port) and so on, so it is of use within the role.
   - Fails with one sentence for each thing that is wrong. Keys leave it as checksums only.
   - Runs on the controller only. It opens no connection to the host and changes nothing. Used by role P(llmfleet.ollama.gateway#role).
 extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
-  wishes:
-    description:
-      - The role's variables by their names, C(gateway_state), C(gateway_host), C(gateway_port), C(gateway_metrics_port), C(gateway_keys),
-        C(gateway_accept_no_keys), C(gateway_accept_plain_http), C(gateway_allowed_cidrs), C(gateway_tls_certificate), C(gateway_tls_key),
-        C(gateway_max_body_bytes), C(gateway_max_connections), C(gateway_queue_requests), C(gateway_queue_seconds) and C(gateway_timeout_seconds).
-    type: dict
-    required: true
-  paths:
-    description: Where things lie on the host, C(folder), C(unit), C(haproxy) and C(socket).
-    type: dict
-    required: true
   seen:
     description: The result of M(llmfleet.ollama.gateway_probe). Without it only the wishes are checked.
     type: dict
@@ -46,8 +36,6 @@ attributes:
 EXAMPLES = r"""
 - name: Decide what the gateway's host lacks
   llmfleet.ollama.plan_gateway:
-    wishes: "{{ gateway_wishes }}"
-    paths: "{{ gateway_paths }}"
     seen: "{{ gateway_seen }}"
   register: gateway_plan
 """
@@ -67,33 +55,30 @@ look:
   description: The options of M(llmfleet.ollama.gateway_probe) that follow from the wishes.
   returned: success
   type: dict
-url:
-  description: Where clients find the gateway, without a path.
+fact:
+  description: For the report, C(url) where clients find the gateway, without a path, and whether it is C(removed).
   returned: success
-  type: str
+  type: dict
 has_unit:
   description: Whether there is a unit to stop.
   returned: when O(seen) is given and the gateway is to go
   type: bool
 files:
-  description: C(path) and C(content) of maps and lists, and whether each C(differs) from what is there.
+  description: >-
+    What has to be written, in this order, each with C(path), C(content), C(mode) and C(validate), a command that must take it first, empty for none.
   returned: when O(seen) is given and the gateway is wanted
   type: list
   elements: dict
-configuration:
-  description: The same of C(haproxy.cfg).
-  returned: when O(seen) is given and the gateway is wanted
-  type: dict
-unit:
-  description: The same of the unit.
-  returned: when O(seen) is given and the gateway is wanted
-  type: dict
 loaded:
-  description: The same of the file that says what HAProxy has taken in. Where it differs, HAProxy has to be reloaded.
+  description: The file that says what HAProxy has taken in, written after the reload.
   returned: when O(seen) is given and the gateway is wanted
   type: dict
+reload:
+  description: Whether HAProxy has to be reloaded.
+  returned: when O(seen) is given and the gateway is wanted
+  type: bool
 links:
-  description: C(path) and C(target) of the links to certificate and key.
+  description: C(path) and C(target) of the links to certificate and key that have to be made.
   returned: when O(seen) is given and the gateway is wanted
   type: list
   elements: dict
@@ -102,8 +87,48 @@ obsolete:
   returned: when O(seen) is given and the gateway is wanted
   type: list
   elements: str
+say:
+  description: What the gateway does without, and what a dry run says before the first run.
+  returned: when O(seen) is given and the gateway is wanted
+  type: list
+  elements: str
+first:
+  description: Whether this is a dry run before the first run, when there is no folder to compare files in.
+  returned: when O(seen) is given and the gateway is wanted
+  type: bool
+writes:
+  description: Whether files have to be written, in C(folders).
+  returned: when O(seen) is given and the gateway is wanted
+  type: bool
+folders:
+  description: Folders that have to be there.
+  returned: when O(seen) is given and the gateway is wanted
+  type: list
+  elements: str
+issue:
+  description: Whether the fleet's own authority, on host C(authority), has to sign a certificate for C(names).
+  returned: when O(seen) is given and the gateway is wanted
+  type: bool
+names:
+  description: Names and addresses of that certificate.
+  returned: when O(seen) is given and the gateway is wanted
+  type: list
+  elements: str
+authority:
+  description: The first host of the group.
+  returned: when O(seen) is given and the gateway is wanted
+  type: str
+packages:
+  description: What has to be installed.
+  returned: when O(seen) is given and the gateway is wanted
+  type: list
+  elements: str
+fresh:
+  description: Whether HAProxy is one of them.
+  returned: when O(seen) is given and the gateway is wanted
+  type: bool
 install:
-  description: Whether HAProxy has to be installed.
+  description: Whether something has to be installed.
   returned: when O(seen) is given and the gateway is wanted
   type: bool
 models:

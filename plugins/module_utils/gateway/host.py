@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import ipaddress
 import json
 import os
 import re
 import ssl
 import subprocess
 
+# Where the gateway's configuration lies, and what an earlier run wrote there of the hosts.
+FOLDER = "/etc/llmfleet-gateway"
+RECORD = "fleet.json"
 MEMORY = re.compile(r"^MemTotal:\s+(\d+) kB$", re.MULTILINE)
 VERSION = re.compile(r"version (\d+)\.(\d+)(?:\.(\d+))?")
 
@@ -71,8 +75,8 @@ def record_of(path):
 
 
 def certificate(path, key, now=None):
-    """{error: why the two cannot serve, '' for good ones; digest: of their content; days_left: None where there is none}."""
-    told = {"error": "", "digest": "", "days_left": None}
+    """{error: why the two cannot serve, '' for good ones; digest: of their content; days_left, names: None where that is not known}."""
+    told = {"error": "", "digest": "", "days_left": None, "names": None}
     if not path:
         return told
     content = b""
@@ -90,26 +94,39 @@ def certificate(path, key, now=None):
         return dict(told, error="%s is the key of another certificate than %s" % (key, path) if mismatch else "%s and %s: %s" % (path, key, problem))
     except ValueError:
         return dict(told, error="%s has a password, which nobody could type when the gateway starts" % key)
-    left = _days_left(path, now or datetime.datetime.now(datetime.timezone.utc))
+    found = _read(path)
+    left = None
+    if "notAfter" in found:
+        left = int((ssl.cert_time_to_seconds(found["notAfter"]) - (now or datetime.datetime.now(datetime.timezone.utc)).timestamp()) // 86400)
     if left is not None and left < 0:
         return dict(told, error="%s has expired" % path)
-    return {"error": "", "digest": hashlib.sha256(content).hexdigest(), "days_left": left}
+    return {"error": "", "digest": hashlib.sha256(content).hexdigest(), "days_left": left, "names": names_of(found) if found else None}
 
 
 def _no_password():
     raise ValueError("a password")
 
 
-def _days_left(path, now):
-    """Until the first certificate of the file ends. Read by what ssl itself has for its tests; a Python without it tells nothing."""
+def _read(path):
+    """The first certificate of a file, by what ssl itself has for its tests; {} from a Python without it."""
     decode = getattr(getattr(ssl, "_ssl", None), "_test_decode_cert", None)
     if not callable(decode):
-        return None
+        return {}
     try:
-        ends = ssl.cert_time_to_seconds(decode(path)["notAfter"])
-    except (ssl.SSLError, ValueError, KeyError, OSError):
-        return None
-    return int((ends - now.timestamp()) // 86400)
+        return decode(path)
+    except (ssl.SSLError, ValueError, OSError):
+        return {}
+
+
+def names_of(read):
+    """DNS:name and IP:address of a certificate that _read() has read, addresses in Python's own spelling."""
+    found = []
+    for kind, value in read.get("subjectAltName") or ():
+        if kind == "DNS":
+            found.append("DNS:" + value)
+        elif kind == "IP Address":
+            found.append("IP:%s" % ipaddress.ip_address(value.strip()))
+    return found
 
 
 def runs_from(pid, folder, proc="/proc"):

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 import dataclasses
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import host as there
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import address_sets
 
 from . import answers
 from .fleet import Fleet, proxy_names
-from .wish import Key
+from .wish import Key, certificate_of
 
+# An instance of its own, so that another HAProxy of the host stays as it is.
+FOLDER = there.FOLDER
+UNIT = "/etc/systemd/system/llmfleet-gateway.service"
+HAPROXY = "/usr/sbin/haproxy"
+SOCKET = "/run/llmfleet-gateway/admin.sock"
 # Beside the body a buffer holds the headers, and HAProxy keeps a part of it free.
 HEADERS_BYTES = 64 << 10
 # Above this the request counts as a large one, of which there may be few at once; clients that do not tell the length count as large.
 LARGE_BYTES = 1 << 20
-# One request may hold its body twice (for another try) and a part of the answer.
-BUFFERS = 3
+# One request may hold its body and a part of the answer.
+BUFFERS = 2
 POSTS = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show")
 # Of the models that a refusal names; under which key the map has those of all families.
 FEW = 12
@@ -49,7 +55,7 @@ def room(wish: dict, memory_bytes: int | None) -> Room:
     return Room(min(wish["max_connections"], connections), max(1, quarter // (BUFFERS * (wish["max_body_bytes"] + HEADERS_BYTES))))
 
 
-def files(wish: dict, keys: list[Key], fleet: Fleet, paths: dict, allowed: Room) -> dict:
+def files(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> dict:
     """Name of each file in the gateway's folder -> content."""
     holders = fleet.holders()
     proxies = proxy_names(holders)
@@ -71,7 +77,7 @@ def files(wish: dict, keys: list[Key], fleet: Fleet, paths: dict, allowed: Room)
         mine = {name: row for name, row in rows.items() if name in key.models}
         made["models-%s.json" % key.name] = answers.models_list(mine)
         made["tags-%s.json" % key.name] = answers.tags(mine)
-    made["haproxy.cfg"] = _configuration(wish, keys, fleet, paths, allowed)
+    made["haproxy.cfg"] = _configuration(wish, keys, fleet, allowed)
     return made
 
 
@@ -108,32 +114,33 @@ def _indented(*lines: str) -> list:
     return ["    " + line for line in lines if line]
 
 
-def _configuration(wish: dict, keys: list[Key], fleet: Fleet, paths: dict, allowed: Room) -> str:
-    folder = paths["folder"]
+def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> str:
     limited = [key for key in keys if key.models]
     sections = [
         [
             "# Written by role llmfleet.ollama.gateway from the plans of the fleet: what is changed here is lost with the next run.",
             "global",
-            *_global(wish, paths, allowed),
+            *_global(wish, allowed),
         ],
         ["defaults", *_defaults(wish)],
         [
             "frontend gateway",
-            *_door(wish, folder),
-            *(_key(folder) if keys else _indented("# gateway_keys is empty: everybody who reaches the port.")),
-            *_path(limited, folder),
+            *_door(wish),
+            *(_key() if keys else _indented("# gateway_keys is empty: everybody who reaches the port.")),
+            *_path(limited),
             *_size(wish, allowed),
-            *_model(folder),
-            *(_limits(folder) if limited else []),
-            *_backend_of(folder),
+            *_model(),
+            *(_limits() if limited else []),
+            *_backend_of(),
         ],
+        _redirect(wish),
         [
             "frontend metrics",
             *_indented(
                 "bind 127.0.0.1:%d" % wish["metrics_port"],
                 "no log",
                 "http-request use-service prometheus-exporter if { path /metrics }",
+                'http-request return status 200 content-type text/plain string "llmfleet gateway is running" if { path /healthz }',
                 "http-request return status 404",
             ),
         ],
@@ -143,20 +150,38 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, paths: dict, allow
     ]
     holders = fleet.holders()
     sections += [_backend(wish, model, proxy, holders[model]) for model, proxy in proxy_names(holders).items()]
-    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def _global(wish: dict, paths: dict, allowed: Room) -> list:
+def encrypted(wish: dict) -> bool:
+    return certificate_of(wish) != "none"
+
+
+def _bind(wish: dict, port: int) -> str:
+    words = "bind %s:%d" % ("[%s]" % wish["host"] if ":" in wish["host"] else wish["host"], port)
+    return words + (" v4v6" if wish["host"] == "::" else "")
+
+
+def _redirect(wish: dict) -> list:
+    if not wish["redirect_port"]:
+        return []
+    location = "https://%%[req.hdr(host),field(1,:)]:%d%%[pathq]" % wish["port"]
+    return ["frontend redirect", *_indented(_bind(wish, wish["redirect_port"]), "http-request redirect location %s code 308" % location)]
+
+
+def _global(wish: dict, allowed: Room) -> list:
     return _indented(
         "log stdout format raw daemon info",
         "user haproxy",
         "group haproxy",
         "chroot /var/lib/haproxy",
+        "# The requests of language models are few, and each thread has some buffers of its own.",
+        "nbthread 2",
         "maxconn %d" % allowed.connections,
         "tune.bufsize %d" % (wish["max_body_bytes"] + HEADERS_BYTES),
         "tune.maxrewrite 1024",
-        "stats socket %s mode 600 level admin expose-fd listeners" % paths["socket"],
-        "ssl-default-bind-options ssl-min-ver TLSv1.2" if wish["tls_certificate"] else "",
+        "stats socket %s mode 600 level admin expose-fd listeners" % SOCKET,
+        "ssl-default-bind-options ssl-min-ver TLSv1.2" if encrypted(wish) else "",
     )
 
 
@@ -166,12 +191,16 @@ def _defaults(wish: dict) -> list:
         "mode http",
         "log global",
         "option dontlognull",
+        "# One connection of HTTP/2 would be a hundred requests, and the buffers are counted by connections.",
+        "option disable-h2-upgrade",
         "# An answer is passed on word by word.",
         "option http-no-delay",
-        "# Another host, before the first byte of the answer, where one is gone or has no room left.",
+        "# A host that was asked before may have ended that connection meanwhile.",
+        "option http-server-close",
+        "# Another host where one cannot be reached.",
         "option redispatch 1",
         "retries 2",
-        "retry-on conn-failure empty-response 503",
+        "retry-on %s" % _tried_again(wish),
         "timeout connect 3s",
         "timeout check 5s",
         "timeout http-request 30s",
@@ -185,13 +214,17 @@ def _defaults(wish: dict) -> list:
     )
 
 
-def _door(wish: dict, folder: str) -> list:
+def _tried_again(wish: dict) -> str:
+    """What is worth another host. To send a request a second time HAProxy copies the whole of its buffer before the first: with buffers of 32 MiB that
+    took 200 ms a request on two cores, with 1 MiB one, and without it there was nothing to measure."""
+    return "conn-failure empty-response 503" if wish["max_body_bytes"] <= LARGE_BYTES else "conn-failure"
+
+
+def _door(wish: dict) -> list:
     """Who comes in at all."""
-    bind = "bind %s:%d" % ("[%s]" % wish["host"] if ":" in wish["host"] else wish["host"], wish["port"])
-    if wish["host"] == "::":
-        bind += " v4v6"
-    if wish["tls_certificate"]:
-        bind += " ssl crt %s/tls/gateway.pem alpn h2,http/1.1" % folder
+    bind = _bind(wish, wish["port"])
+    if encrypted(wish):
+        bind += " ssl crt %s/tls/gateway.pem alpn http/1.1" % FOLDER
     admitted = address_sets(["127.0.0.0/8", "::1", *wish["allowed_cidrs"]])
     return _indented(
         bind,
@@ -204,25 +237,25 @@ def _door(wish: dict, folder: str) -> list:
     )
 
 
-def _key(folder: str) -> list:
+def _key() -> list:
     """Whose key, and how often it comes."""
     return _indented(
         "# Whose key.",
         "http-request set-var(txn.token) http_auth_bearer",
         "http-request set-var(txn.token) req.hdr(x-api-key) if !{ var(txn.token) -m found }",
         _refuse(401, "missing_api_key", "A key is needed: send it as Authorization: Bearer KEY.", "!{ var(txn.token) -m found }"),
-        "http-request set-var(txn.key) var(txn.token),sha2(256),hex,map_str(%s/keys.map,*)" % folder,
+        "http-request set-var(txn.key) var(txn.token),sha2(256),hex,map_str(%s/keys.map,*)" % FOLDER,
         "http-request unset-var(txn.token)",
         _refuse(401, "invalid_api_key", "This key is not known here.", "{ var(txn.key) -m str * }"),
-        "http-request set-var(txn.expires) var(txn.key),map_str_int(%s/expires.map,%d)" % (folder, NEVER),
+        "http-request set-var(txn.expires) var(txn.key),map_str_int(%s/expires.map,%d)" % (FOLDER, NEVER),
         _refuse(401, "expired_api_key", "The key %[var(txn.key)] has expired.", "{ date,sub(txn.expires) ge 0 }"),
         "http-request track-sc0 var(txn.key) table rates",
-        "http-request set-var(txn.rate) var(txn.key),map_str_int(%s/rates.map,%d)" % (folder, NEVER),
+        "http-request set-var(txn.rate) var(txn.key),map_str_int(%s/rates.map,%d)" % (FOLDER, NEVER),
         _refuse(429, "rate_limit_exceeded", "The key %[var(txn.key)] may ask %[var(txn.rate)] times a minute.", "{ sc0_http_req_rate,sub(txn.rate) gt 0 }"),
     )
 
 
-def _path(limited: list[Key], folder: str) -> list:
+def _path(limited: list[Key]) -> list:
     """What is asked for. The lists are the gateway's own, since the plans know also the models of hosts that are down."""
     mine = [("{ var(txn.key) -m str %s }" % key.name, "-%s.json" % key.name) for key in limited]
     return _indented(
@@ -242,7 +275,7 @@ def _path(limited: list[Key], folder: str) -> list:
             "lists !reads or one_model !reads or version !reads or posts !lists !one_model !{ method POST }",
         ),
         *(
-            "http-request return status 200 content-type application/json file %s/%s%s if { path %s } %s" % (folder, what, whose, path, condition)
+            "http-request return status 200 content-type application/json file %s/%s%s if { path %s } %s" % (FOLDER, what, whose, path, condition)
             for condition, whose in [*mine, ("", ".json")]
             for what, path in (("models", "/v1/models"), ("tags", "/api/tags"))
         ),
@@ -264,7 +297,7 @@ def _size(wish: dict, allowed: Room) -> list:
     )
 
 
-def _model(folder: str) -> list:
+def _model() -> list:
     return _indented(
         "# Which model: `model`, else `name` as older clients say it. Names are compared as Ollama does, and `x` is `x:latest`.",
         "http-request set-var(txn.model) req.body,json_query('$.model'),lower if posts",
@@ -272,18 +305,18 @@ def _model(folder: str) -> list:
         "http-request set-var(txn.model) req.body,json_query('$.name'),lower if posts { var(txn.by_name) -m bool }",
         'http-request set-var(txn.model) path,regsub("^/v1/models/",""),url_dec,lower if one_model',
         _refuse(400, "model_missing", "The request names no model.", "posts !{ var(txn.model) -m len 1: }", "model"),
-        "http-request set-var(txn.backend) var(txn.model),map_str(%s/models.map)" % folder,
+        "http-request set-var(txn.backend) var(txn.model),map_str(%s/models.map)" % FOLDER,
     )
 
 
-def _limits(folder: str) -> list:
+def _limits() -> list:
     """What a key of some models may ask for. A body that names its model in a second way could mean another one to the host than to the gateway:
     Go takes the last of two equal names, and does not mind their case."""
     ambiguous = "The key %[var(txn.key)] is for some models only, and the request could name another one: write model once, and no letter as an escape."
     return _indented(
         "# Whether the key may have it.",
-        "acl limited var(txn.key),map_str(%s/limited.map) -m found" % folder,
-        "http-request set-var(txn.may) var(txn.key),concat(|,txn.model),map_str(%s/allowed.map,*) if limited" % folder,
+        "acl limited var(txn.key),map_str(%s/limited.map) -m found" % FOLDER,
+        "http-request set-var(txn.may) var(txn.key),concat(|,txn.model),map_str(%s/allowed.map,*) if limited" % FOLDER,
         _refuse(403, "model_not_allowed", "The key %%[var(txn.key)] is not for the model %s." % ASKED, "limited { var(txn.may) -m str * }", "model"),
         """acl two_names req.body -m reg -i '(?s)"model"\\s*:.*"model"\\s*:'""",
         """acl one_name req.body -m reg -i '"model"\\s*:'""",
@@ -300,13 +333,13 @@ def _limits(folder: str) -> list:
     )
 
 
-def _backend_of(folder: str) -> list:
-    near = "var(txn.model),field(1,:),map_str(%s/near.map)" % folder
+def _backend_of() -> list:
+    near = "var(txn.model),field(1,:),map_str(%s/near.map)" % FOLDER
     nobody = "No host holds the model %s. There is: %%[var(txn.near)]." % ASKED
     known = _quoted('{"id":"%s","object":"model","created":0,"owned_by":"llmfleet"}' % ASKED)
     return _indented(
         "# Who holds it.",
-        "http-request set-var(txn.near) str(%s),map_str(%s/near.map)" % (ALL, folder),
+        "http-request set-var(txn.near) str(%s),map_str(%s/near.map)" % (ALL, FOLDER),
         "http-request set-var(txn.near) %s if { %s -m found }" % (near, near),
         _refuse(404, "model_not_found", nobody, "{ var(txn.model) -m found } !{ var(txn.backend) -m found }", "model"),
         'http-request return status 200 content-type application/json lf-string "%s" if one_model' % known,
@@ -354,7 +387,7 @@ LOG = (
 )
 
 
-def unit(paths: dict) -> str:
+def unit() -> str:
     return "\n".join(
         [
             "# Written by role llmfleet.ollama.gateway.",
@@ -366,9 +399,9 @@ def unit(paths: dict) -> str:
             "[Service]",
             "Type=notify",
             "RuntimeDirectory=llmfleet-gateway",
-            "ExecStartPre=%(haproxy)s -c -q -f %(folder)s/haproxy.cfg" % paths,
-            "ExecStart=%(haproxy)s -Ws -f %(folder)s/haproxy.cfg" % paths,
-            "ExecReload=%(haproxy)s -c -q -f %(folder)s/haproxy.cfg" % paths,
+            "ExecStartPre=%s -c -q -f %s/haproxy.cfg" % (HAPROXY, FOLDER),
+            "ExecStart=%s -Ws -f %s/haproxy.cfg" % (HAPROXY, FOLDER),
+            "ExecReload=%s -c -q -f %s/haproxy.cfg" % (HAPROXY, FOLDER),
             "# The processes from before end with their last stream.",
             "ExecReload=/bin/kill -USR2 $MAINPID",
             "KillMode=mixed",

@@ -5,109 +5,160 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import ipaddress
 import json
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.host import RECORD
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import config
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.fleet import Fleet, recorded
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.wish import read_keys, wrong_wishes
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.wish import certificate_of, read_keys, wrong_wishes
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import found
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE, is_address
 
 # The oldest HAProxy that has what the configuration uses; it is Debian 12's.
 OLDEST_HAPROXY = (2, 6)
-RECORD, LOADED, CONFIGURATION = "fleet.json", "loaded", "haproxy.cfg"
+# Before its end a certificate of our own is renewed, and one that was given is told.
+RENEW_DAYS = 30
+OWN = (config.FOLDER + "/tls/own.pem", config.FOLDER + "/tls/own.key")
+LOADED, CONFIGURATION = "loaded", "haproxy.cfg"
 # What an earlier run may have written for a key that is gone.
 OF_A_KEY = ("models-", "tags-")
 
 
-def decide(wish: dict, fleet: Fleet, paths: dict, address: str, seen: dict | None = None, service_mgr: str = "systemd") -> dict:
+@dataclasses.dataclass(frozen=True)
+class Here:
+    """name: of the host in the inventory; address: under which others reach it; authority: the host that signs certificates."""
+
+    name: str
+    address: str
+    authority: str
+
+
+def decide(wish: dict, fleet: Fleet, here: Here, seen: dict | None = None, service_mgr: str = "systemd", check_mode: bool = False) -> dict:
     """The plan of one gateway.
 
-    wish: the role's variables without their prefix; paths: folder, unit, haproxy, socket; address: under which others reach the host;
-    seen: what module gateway_probe found, none before the look.
+    wish: the role's variables without their prefix; seen: what module gateway_probe found, none before the look; service_mgr: of the host; check_mode:
+    nothing will be written.
     """
     keys, problems = ([], []) if wish["state"] == "absent" else read_keys(wish["keys"])
     plan = {
         "problems": wrong_wishes(wish, service_mgr) + problems,
-        "warnings": [],
         "changes": [],
-        "look": _look(wish, paths),
-        "url": url(wish, address),
+        "look": _look(wish),
+        # For the report.
+        "fact": {"url": "", "removed": True} if wish["state"] == "absent" else {"url": url(wish, here.address), "removed": False},
     }
     if not seen or plan["problems"]:
         return plan
     if wish["state"] == "absent":
-        plan["has_unit"] = paths["unit"] in seen["files"]
-        plan["changes"] = [path for path in (paths["unit"], paths["folder"]) if path in seen["files"]]
+        plan["has_unit"] = config.UNIT in seen["files"]
+        plan["changes"] = [path for path in (config.UNIT, config.FOLDER) if path in seen["files"]]
         return plan
     plan["problems"] += _wrong_host(wish, fleet, keys, seen)
-    plan["warnings"] = _warnings(wish, fleet, keys, seen)
     if plan["problems"]:
         return plan
-    texts = config.files(wish, keys, fleet, paths, config.room(wish, seen["memory_bytes"]))
-    configuration = texts.pop(CONFIGURATION)
+    texts = config.files(wish, keys, fleet, config.room(wish, seen["memory_bytes"]))
     texts[RECORD] = json.dumps(recorded(fleet), indent=1, sort_keys=True) + "\n"
-    folder = paths["folder"]
-    plan["files"] = [_file("%s/%s" % (folder, name), text, seen) for name, text in sorted(texts.items())]
-    plan["configuration"] = _file("%s/%s" % (folder, CONFIGURATION), configuration, seen)
-    plan["unit"] = _file(paths["unit"], config.unit(paths), seen)
-    plan["links"] = _links(wish, folder, seen)
-    plan["obsolete"] = ["%s/%s" % (folder, name) for name in seen["listing"] if name.startswith(OF_A_KEY) and name.endswith(".json") and name not in texts]
+    configuration = texts.pop(CONFIGURATION)
     # What HAProxy has taken in, the certificate's content included; written after the reload, so that one which never came is made up for.
-    taken = hashlib.sha256(json.dumps([sorted(texts.items()), configuration, seen["certificate"]["digest"]]).encode()).hexdigest()
-    plan["loaded"] = _file("%s/%s" % (folder, LOADED), taken + "\n", seen)
-    plan["install"] = not seen["version"]
-    plan["changes"] = [
-        *([paths["haproxy"]] if plan["install"] else []),
-        *(file["path"] for file in (*plan["files"], plan["configuration"], plan["unit"], *plan["links"]) if file["differs"]),
-        *plan["obsolete"],
-        *([plan["loaded"]["path"]] if plan["loaded"]["differs"] else []),
+    taken = hashlib.sha256(json.dumps([sorted(texts.items()), configuration, config.unit(), seen["certificate"]["digest"]]).encode()).hexdigest()
+    files = [
+        *(_file(_path(name), text) for name, text in sorted(texts.items())),
+        _file(_path(CONFIGURATION), configuration, validate="%s -c -f %%s" % config.HAPROXY),
+        _file(config.UNIT, config.unit(), mode="0644"),
     ]
+    loaded = _file(_path(LOADED), taken + "\n")
+    # A dry run compares files where there is a folder for them.
+    plan["first"] = check_mode and config.FOLDER not in seen["files"]
+    own = certificate_of(wish) == "own"
+    plan["names"], plan["authority"] = names(wish, here) if own else [], here.authority
+    lacks_certificate = own and _must_be_issued(seen["certificate"], plan["names"])
+    plan["issue"] = lacks_certificate and not check_mode
+    plan["fresh"] = not seen["version"]
+    plan["packages"] = [*(["haproxy"] if plan["fresh"] else []), *(["python3-cryptography"] if lacks_certificate else [])]
+    plan["install"] = bool(plan["packages"]) and not check_mode
+    plan["folders"] = [] if plan["first"] else [config.FOLDER, config.FOLDER + "/tls"]
+    plan["links"] = [link for link in _links(wish) if seen["links"].get(link["path"]) != link["target"]]
+    plan["files"] = [file for file in files if _differs(file, seen)]
+    plan["obsolete"] = [_path(name) for name in seen["listing"] if name.startswith(OF_A_KEY) and name.endswith(".json") and name not in texts]
+    plan["loaded"], plan["reload"] = loaded, _differs(loaded, seen)
+    plan["changes"] = [
+        *([] if seen["version"] else [config.HAPROXY]),
+        *([OWN[0]] if lacks_certificate else []),
+        *(entry["path"] for entry in (*plan["links"], *plan["files"])),
+        *plan["obsolete"],
+        *([loaded["path"]] if plan["reload"] else []),
+    ]
+    plan["writes"] = bool(plan["changes"]) and not plan["first"]
+    plan["say"] = [*_warnings(wish, fleet, keys, seen), *(["Would write %s." % ", ".join(plan["changes"])] if plan["first"] else [])]
     plan["models"] = {model: [host.name for host, _held in held] for model, held in fleet.holders().items()}
-    plan["probe_url"] = "%s/healthz" % url(wish, _local(wish))
+    plan["probe_url"] = "http://127.0.0.1:%d/healthz" % wish["metrics_port"]
     return plan
 
 
 def url(wish: dict, address: str) -> str:
     """Where clients find it, without a path."""
     host = address if wish["host"] in EVERYWHERE else wish["host"]
-    return "%s://%s:%d" % ("https" if wish["tls_certificate"] else "http", "[%s]" % host if ":" in host else host, wish["port"])
+    return "%s://%s:%d" % ("https" if config.encrypted(wish) else "http", "[%s]" % host if ":" in host else host, wish["port"])
 
 
-def _local(wish: dict) -> str:
-    return EVERYWHERE.get(wish["host"], wish["host"]).strip("[]")
+def names(wish: dict, here: Here) -> list:
+    """Of a certificate by the fleet's own authority, as certificates write them."""
+    host = [] if wish["host"] in EVERYWHERE else [wish["host"]]
+    given = dict.fromkeys([here.name, here.address, *host, "localhost", "127.0.0.1", *wish["tls_names"]])
+    return ["%s:%s" % ("IP" if is_address(name) and name != "localhost" else "DNS", name) for name in given]
 
 
-def _look(wish: dict, paths: dict) -> dict:
+def _must_be_issued(certificate: dict, wanted: list) -> bool:
+    """A Python that cannot read certificates leaves days and names unknown, and one that is there is kept."""
+    if certificate["error"]:
+        return True
+    ends = certificate["days_left"] is not None and certificate["days_left"] < RENEW_DAYS
+    return ends or (certificate["names"] is not None and set(map(str.lower, certificate["names"])) != {_as_read(name).lower() for name in wanted})
+
+
+def _as_read(name: str) -> str:
+    kind, _colon, value = name.partition(":")
+    return "%s:%s" % (kind, ipaddress.ip_address(value) if kind == "IP" else value)
+
+
+def _pair(wish: dict) -> tuple:
+    """Paths of certificate and key, empty for none."""
+    return {"given": (wish["tls_certificate"], wish["tls_key"]), "own": OWN, "none": ("", "")}[certificate_of(wish)]
+
+
+def _path(name: str) -> str:
+    return "%s/%s" % (config.FOLDER, name)
+
+
+def _look(wish: dict) -> dict:
     """What module gateway_probe is asked for. Before a removal the port may be anybody's."""
     present = wish["state"] == "present"
     return {
-        "folder": paths["folder"],
-        "record": "%s/%s" % (paths["folder"], RECORD),
-        "watch": [paths["unit"], paths["folder"]],
-        "ports": [wish["port"], wish["metrics_port"]] if present else [],
-        "certificate": wish["tls_certificate"] if present else "",
-        "key": wish["tls_key"] if present else "",
+        "watch": [config.UNIT, config.FOLDER],
+        "ports": [port for port in (wish["port"], wish["metrics_port"], wish["redirect_port"]) if port] if present else [],
+        "haproxy": config.HAPROXY,
+        "certificate": _pair(wish)[0] if present else "",
+        "key": _pair(wish)[1] if present else "",
     }
 
 
-def _file(path: str, content: str, seen: dict) -> dict:
-    digest = hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
-    return {"path": path, "content": content, "differs": seen["files"].get(path) != digest}
+def _file(path: str, content: str, mode: str = "0600", validate: str = "") -> dict:
+    """validate: a command that must take the new file before it takes the old one's place."""
+    return {"path": path, "content": content, "mode": mode, "validate": validate}
 
 
-def _links(wish: dict, folder: str, seen: dict) -> list:
+def _differs(file: dict, seen: dict) -> bool:
+    return seen["files"].get(file["path"]) != hashlib.sha1(file["content"].encode(), usedforsecurity=False).hexdigest()
+
+
+def _links(wish: dict) -> list:
     """HAProxy finds the key beside the certificate by its name, so both stay where they are and are renewed there."""
-    if not wish["tls_certificate"]:
-        return []
-    return [
-        {"path": path, "target": target, "differs": seen["links"].get(path) != target}
-        for path, target in (
-            ("%s/tls/gateway.pem" % folder, wish["tls_certificate"]),
-            ("%s/tls/gateway.pem.key" % folder, wish["tls_key"]),
-        )
-    ]
+    certificate, key = _pair(wish)
+    there = _path("tls/gateway.pem")
+    return [{"path": there, "target": certificate}, {"path": there + ".key", "target": key}] if certificate else []
 
 
 def _wrong_host(wish: dict, fleet: Fleet, keys: list, seen: dict) -> list:
@@ -131,7 +182,7 @@ def _wrong_host(wish: dict, fleet: Fleet, keys: list, seen: dict) -> list:
             % (".".join(map(str, seen["version"])), *OLDEST_HAPROXY),
         ),
         (
-            seen["certificate"]["error"],
+            certificate_of(wish) == "given" and seen["certificate"]["error"],
             "certificate",
             "gateway_tls_certificate",
             "gateway_tls_certificate and gateway_tls_key cannot be used: %s." % seen["certificate"]["error"],
@@ -143,7 +194,7 @@ def _wrong_host(wish: dict, fleet: Fleet, keys: list, seen: dict) -> list:
             "No plan names a model, and the gateway remembers none of an earlier run: run the playbook for the hosts of group ollama, too.",
         ),
         (
-            holders and mistaken,
+            holders and mistaken and not fleet.unknown,
             "key_model",
             "gateway_keys",
             "gateway_keys allows %s, which no host holds: write names of the plans, such as %s." % (", ".join(mistaken), next(iter(holders), "")),
@@ -156,6 +207,6 @@ def _warnings(wish: dict, fleet: Fleet, keys: list, seen: dict) -> list:
     return [
         *(["Hosts without a plan have no route: %s." % ", ".join(fleet.unknown)] if fleet.unknown else []),
         *(["%s listens on the loopback alone (ollama_host), so the gateway has no route to it." % host for host in fleet.closed]),
-        *(["The gateway's certificate ends in %d days." % left] if left is not None and left < 21 else []),
+        *(["The gateway's certificate ends in %d days." % left] if certificate_of(wish) == "given" and left is not None and left < RENEW_DAYS else []),
         *(["gateway_keys is empty: whoever reaches %s may use every model." % wish["host"]] if not keys else []),
     ]

@@ -18,6 +18,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address im
 SHORTEST_KEY = 20
 FIELDS = ("name", "key", "models", "requests_per_minute", "expires")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -102,12 +103,20 @@ def _key(entry: dict) -> Key:
     )
 
 
+def certificate_of(wish: dict) -> str:
+    """given by the user, own by the fleet's authority, or none."""
+    if wish["tls_certificate"]:
+        return "given"
+    return "none" if is_loopback(wish["host"]) or wish["accept_plain_http"] else "own"
+
+
 def wrong_wishes(wish: dict, service_mgr: str) -> list:
     """Problems that show before a host is contacted. wish: the role's variables without their prefix."""
     if wish["state"] == "absent":
         return []
     refused = address_sets(wish["allowed_cidrs"])["refused"]
     bad_ports = [name for name in ("port", "metrics_port") if not 0 < wish[name] < 65536]
+    odd_names = [name for name in wish["tls_names"] if not is_address(name) and not _HOST.fullmatch(name)]
     low = [name for name in ("max_connections", "queue_requests", "queue_seconds", "timeout_seconds", "max_body_bytes") if wish[name] < 1]
     return found(
         (
@@ -156,10 +165,21 @@ def wrong_wishes(wish: dict, service_mgr: str) -> list:
             "gateway_tls_certificate and gateway_tls_key belong together: set both or none.",
         ),
         (
-            not wish["tls_certificate"] and not is_loopback(wish["host"]) and wish["keys"] and not wish["accept_plain_http"],
-            "plain_http",
-            "gateway_tls_certificate",
-            "gateway_host %s is reached over the network, and without gateway_tls_certificate the keys would travel in the clear: give it a certificate and "
-            "its key, or set gateway_accept_plain_http to true." % wish["host"],
+            wish["redirect_port"] and (wish["redirect_port"] in (wish["port"], wish["metrics_port"]) or not 0 < wish["redirect_port"] < 65536),
+            "redirect_port",
+            "gateway_redirect_port",
+            "gateway_redirect_port is %d; write a port of its own, or 0 for none." % wish["redirect_port"],
+        ),
+        (
+            wish["redirect_port"] and certificate_of(wish) == "none",
+            "nowhere_to_redirect",
+            "gateway_redirect_port",
+            "gateway_redirect_port sends plain HTTP on to TLS, and this gateway has none: set it to 0, or give the gateway a certificate.",
+        ),
+        (
+            odd_names,
+            "tls_names",
+            "gateway_tls_names",
+            "gateway_tls_names has %s; write names such as hub.example.net, or addresses." % ", ".join(odd_names),
         ),
     )

@@ -84,11 +84,17 @@ def made(folder, name, *options):
 def test_certificates(tmp_path):
     good, other = made(tmp_path, "good"), made(tmp_path, "other")
     found = host.certificate(*good)
-    assert found["error"] == "" and found["days_left"] == 29 and len(found["digest"]) == 64
+    assert found["error"] == "" and found["days_left"] == 29 and len(found["digest"]) == 64 and found["names"] == []
     assert "is the key of another certificate than" in host.certificate(good[0], other[1])["error"]
     assert "No such file" in host.certificate(good[0], str(tmp_path / "none"))["error"]
     assert "has expired" in host.certificate(*good, now=datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC))["error"]
-    assert host.certificate("", "") == {"error": "", "digest": "", "days_left": None}
+    assert host.certificate("", "") == {"error": "", "digest": "", "days_left": None, "names": None}
+
+
+def test_names_of_a_certificate():
+    """As the decision writes them, whatever OpenSSL prints of an address."""
+    read = {"subjectAltName": (("DNS", "hub"), ("IP Address", "10.0.0.9"), ("IP Address", "FD00:0:0:0:0:0:0:1\n"), ("email", "x"))}
+    assert host.names_of(read) == ["DNS:hub", "IP:10.0.0.9", "IP:fd00::1"]
 
 
 def test_a_key_with_a_password(tmp_path):
