@@ -21,6 +21,13 @@ def test_the_page_has_a_row_for_each_wish():
     assert [line.split(" | ")[1] for line in shown] == [wish for _name, _machine, wish, _want in expert_table.cases()]
 
 
+def test_the_page_shows_what_the_plan_chooses():
+    """A choice that changed would go unseen: whoever changes it writes the table anew (python bench/expert_table.py --write) and reads every row."""
+    text = (ROOT / "docs" / "sizing.md").read_text()
+    shown = text.split(expert_table.BEGIN, 1)[1].split(expert_table.END, 1)[0].strip().splitlines()
+    assert shown == expert_table.table().splitlines()
+
+
 def test_the_families_are_all_shown():
     """Who looks for a model must not take one for missing that can be had."""
     assert expert_table.families() in (ROOT / "docs" / "models.md").read_text()
