@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.fact import interpret, urgent
-from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.host import ARGUMENTS
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.texts import clean
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.first_module import run_first
@@ -30,8 +31,13 @@ SPEC = dict(
 )
 
 
+# A look serves the rest of its run only so long: what comes between may take hours, and somebody may do something there meanwhile.
+HOLDS_SECONDS = 600
+
+
 def _digest(question, proofs_path):
-    return hashlib.sha256(json.dumps([question, proofs_path], sort_keys=True).encode("utf-8")).hexdigest()[:16]
+    proofs = proofs_path or path_of("proofs", SYSTEMS.get(question["system"], ""))
+    return hashlib.sha256(json.dumps([question, proofs], sort_keys=True).encode("utf-8")).hexdigest()[:16]
 
 
 class ActionModule(ActionBase):
@@ -48,6 +54,8 @@ class ActionModule(ActionBase):
             # Before a role is there, no defaults are.
             questions = decide.questions({"ollama_version": OLLAMA_VERSION, **variables}, around)
             arguments["questions"] = [question.to_dict() for question in questions]
+            if not arguments["proofs_path"] and "ollama_models_proofs_path" in task_vars:
+                arguments["proofs_path"] = self._templar.template(task_vars["ollama_models_proofs_path"]) or None
         windows = getattr(self._connection._shell, "_IS_WINDOWS", False)
         # Which of the others a host has shows there.
         arguments["questions"] = [question for question in arguments["questions"] if (question["system"] == "windows") is windows]
@@ -67,7 +75,8 @@ class ActionModule(ActionBase):
         wrong = complaint(task_vars.get("inventory_hostname", "this host"), look)
         if wrong:
             return {"failed": True, "changed": False, "msg": wrong}
-        look.update(asked=asked.get(look["system"]), run=self._run_id())
+        # One that a role made for itself is for the decision behind it, which may refuse what somebody then mends: the next run of the role looks again.
+        look.update(asked=asked.get(look["system"]), run="" if reuse else self._run_id(), seen_at=int(time.time()))
         # Its raw texts keep their line breaks: interpret() reads some of them line by line and gives none of them back unread.
         fact = clean(interpret(observation))
         result = {"changed": False, "ansible_facts": {**self._usual(look, task_vars.get("ansible_facts") or {}), "vram": fact, "look": look}}
@@ -86,6 +95,7 @@ class ActionModule(ActionBase):
         look, measured = facts.get("look") or {}, (facts.get("vram") or {}).get("filesystems") or []
         return (
             look.get("run") == self._run_id()
+            and 0 <= time.time() - look.get("seen_at", 0) < HOLDS_SECONDS
             and look.get("asked") == asked.get(look.get("system"))
             and set(filesystems) <= {entry["path"] for entry in measured}
         )

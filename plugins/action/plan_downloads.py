@@ -29,7 +29,6 @@ class ActionModule(ActionBase):
                     },
                 },
                 "models": {"type": "list", "elements": "dict", "default": []},
-                "models_there": {"type": "list", "elements": "str", "default": []},
                 "models_path": {"type": "str", "default": ""},
                 "image": {
                     "type": "dict",
@@ -43,10 +42,13 @@ class ActionModule(ActionBase):
                 "filesystems": {"type": "list", "elements": "dict", "default": []},
             }
         )
-        parts = [downloads.release(**args["release"])] if args["release"] else []
-        parts += downloads.models(args["models"], args["models_there"], args["models_path"])
+        facts = (task_vars or {}).get("ansible_facts") or {}
+        look = facts.get("look") or {}
+        wanted = args["release"]
+        parts = [downloads.release(**wanted)] if wanted and not downloads.has_release(look, wanted["version"]) else []
+        parts += downloads.models(args["models"], downloads.models_there(look, args["models"]), args["models_path"])
         parts += [downloads.image(**args["image"])] if args["image"] else []
-        said, problems = downloads.tell(parts, args["filesystems"])
+        said, problems = downloads.tell(parts, ((facts.get("vram") or {}).get("filesystems") or []) + args["filesystems"])
         result.update(changed=False, msg=said, parts=[part.what for part in parts])
         if problems:
             result.update(failed=True, msg=" ".join(problems))

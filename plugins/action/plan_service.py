@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(odd)) from odd
         # A release alone is not what the host's own server shall run.
         result = self._told(result, made, args["fail_on_problem"], fact=not args["release_only"])
-        if not args["look"]:
+        if not args["look"] and not result.get("failed"):
             # It has served: what comes now may change the host, and so may any task behind it, so the next decision needs a new one.
             result.setdefault("ansible_facts", {})["look"] = {**{name: look[name] for name in look}, "run": ""}
         return result

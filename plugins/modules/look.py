@@ -34,8 +34,9 @@ options:
     default: {}
   reuse:
     description:
-      - Keep the facts of an earlier look of the same run that was asked the same, and that nobody has decided from yet. A look serves one
-        decision of M(llmfleet.ollama.plan_service), since the host may be another one afterwards.
+      - Keep the facts of an earlier look of the same run that was asked the same, and that nobody has decided from yet, for ten minutes. What a task
+        with it has looked at itself is not kept, and a look serves one decision of M(llmfleet.ollama.plan_service), since the host may be another
+        one afterwards.
     type: bool
     default: false
 attributes:

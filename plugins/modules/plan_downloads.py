@@ -13,11 +13,12 @@ author:
 description:
   - Gives one line with the size of each download and the room of each disk that takes it, before anything is changed.
   - Fails with the path and the variable to change where a disk is too small.
+  - What the host has already, and its disks, stand in the facts C(look) and C(vram), where M(llmfleet.ollama.look) has looked at it.
   - Runs on the controller, which asks the release's server for the size of its archives. Where nobody answers, sizes are told as "about", or as unknown.
 extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
   release:
-    description: The release of Ollama that is not on the host yet.
+    description: The release of Ollama that the host shall have.
     type: dict
     suboptions:
       version:
@@ -41,11 +42,6 @@ options:
     description: The planned models, C(model_plan.models).
     type: list
     elements: dict
-    default: []
-  models_there:
-    description: Names of those that are on the host already.
-    type: list
-    elements: str
     default: []
   models_path:
     description: The model store, as C(ollama_models_dir).
@@ -72,7 +68,7 @@ options:
         type: str
         required: true
   filesystems:
-    description: The disk of each of these paths, with C(path), C(mount_point) and C(free_bytes), as M(llmfleet.ollama.download_probe) gives them.
+    description: Disks that the fact C(vram) does not have, each with C(path), C(mount_point) and C(free_bytes).
     type: list
     elements: dict
     default: []
@@ -91,7 +87,6 @@ EXAMPLES = r"""
   llmfleet.ollama.plan_downloads:
     models: "{{ ansible_facts['model_plan']['models'] }}"
     models_path: /usr/share/ollama/.ollama/models
-    filesystems: "{{ ansible_facts['vram']['filesystems'] }}"
 """
 
 RETURN = r"""

@@ -111,7 +111,7 @@ function Get-FileEntry {
     }
     $entry = @{
         path = $Path; kind = 'file'; mode = $null; owner = $null; group = $null; sha256 = $null; target = $null
-        changed_at = Get-UnixTime $item.LastWriteTimeUtc; size_bytes = $null; protected = $false; granted = $false
+        changed_at = Get-UnixTime $item.LastWriteTimeUtc; size_bytes = $null; ours = $null; protected = $false; granted = $false
     }
     if (Test-Link $item) {
         $entry.kind = 'link'
@@ -510,6 +510,7 @@ $look.install = $placeOfInstall
 if ($placeOfInstall) {
     $look.install.releases = @(Read-Field 'install' { Get-Release $install })
     $look.install.moving = Test-Path -LiteralPath $question.moving
+    $look.install.ours = $null
 }
 $look.store = $placeOfStore
 if ($placeOfStore) {

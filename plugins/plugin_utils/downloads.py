@@ -10,6 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
 
 from .sizing import data
 
@@ -46,6 +47,28 @@ def release(version: str, archives: list, base_url: str, path: str, size_of=ask)
     size = None if None in sizes else sum(sizes)
     needs = None if size is None else int(size * (1 + known["release_unpacked"]))
     return Part(f"Ollama {version}", size, None not in asked, needs, path, "ollama_install_dir")
+
+
+def has_release(look: dict, version: str) -> bool:
+    """Whether a look found the directory of this release."""
+    return version in (look.get("install") or {}).get("releases", ())
+
+
+def models_there(look: dict, planned: list) -> list:
+    """Those of the planned models, or what they are made from, that a look found: in the store, or by the server's own word where nobody may read that."""
+    told = [entry.get("name") for entry in (look.get("store") or {}).get("manifests") or ()]
+    told += [entry.get("name") for entry in (look.get("api") or {}).get("models") or ()]
+    there = {_key(name) for name in told}
+    wanted = [name for entry in planned for name in (entry["name"], entry.get("from")) if name]
+    return [name for name in wanted if _key(name) in there]
+
+
+def _key(name):
+    try:
+        return parse_name(name).key
+    except BadName:
+        # A host may say anything, and a plan names nothing that Ollama refuses.
+        return None
 
 
 def models(planned: list, there: list, path: str) -> list:

@@ -98,10 +98,12 @@ def _shown(value):
 
 # path: as it was asked for. mode: four octal digits. owner, group: names; on Windows owner is a SID. sha256: of files below 1 MB, else null.
 # target: where a link leads, as the link says it. changed_at: seconds of Unix time.
+# ours: not Windows: the file says that this collection keeps it; null for what is not read.
 # protected, granted: Windows only: inherits no rights; the service's account itself is named with the right to modify.
 FILE = Record({
     "path": Text(), "kind": Text(words=KINDS), "mode": Text(null=True), "owner": Text(null=True), "group": Text(null=True), "sha256": Text(null=True),
-    "target": Text(null=True), "changed_at": Whole(null=True), "size_bytes": Whole(null=True), "protected": Flag(null=True), "granted": Flag(null=True),
+    "target": Text(null=True), "changed_at": Whole(null=True), "size_bytes": Whole(null=True), "ours": Flag(null=True), "protected": Flag(null=True),
+    "granted": Flag(null=True),
 })
 
 # missing_mount: the mount point, volume or drive that should hold the path and is not there. ownerless_volume: macOS, a volume that ignores owners.
@@ -153,9 +155,11 @@ COMMON = {
     "tools": Each(Text()),
     # ---- places
     # releases: names of directories in install_dir that begin with a digit, what a cut-off run left included. moving: a move of models was cut off.
-    "install": Record(dict(PLACE, releases=Each(Text()), moving=Flag())),
+    # ours: Linux only: names of what the role has made there, hidden ones too.
+    "install": Record(dict(PLACE, releases=Each(Text()), moving=Flag(), ours=Each(Text(), null=True))),
     # closed_parent: first directory above it that the user cannot enter. denied: it exists and the user may not write.
-    # has_entries: it holds more than lost+found. other_stores: hold models and are not the wanted one; size_bytes null where it was not summed.
+    # has_entries: it holds more than lost+found.
+    # other_stores: hold models and are not the wanted one; size_bytes null where it was not summed.
     # manifests: its models by their own manifests, name as host/namespace/model:tag, bad_blobs: digests of layers that are absent or of the wrong
     # size; null where the store could not be read.
     "store": Record(dict(

@@ -33,6 +33,9 @@ LARGEST_ANSWER = 4 << 20
 MOST = 2000
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# What every file of the roles says of itself.
+MARK = b"Managed by llmfleet"
+
 KINDS = (("link", stat.S_ISLNK), ("directory", stat.S_ISDIR), ("file", stat.S_ISREG))
 # What of an entry of /api/tags or /api/ps is brought home, by its JSON type.
 API_FIELDS = {
@@ -101,6 +104,7 @@ def describe(path, root=""):
         "target": told(os.readlink(at)) if kind == "link" else None,
         "changed_at": max(int(found.st_mtime), 0),
         "size_bytes": found.st_size if kind == "file" else None,
+        "ours": MARK in data if data is not None else None,
         "protected": None,
         "granted": None,
     }

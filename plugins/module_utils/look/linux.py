@@ -153,6 +153,27 @@ def missing_mount(path, root=""):
     return None
 
 
+def made_by_us(install_dir, root=""):
+    """What the role has made in a directory that may have other things in it: links to releases, those that name their archives, what a run left."""
+    inside = root + install_dir
+    try:
+        names = sorted(os.listdir(inside))
+    except OSError:
+        return []
+
+    def ours(name):
+        path = "%s/%s" % (inside, name)
+        if name in ("current", "previous"):
+            return os.path.islink(path)
+        if name in (".before", ".moving"):
+            return True
+        if name[:1].isdigit():
+            return not os.path.islink(path) and os.path.isfile(path + "/archives")
+        return re.match(r"[.]\d.*[.]part$", name) is not None
+
+    return [common.told(name) for name in names if ours(name)][: common.MOST]
+
+
 def filesystem(path, root="", programs=common.PATH):
     """The name that coreutils have for the file system that holds a path: `ext2/ext3`, `nfs`, `fuseblk`."""
     answer = common.ask(["stat", "-f", "-c", "%T", root + common.nearest(path, root)], path=programs)
@@ -211,6 +232,7 @@ def jobs(question, root="", programs=common.PATH):
             ("gpu_groups", gpu_groups),
             ("install", lambda: dict(
                 place(install, root, programs), releases=common.releases(install, root), moving=os.path.lexists(root + question["moving"]),
+                ours=made_by_us(install, root),
             )),
             ("store", lambda: dict(place(store, root, programs), has_entries=common.has_entries(store, root))),
             ("other_stores", other_stores),

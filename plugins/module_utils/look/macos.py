@@ -157,6 +157,7 @@ def jobs(question, root="", programs=common.PATH):
         ("places", common.places(question, root) + [
             ("install", lambda: dict(
                 place(install, programs, root), releases=common.releases(install, root), moving=os.path.lexists(root + question["moving"]),
+                ours=None,
             )),
             ("store", lambda: dict(place(store, programs, root), has_entries=common.has_entries(store, root))),
             ("other_stores", lambda: common.other_stores(store, stores(question["settings"], question["moving"], root), root)),

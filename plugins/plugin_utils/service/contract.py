@@ -7,6 +7,7 @@
     question(wish, around) -> Question             what the look must be asked
     not_root(around) -> Problem                    why nothing can be said at all
     decide(wish, look, around) -> Service          what is to be done
+    remove(wish, look) -> Service                  what goes away where the service shall not be
 
 Nothing here knows Ansible, and nothing asks a host.
 """

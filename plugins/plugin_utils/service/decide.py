@@ -10,8 +10,6 @@ from . import inventory, linux, macos, release, windows, wish
 from .contract import Service
 
 SYSTEMS = {"linux": linux, "macos": macos, "windows": windows}
-# What goes away with the service. A file on Linux says itself whether it is ours, and is asked then (tasks/linux/absent.yml).
-REMOVALS = {"macos": macos.remove, "windows": windows.remove}
 # Where the host itself does not tell from where the controller comes.
 UNTOLD = ("macos", "windows")
 
@@ -47,7 +45,7 @@ def foretell(variables, facts, around):
     archives = release.sources(made, around, names)
     return Service(
         problems=release.problems(made, archives), version=made.version, warnings=wish.warnings(made, around), archives=archives,
-        steps={"install_dir": made.install_dir, "models_dir": made.models_dir},
+        steps={"install_dir": made.install_dir, "models_dir": made.models_dir, **release.mirror_steps(around, made.version)},
     )
 
 
@@ -66,7 +64,7 @@ def decide(host, variables, look, around, release_only=False):
     if problems:
         return Service(problems=problems)
     if made.state != "present":
-        return REMOVALS[look["system"]](made, look) if look["system"] in REMOVALS else Service(version=made.version)
+        return system.remove(made, look)
     if release_only:
         # Only role model_mirror asks for it, and that one works on Linux alone.
         return _sound(made, linux.decide_release(made, look, around))

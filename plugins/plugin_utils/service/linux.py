@@ -13,9 +13,12 @@ import os
 import posixpath
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
+
 from .. import releases
 from . import address, environment, release
 from .contract import File, Problem, Question, Service
+from .found import by_path
 from .render import render
 from .wish import numbers
 
@@ -105,6 +108,32 @@ def decide(wish, look, around):
 def decide_release(wish, look, around):
     """Only the release in its directory: no link, no user, no service, and so nothing of the host that could forbid it."""
     return _Decision(wish, look, around).release_only()
+
+
+def remove(wish, look):
+    """For a host that shall not have it: exactly what the role made goes, by name. Models, key and user stay unless purge says so."""
+    files, paths = by_path(look), Paths(wish)
+    written = (UNIT, DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_WATCH, NFTABLES, SECRETS, RULES, DOOR_PROGRAM, PROFILE)
+    ours = [path for path in written if files.get(path, {}).get("ours")]
+    removed = list(ours)
+    if files.get(CLI, {}).get("target") == paths.current + "/bin/ollama":
+        removed.append(CLI)
+    # Never the directory itself: somebody may keep other things in it.
+    removed += [posixpath.join(wish.install_dir, name) for name in look["install"]["ours"] or ()]
+    steps = {
+        # That of the GPU ran once and has ended, and the watch goes with the door.
+        "stop": [posixpath.basename(path) for path in (UNIT, DOOR_UNIT) if path in ours],
+        "remove": removed,
+        "tidy": [UNIT + ".d", posixpath.dirname(NFTABLES), posixpath.dirname(RULES), wish.install_dir],
+        "purge": wish.purge, "remove_data": [path_of("proofs"), HOME],
+    }
+    purged = [wish.models_dir, *steps["remove_data"]] if wish.purge else []
+    said = [
+        *("stop %s" % name for name in steps["stop"]), *("remove %s" % path for path in removed),
+        *("remove %s" % path for path in purged if path in files),
+        *(["remove user %s, if the role made it" % wish.user] if wish.purge and look["user"]["exists"] else []),
+    ]
+    return Service(version=wish.version, steps=steps, changes=said)
 
 
 class _Decision:
@@ -336,6 +365,7 @@ class _Decision:
         old, before_that = self._release_of(paths.current), self._release_of(paths.previous)
         moved = self.link_differs and old not in ("", wish.version)
         service = [file.path for file in self.files if file.part != "profile"]
+        before = self._before()
         unneeded = [path for path in (SECRETS, RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
         made_in = list(dict.fromkeys(posixpath.dirname(path) for path in (DROP_IN, SECRETS, RULES, NFTABLES) if path in service))
         user = look["user"]
@@ -348,7 +378,10 @@ class _Decision:
             "link": self.link_differs,
             "has_secrets": any(file.secret for file in self.files),
             "back_up": [file.path for file in self.stale if file.part != "profile" and file.path in self.seen],
+            "restore": service,
             "made_new": [path for path in service if path not in self.seen],
+            "door_is_new": DOOR_UNIT not in self.seen,
+            "back_url": before["url"] if before else "",
             "make_directories": [path for path in made_in if path not in self.seen],
             "install_nft": self.guarded and "nft" not in look["tools"],
             "load_door": self._load_door(),
@@ -366,6 +399,7 @@ class _Decision:
             "previous_before": before_that,
             "had_server": look["service"]["path"] is not None,
             "other_stores": [store["path"] for store in look["store"]["other_stores"]],
+            "models_move": wish.models_move,
             "move_noted": paths.moving in self.seen,
         }
 
@@ -375,6 +409,7 @@ class _Decision:
             "archives_content": self.archives_content,
             "engine": self.engine,
             "sources": release.places(self.wish, self.around, self.archives),
+            **release.mirror_steps(self.around, self.wish.version),
         }
 
     def _make_store(self):

@@ -175,10 +175,11 @@ class _Decision:
         unfinished = [name for name in self.releases.leftovers if name not in (wish.version + ".new", wish.version + ".tgz")]
         owned = [(wish.models_dir, "0755"), (places["home"], "0700"), (places["logs"], "0755")]
         return {
-            "old_version": self.current, "previous_version": self.releases.previous, "had_server": self.current != "",
+            "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
             "start": self.restart, "load_door": self.door["differs"],
             "needs_engine": wishes.numbers(wish.version) >= release.FIRST_ENGINE,
-            "sources": release.places(wish, self.around, self.archives), "archive_base": self._archive_base(),
+            "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
+            "back_url": self.addresses["local"], "models_move": wish.models_move, "archive_base": self._archive_base(),
             "unfinished": [] if self.releases.complete else unfinished,
             "create_user": not look["user"]["exists"],
             "directories": [{"path": path, "mode": mode} for path, mode in owned] if self.daemon.differs or store.get("owner") != wish.user else [],

@@ -70,6 +70,14 @@ def mirror_list(text):
     return {name: digest for digest, name in re.findall(r"(?m)^([0-9a-f]{64})  \./(\S+)$", text)}
 
 
+def mirror_steps(around, version):
+    """Where the fleet's mirror lists what it holds of this release: its name in the inventory, and the file there; both empty without one."""
+    mirror = around.mirror
+    if not mirror or not mirror.releases:
+        return {"mirror_host": "", "mirror_list": ""}
+    return {"mirror_host": mirror.host, "mirror_list": "%s/public/releases/v%s/sha256sum.txt" % (mirror.store, version)}
+
+
 def sources(wish, around, names):
     """An Archive for each name: from the fleet's mirror if that holds it, else from ollama_download_base_url."""
     holds = around.mirror.holds if around.mirror else {}

@@ -176,12 +176,12 @@ class _Decision:
         wish, look = self.wish, self.look
         whole = ["%s-%s" % (wish.version, name) for name in self.archives]
         return {
-            "old_version": self.current, "previous_version": self.releases.previous, "had_server": self.current != "",
+            "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
             "start": self.restart, "load_door": self.guarded and (self.door["differs"] or self.door["remove"]),
             # The role moves no models here; a store from before is refused, or left.
-            "other_stores": [], "move_noted": False,
+            "other_stores": [], "models_move": wish.models_move, "move_noted": False, "back_url": self.addresses["local"],
             "needs_engine": wishes.numbers(wish.version) >= release.FIRST_ENGINE,
-            "sources": release.places(wish, self.around, self.archives),
+            "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
             "make_install_dir": wish.install_dir not in self.files,
             "close_install_dir": [] if self.ours else [
                 ["/setowner", "*" + ADMINISTRATORS],

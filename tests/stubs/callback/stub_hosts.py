@@ -37,7 +37,7 @@ OF_PLAYBOOKS = {"setup", "slurp"}
 ROLE = "ollama"
 PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 OF_HOST = {
-    "ansible.builtin.setup", "llmfleet.ollama.download_probe",
+    "ansible.builtin.setup",
     "llmfleet.ollama.vram_probe", "llmfleet.ollama.win_vram_probe", "llmfleet.ollama.look_probe", "llmfleet.ollama.win_look_probe",
     "llmfleet.ollama.ollama_store_move", "llmfleet.ollama.wait_for_server",
 }

@@ -83,10 +83,6 @@ class Host:
 
     win_vram_probe = vram_probe
 
-    def download_probe(self, args):
-        """Which release is there; what the store holds is the module's own business (tests/unit/downloads)."""
-        return {"release": args["release"] in self.files, "models": [], "filesystems": [{"path": path, **self.disk(path)} for path in args["filesystems"]]}
-
     def look_probe(self, args):
         """The look as module look_probe or win_look_probe gives it, with the recorded observation of this machine."""
         asked = next(asked for asked in args["questions"] if asked["system"] == self.system)
@@ -117,10 +113,11 @@ class Host:
             "resolved": [{"name": name, "addresses": [self.state["names"][name]]} for name in asked["names"]],
             "install": {
                 **self.place_of(install), "releases": sorted(name for name in children if name[0].isdigit()), "moving": asked["moving"] in self.files,
+                "ours": None,
             },
             "store": {
-                **self.place_of(models), "ownerless_volume": None, "closed_parent": None, "denied": False, "has_entries": False, "other_stores": [],
-                "manifests": None,
+                **self.place_of(models), "ownerless_volume": None, "closed_parent": None, "denied": False, "has_entries": False,
+                "other_stores": [], "manifests": None,
             },
             "desktop_app": self.state["machine"].get("desktop_app"), "brew_service": None,
             "api": {"version": version, "models": None, "running": None}, "proofs": self.proofs(), "failed": [],
@@ -128,7 +125,7 @@ class Host:
 
     def looked_at(self, path, asked):
         entry = self.files[path]
-        told = dict.fromkeys(("mode", "owner", "group", "sha256", "target", "changed_at", "size_bytes", "protected", "granted"))
+        told = dict.fromkeys(("mode", "owner", "group", "sha256", "target", "changed_at", "size_bytes", "ours", "protected", "granted"))
         told.update({key: entry[key] for key in ("mode", "owner", "group", "sha256", "target") if key in entry})
         return {"path": path, "kind": entry["type"], **told}
 

@@ -12,7 +12,7 @@ _BARE = {
     "user": {"exists": False, "groups": []}, "gpu_groups": [],
     "service": {"path": None, "loaded": False, "enabled": None, "running": False, "pid": None, "started_at": None, "needs_reload": False},
     "port_owner": None, "own_listener": None, "resolved": [], "controller": None, "tools": [],
-    "install": {"missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "releases": [], "moving": False},
+    "install": {"missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "releases": [], "moving": False, "ours": None},
     "store": {
         "missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "ownerless_volume": None, "closed_parent": None, "denied": False,
         "has_entries": False, "other_stores": [], "manifests": [],
@@ -47,7 +47,7 @@ def bare(system, /, **changed):
 
 def there(path, kind="file", **said):
     """An entry of `files`: 0644 of root, unless said otherwise."""
-    entry = dict.fromkeys(("mode", "owner", "group", "sha256", "target", "changed_at", "size_bytes", "protected", "granted"))
+    entry = dict.fromkeys(("mode", "owner", "group", "sha256", "target", "changed_at", "size_bytes", "ours", "protected", "granted"))
     if kind != "link":
         entry.update(mode="0755" if kind == "directory" else "0644", owner="root", group="root")
     return {**entry, "path": path, "kind": kind, **said}

@@ -59,7 +59,7 @@ def test_facts(run):
     facts = result["ansible_facts"]
     assert facts["vram"]["system_memory"] == {"total_bytes": 2048, "available_bytes": 1024, "bandwidth_bytes_per_second": None}
     assert "reboot the host" in result["warnings"][0] and "observation" not in result
-    assert {name: value for name, value in facts["look"].items() if name not in ("asked", "run")} == bare("linux")
+    assert {name: value for name, value in facts["look"].items() if name not in ("asked", "run", "seen_at")} == bare("linux")
 
 
 def test_what_is_asked_follows_from_the_inventory(run):
@@ -70,6 +70,19 @@ def test_what_is_asked_follows_from_the_inventory(run):
     ]
     asked = run({"look": bare("linux")}, questions=None, ollama_models_dir="/srv/m", ollama_port="8080")[1][0]["module_args"]["questions"]
     assert {(entry["models_dir"], entry["port"], entry["url"]) for entry in asked} == {("/srv/m", 8080, "http://127.0.0.1:8080")}
+
+
+def test_the_role_asks_what_the_plan_has_asked(run):
+    """Before a role is loaded its defaults are missing; behind it they are there, and say the same. Another file of proofs is another look."""
+    facts = run({"look": bare("linux")}, questions=None)[0]["ansible_facts"]
+    defaults = {
+        "ollama_version": "0.32.15", "ollama_install_dir": "/opt/ollama", "ollama_models_dir": "/usr/share/ollama/.ollama/models", "ollama_user": "ollama",
+        "ollama_group": "ollama", "ollama_port": 11434, "ollama_host": "0.0.0.0", "ollama_allowed_groups": ["open_webui"],
+        "ollama_models_proofs_path": "/etc/ansible/facts.d/llmfleet.fact",
+    }
+    assert run({}, questions=None, reuse=True, ansible_facts=facts, **defaults)[1] == []
+    again = run({"look": bare("linux")}, questions=None, reuse=True, ansible_facts=facts, **{**defaults, "ollama_models_proofs_path": "/srv/proofs"})[1]
+    assert [called["module_args"]["proofs_path"] for called in again] == ["/srv/proofs"]
 
 
 def test_usual_facts(run):
@@ -92,6 +105,9 @@ def test_a_look_is_kept_for_the_rest_of_the_run(run):
         {"ansible_facts": {**facts, "look": {**facts["look"], "run": ""}}}, {"ansible_facts": {}},
     ):
         assert len(run({"look": bare("linux")}, **{"reuse": True, "ansible_facts": facts, **again})[1]) == 1, again
+    for away in (-action.HOLDS_SECONDS, 60):
+        moved = {**facts, "look": {**facts["look"], "seen_at": facts["look"]["seen_at"] + away}}
+        assert len(run({"look": bare("linux")}, reuse=True, ansible_facts=moved)[1]) == 1, "a mirror was filled for hours meanwhile, or a clock was set"
     # What another system would have been asked is of no account.
     assert run({}, reuse=True, ansible_facts=facts, questions=[QUESTIONS[0], {"system": "macos", "port": 1}])[1] == []
 

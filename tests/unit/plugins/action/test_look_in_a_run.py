@@ -20,15 +20,16 @@ PLAY = [
         "hosts": "all",
         "gather_facts": False,
         "tasks": [
-            {"llmfleet.ollama.look": {"reuse": True}, "register": "first"},
+            {"llmfleet.ollama.look": {}, "register": "first"},
             {"llmfleet.ollama.look": {"reuse": True}, "register": "kept"},
-            {"llmfleet.ollama.look": {"reuse": True, "wish": {"ollama_port": 11500}}, "register": "asked_else"},
             {"llmfleet.ollama.plan_service": {"fail_on_problem": False}},
-            {"llmfleet.ollama.look": {"reuse": True, "wish": {"ollama_port": 11500}}, "register": "decided"},
+            {"llmfleet.ollama.look": {"reuse": True}, "register": "decided"},
+            {"llmfleet.ollama.look": {"reuse": True, "wish": {"ollama_port": 11500}}, "register": "asked_else"},
+            {"llmfleet.ollama.look": {"reuse": True, "wish": {"ollama_port": 11500}}, "register": "own"},
             {
                 "ansible.builtin.copy": {
                     "dest": "{{ out }}", "mode": "0600",
-                    "content": "{{ [first, kept, asked_else, decided] | map(attribute='msg', default='') | to_json }}",
+                    "content": "{{ [first, kept, decided, asked_else, own] | map(attribute='msg', default='') | to_json }}",
                 },
             },
         ],
@@ -37,7 +38,7 @@ PLAY = [
 
 
 def run(folder):
-    """Which of the four looks were kept."""
+    """Which of the five looks were kept."""
     done = written(folder, "-i", "hosts.yml", "play.yml")
     assert done.code == 0, done.text
     return [bool(message) for message in json.loads((folder / "out.json").read_text(encoding="utf-8"))]
@@ -49,6 +50,6 @@ def test_a_look_serves_one_decision_of_one_run(tmp_path):
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"here": variables}}}), encoding="utf-8")
     (tmp_path / "play.yml").write_text(yaml.safe_dump(PLAY, sort_keys=False), encoding="utf-8")
     (tmp_path / "ansible.cfg").write_text("[defaults]\nfact_caching = jsonfile\nfact_caching_connection = %s/cache\n" % tmp_path, encoding="utf-8")
-    assert run(tmp_path) == [False, True, False, False]
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([{**PLAY[0], "tasks": [PLAY[0]["tasks"][number] for number in (0, 1, 2, 4, 5)]}]), encoding="utf-8")
-    assert run(tmp_path) == [False, True, False, True], "the fact of the first run is in the cache; without a decision the look stays"
+    assert run(tmp_path) == [False, True, False, False, False], "a role's own look is for the decision behind it"
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{**PLAY[0], "tasks": [PLAY[0]["tasks"][number] for number in (0, 1, 3, 4, 5, 6)]}]), encoding="utf-8")
+    assert run(tmp_path) == [False, True, True, False, False], "the fact of the first run is in the cache; without a decision the look stays"

@@ -101,6 +101,25 @@ def test_a_model_of_ones_own_comes_with_the_one_it_is_made_from():
     assert downloads.models([model("r1-short", **{"from": "deepseek-r1:14b"})], ["deepseek-r1:14b"], STORE) == []
 
 
+LOOK = {
+    "install": {"releases": ["0.32.15"]},
+    "store": {"manifests": [{"name": "registry.ollama.ai/library/deepseek-r1:14b"}, {"name": "mirror.example/library/Qwen3:8b"}, {"name": "what/ever"}]},
+    "api": {"models": [{"name": "own:latest"}, {}]},
+}
+
+
+def test_what_a_look_found_is_not_downloaded():
+    """The look knows release and models by now; asking the host again would be a module run for each host of a fleet that is as it shall be."""
+    planned = [model("deepseek-r1:14b"), model("mirror.example/library/qwen3:8b"), model("short", **{"from": "own"}), model("llama3.2:1b")]
+    assert downloads.models_there(LOOK, planned) == ["deepseek-r1:14b", "mirror.example/library/qwen3:8b", "own"]
+    assert downloads.has_release(LOOK, "0.32.15") and not downloads.has_release(LOOK, "0.32.1")
+
+
+@pytest.mark.parametrize("look", [{}, {"store": None, "api": None, "install": None}, {"store": {"manifests": None}, "api": {"models": None}, "install": {}}])
+def test_a_store_that_nobody_could_read_is_taken_for_an_empty_one(look):
+    assert downloads.models_there(look, [model("deepseek-r1:14b")]) == [] and not downloads.has_release(look, "0.32.15")
+
+
 def test_a_server_is_asked_for_the_size_only():
     methods = []
 

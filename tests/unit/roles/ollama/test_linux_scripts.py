@@ -69,18 +69,6 @@ def test_a_release_gets_its_name_only_when_it_is_whole(tmp_path, engine, there, 
     assert (tmp_path / "1.0/bin/ollama").exists() is not bool(said)
 
 
-def test_only_what_says_that_it_is_ours_is_found(tmp_path):
-    ours, theirs = write(tmp_path / "ours", "# Managed by llmfleet (role ollama)."), write(tmp_path / "theirs", "[Service]")
-    install, cli = tmp_path / "opt", tmp_path / "ollama"
-    found = sh("find_ours.sh", install, cli, ours, theirs, tmp_path / "gone").stdout.splitlines()
-    assert [line for line in found if line != "not root"] == [str(ours)] and ("not root" in found) == (os.geteuid() != 0)
-    write(install / "1.0/archives"), write(install / "3com/drivers"), write(install / "google/archives"), write(install / ".2.0.part/a.tgz")
-    (install / "current").symlink_to("1.0"), (install / "2.0").symlink_to("google")
-    cli.symlink_to(install / "current/bin/ollama")
-    found = [line for line in sh("find_ours.sh", install, cli).stdout.splitlines() if line != "not root"]
-    assert found == [str(cli), *(str(install / name) for name in ("current", "1.0", ".2.0.part"))], "/opt as ollama_install_dir would go as a whole"
-
-
 def test_a_folder_that_somebody_else_uses_stays(tmp_path):
     (tmp_path / "empty").mkdir()
     write(tmp_path / "used/file")

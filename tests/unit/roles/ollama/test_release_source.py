@@ -67,6 +67,8 @@ PLAY = """
         name: llmfleet.ollama.ollama
         tasks_from: source.yml
         public: true
+      vars:
+        __ollama_planned: "{{ __ollama_foretold }}"
     - llmfleet.ollama.plan_service:
         facts_only: true
         mirror_list: "{{ __ollama_mirror_list.content | default('') | b64decode }}"

@@ -191,6 +191,25 @@ def test_what_somebody_put_there_is_not_followed(machine):
     assert common.read_file(str(machine.root / "pipe")) is None
 
 
+def test_what_is_ours_says_so(machine):
+    """A removal takes what says that the role made it, and nothing by a link that somebody put there."""
+    machine.write("etc/ours", "# Managed by llmfleet (role ollama).\n")
+    machine.write("etc/theirs", "[Service]\n")
+    machine.link("etc/link", machine.root / "etc/ours")
+    found = machine.look(paths=["/etc/ours", "/etc/theirs", "/etc/link"])["files"]
+    assert [row["ours"] for row in found] == [True, False, None]
+
+
+def test_what_the_role_made_among_other_things(machine):
+    """ollama_install_dir may name a directory with other things in it, of which no removal may take any: /opt has 3com, google and the like."""
+    assert machine.look()["install"]["ours"] == []
+    for name in ("1.0/archives", "3com/drivers", "google/archives", ".2.0.part/a.tgz", ".before/etc/x", ".moving", ".config/x", "previous/file"):
+        machine.write("opt/ollama/" + name)
+    machine.link("opt/ollama/current", "1.0")
+    machine.link("opt/ollama/2.0", "google")
+    assert machine.look()["install"]["ours"] == [".2.0.part", ".before", ".moving", "1.0", "current"]
+
+
 def test_names_that_are_no_text(machine):
     """Linux takes any bytes for a name; a look that could not be written as JSON would cost the host its run."""
     machine.folder("opt/ollama")

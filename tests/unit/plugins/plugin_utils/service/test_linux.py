@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import posixpath
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
@@ -349,6 +350,49 @@ def test_the_look_is_asked_for_all_that_is_decided_from():
     asked = linux.question(made, AROUND).to_dict()
     assert asked["url"] == "http://[::1]:11434" and asked["settings"] == linux.DROP_IN and asked["models_dir"] == STORE
     assert {entry["path"] for entry in BASE["files"]} <= set(asked["paths"]) and set(bare("linux")["tools"]) == set(asked["tools"])
+
+
+# ---- what goes away
+
+FILES = [linux.UNIT, linux.DROP_IN, linux.DOOR_UNIT, linux.DOOR_WATCH, linux.NFTABLES, linux.RULES, linux.DOOR_PROGRAM]
+
+
+def left(look=None, **wished):
+    return decided(look or leaving(), ollama_state="absent", **wished)
+
+
+def leaving(**changed):
+    """A host with all that the role made."""
+    files = [there(path, ours=True) for path in FILES] + [there(linux.CLI, "link", target="/opt/ollama/current/bin/ollama")]
+    return bare("linux", **{"files": files, "install": {"ours": ["0.32.15", "current"]}, "user": {"exists": True}, **changed})
+
+
+def test_exactly_what_the_role_made_goes_and_the_models_stay():
+    steps = left().steps
+    assert steps["stop"] == ["ollama.service", "llmfleet-ollama-door.service"] and steps["purge"] is False
+    assert steps["remove"] == [*FILES, linux.CLI, "/opt/ollama/0.32.15", "/opt/ollama/current"]
+    assert left(bare("linux")).changes == [] and left(bare("linux")).steps["remove"] == []
+
+
+THEIRS = {
+    "a unit of another installer": (linux.UNIT, {"ours": False}), "a file that cannot be read": (linux.RULES, {"ours": None}),
+    "a program of their own": (linux.CLI, {"kind": "file", "target": None}), "a link elsewhere": (linux.CLI, {"target": "/usr/bin/other"}),
+}
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_what_somebody_else_made_stays(name):
+    path, changed = THEIRS[name]
+    made = left(with_file(leaving(), path, **changed))
+    assert path not in made.steps["remove"] and posixpath.basename(path) not in made.steps["stop"]
+
+
+def test_a_purge_takes_the_proofs_and_the_home_with_the_key():
+    look = leaving()
+    look["files"].append(there("/srv/m", "directory"))
+    made = left(look, ollama_purge=True, ollama_models_dir="/srv/m")
+    assert made.steps["purge"] and made.steps["remove_data"] == ["/etc/ansible/facts.d/llmfleet.fact", linux.HOME]
+    assert made.changes[-2:] == ["remove /srv/m", "remove user ollama, if the role made it"]
 
 
 def test_the_result_is_plain_and_of_the_documented_shape():

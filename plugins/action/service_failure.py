@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Say on the controller why a new Ollama does not serve, and what serves now."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import failure
+
+VARIABLES = ("ollama_version", "ollama_port", "ollama_wait_seconds", "ollama_models_dir", "ollama_download_checksum")
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        _validation, args = self.validate_argument_spec(
+            argument_spec={
+                "service": {"type": "dict", "required": True},
+                "fetching": {"type": "bool", "default": False},
+                "proof": {"type": "dict", "default": {}},
+                "back": {"type": "dict", "default": {}},
+                "log": {"type": "dict", "default": {}},
+                "touched": {"type": "bool", "default": False},
+                "stores": {"type": "list", "elements": "str", "default": []},
+            }
+        )
+        known = {name: self._templar.template(task_vars[name]) for name in VARIABLES}
+        # Ansible's own words for what a block was left for.
+        failed, task = task_vars.get("ansible_failed_result") or {}, task_vars.get("ansible_failed_task") or {}
+        service, look = args["service"], task_vars["ansible_facts"]["look"]
+        if args["fetching"]:
+            said = failure.not_fetched(service, known["ollama_version"], known["ollama_download_checksum"], failed)
+            return dict(result, changed=False, failed=True, msg=said)
+        happened = failure.Failure(
+            system=look["system"], service=service, version=known["ollama_version"], port=known["ollama_port"], seconds=known["ollama_wait_seconds"],
+            proof=args["proof"], back=args["back"], task=task.get("name") or "a task", result=failed, lines=failure.lines(args["log"]),
+            pid=look["service"]["pid"], touched=args["touched"], stores=args["stores"], store=known["ollama_models_dir"],
+        )
+        return dict(result, changed=False, msg=failure.told(happened), had_server=service["steps"]["had_server"])

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a new Ollama could not be had or does not serve, and what serves now, in one message for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+
+# So many of a server's last lines are told.
+LAST_WORDS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """What a run knows when its new server did not pass.
+
+    service: the decision as a dict (contract.Service.to_dict), made before the first change. proof, back: results of waiting for the new and for the old
+    server, {} where nobody waited. task, result: what failed. lines: of the log, on Linux each behind the number of its process. pid: of the server that
+    ran before. touched: link or configuration were changed. stores, store: what the models were brought from, and to.
+    """
+
+    system: str
+    service: typing.Mapping[str, typing.Any]
+    version: str
+    port: int
+    seconds: int
+    proof: typing.Mapping[str, typing.Any]
+    back: typing.Mapping[str, typing.Any]
+    task: str
+    result: typing.Mapping[str, typing.Any]
+    lines: typing.Sequence[str] = ()
+    pid: typing.Optional[int] = None
+    touched: bool = False
+    stores: typing.Sequence[str] = ()
+    store: str = ""
+
+
+def told(failure):
+    """The whole message."""
+    return " ".join(part for part in (_why(failure), _words(failure), _now(failure), _models(failure)) if part)
+
+
+def _answered(waited):
+    """(version, status) of a wait; PowerShell has its answer one level deeper and no status."""
+    said = waited.get("result") or waited
+    return str(said.get("version") or ""), said.get("status")
+
+
+def _why(failure):
+    """With a semicolon behind it where its last words follow."""
+    url, named = failure.service["addresses"]["local"], "Ollama %s (ollama_version)" % failure.version
+    version, status = _answered(failure.proof)
+    if version:
+        return "At %s a server answers with version %s instead of %s (ollama_version)." % (url, version, failure.version)
+    if status == 200:
+        return "At %s a server answers that is not Ollama; ollama_port %s is in use." % (url, failure.port)
+    if not failure.proof:
+        return "%s could not be set up: %s: %s" % (named, failure.task, failure.result.get("msg") or "no reason given")
+    # A server that is started again and again is not waited for.
+    ended = failure.proof.get("ended") or 0
+    how = "and ended %s times within %s s" % (ended, failure.proof.get("seconds")) if ended else "within %s s" % failure.seconds
+    return "%s did not answer at %s %s%s" % (named, url, how, ";" if _last(failure) else ".")
+
+
+def _last(failure):
+    if failure.system != "linux":
+        return list(failure.lines)[-LAST_WORDS:]
+    # The server from before has its words in the same journal, and systemd's own (process 1) help only where the server itself said nothing.
+    spoken = [line.partition(" ")[::2] for line in failure.lines]
+    new = [(process, text) for process, text in spoken if process != str(failure.pid)]
+    own = [text for process, text in new if process != "1"] or [text for _process, text in new]
+    return list(dict.fromkeys(own))[-LAST_WORDS:]
+
+
+def _words(failure):
+    lines = _last(failure)
+    unanswered = _why(failure).endswith(";")
+    # On Linux the journal begins long before this run.
+    if not lines or (failure.system == "linux" and not unanswered):
+        return ""
+    said = re.sub("[.]$", "", " / ".join(lines))
+    return "%s last words: %s." % ("its" if unanswered else "Its", said)
+
+
+def _now(failure):
+    steps, before = failure.service["steps"], failure.service["before"]
+    if not steps["had_server"]:
+        return "There was no server before, so nothing runs now; the models directory stays."
+    if not failure.touched:
+        return "The server from before was not touched and goes on."
+    version, status = _answered(failure.back)
+    if version and status in (None, 200):
+        return "%s is back and serves at %s." % (version, steps["back_url"])
+    return "The files of %s are back, but it does not answer%s" % (
+        steps["old_version"] or "the server from before", "." if before else ", as it did not before.",
+    )
+
+
+def _models(failure):
+    if not failure.stores:
+        return ""
+    return "The models are whole in %s; what %s has got of them waits for the next run." % (" and ".join(failure.stores), failure.store)
+
+
+def lines(log):
+    """The last lines of a server, of the result of a task that has read them."""
+    return log.get("stdout_lines") or (log.get("result") or {}).get("last_words") or []
+
+
+def not_fetched(service, version, checksum, result):
+    """The message where a release could not be had. result: of the task or the loop that failed."""
+    old = service["steps"]["old_version"]
+    return (
+        "Ollama %s (ollama_version) could not be had from %s: %s; correct ollama_version%s, or choose another ollama_download_base_url. "
+        "Nothing was changed%s."
+        % (
+            version, service["steps"]["sources"], _reason(result), " or ollama_download_checksum" if checksum else "",
+            "; %s goes on" % old if old else "",
+        )
+    )
+
+
+def _reason(result):
+    failed = next((entry for entry in result.get("results") or [result] if entry.get("failed")), result)
+    said = [failed.get("stderr") or failed.get("msg") or "no reason given", failed.get("response") or ""]
+    return ": ".join(re.sub("[.]$", "", str(text).strip()) for text in said if text)
