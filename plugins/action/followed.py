@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from urllib.parse import unquote, urlsplit
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -54,9 +55,11 @@ class ActionModule(ActionBase):
                 "path": {"type": "str", "default": ""},
                 "url": {"type": "str", "default": ""},
                 "headers": {"type": "str", "default": ""},
+                "proxy": {"type": "str", "default": "", "no_log": True},
             },
         )
         task_vars = task_vars or {}
+        given["options"].update(windows_proxy(given["proxy"]))
         if self._task.check_mode:
             return self._execute_module(module_name=given["module"], module_args=given["options"], task_vars=task_vars)
         job = self._start(given, task_vars)
@@ -136,6 +139,16 @@ class ActionModule(ActionBase):
             options = {"url": given["url"], "method": "HEAD", "timeout": 30}
             answer = self._execute_module(module_name="ansible.builtin.uri", module_args=options, task_vars=task_vars)
         return as_count(answer.get("content_length")) or 0
+
+
+def windows_proxy(url):
+    """Options of win_get_url for a proxy whose URL may have a name and a password; its password stands in an option that no module shows."""
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    told = {"proxy_url": bare, "proxy_username": unquote(parts.username or ""), "proxy_password": unquote(parts.password or "")}
+    return {name: value for name, value in told.items() if value}
 
 
 class Download:

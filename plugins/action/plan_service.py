@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
@@ -28,15 +31,19 @@ class ActionModule(ActionBase):
                 "look": {"type": "dict"},
                 "release_only": {"type": "bool", "default": False},
                 "facts_only": {"type": "bool", "default": False},
-                "mirror_list": {"type": "str", "default": ""},
+                "mirror_list": {"type": "raw", "default": ""},
                 "fail_on_problem": {"type": "bool", "default": True},
             }
         )
-        variables, near = inventory.of_host(task_vars, self._templar.template, args["wish"], args["mirror_list"])
+        variables, near = inventory.of_host(task_vars, self._templar.template, args["wish"], _text(args["mirror_list"]))
+        near = dataclasses.replace(near, check_mode=self._task.check_mode)
         result["changed"] = False
         if args["facts_only"]:
             facts = self._templar.template(task_vars.get("ansible_facts") or {})
-            return self._told(result, decide.foretell(variables, facts, near), args["fail_on_problem"], fact=False)
+            made = decide.foretell(variables, facts, near)
+            # What a mirror is asked for, and beside it where that will lie.
+            result["announce"] = decide.announced(made, variables) if made.archives and not args["release_only"] else None
+            return self._told(result, made, args["fail_on_problem"], fact=False)
         look = args["look"] or task_vars.get("ansible_facts", {}).get("look")
         if not look:
             raise AnsibleActionFail("ansible_facts.look is missing: run llmfleet.ollama.look before the plan of the service")
@@ -66,6 +73,13 @@ class ActionModule(ActionBase):
             # With -v, Ansible prints a result.
             result["_ansible_no_log"] = True
         return result
+
+
+def _text(given):
+    """A text, or that of a file which ansible.builtin.slurp has read; '' where it could not."""
+    if isinstance(given, dict):
+        return base64.b64decode(given.get("content") or "").decode("utf-8", "replace")
+    return str(given or "")
 
 
 def public(service):

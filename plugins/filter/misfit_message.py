@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 
-def misfit_message(misfits, log, plan_stays=False):
+def log_of(os_family, install_dir=""):
+    """Where Ollama says why it does not use a card."""
+    if os_family == "Windows":
+        return "%s\\logs\\server.log" % (install_dir or "C:\\ollama")
+    return "%s/logs/server.log" % (install_dir or "/opt/ollama") if os_family == "Darwin" else "journalctl -u ollama"
+
+
+def misfit_message(misfits, os_family, install_dir="", plan_stays=False):
     """What to do about models that loaded, but not as planned. Advice for one cause is wrong for the other: where a card is not used at all,
     every smaller model lies beside it as well, and the next plan is the same. plan_stays: that a new plan was made already, and is the same."""
+    log = log_of(os_family, install_dir)
     said = "; ".join("%s: %s" % (model["name"], model["why"]) for model in misfits)
     unused = [model for model in misfits if model.get("size_bytes") and not model.get("size_vram_bytes")]
     if unused:

@@ -20,6 +20,10 @@ options:
     type: list
     elements: str
     default: [all]
+  needs:
+    description: Names of facts that are enough. Where all of them are known, no module is run.
+    type: list
+    elements: str
 attributes:
   action:
     description: Runs as an action plugin on the controller, and M(ansible.builtin.setup) on the host.

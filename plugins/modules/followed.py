@@ -43,6 +43,11 @@ options:
     description: A file into which the other module's program writes the headers of the answers, instead of O(url).
     type: str
     default: ""
+  proxy:
+    description:
+      - URL of a proxy, for C(win_get_url) only, whose options for it are filled from here. A name and a password may stand in it, and are shown nowhere.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: As far as the other module.

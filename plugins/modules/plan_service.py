@@ -39,8 +39,9 @@ options:
     default: false
   mirror_list:
     description:
-      - Text of C(sha256sum.txt) of this release on the fleet's mirror. What it names comes from there, against these checksums.
-    type: str
+      - C(sha256sum.txt) of this release on the fleet's mirror, as text or as M(ansible.builtin.slurp) has read it, or not.
+        What it names comes from there, against these checksums.
+    type: raw
     default: ""
   fail_on_problem:
     description:

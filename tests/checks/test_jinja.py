@@ -23,10 +23,10 @@ class Limit(NamedTuple):
 
 # Playbooks are counted so that nothing is moved into them to make a role look smaller; they have no aim of their own but not to grow.
 LIMITS = {
-    "characters in role ollama": Limit(14000, 17151),
-    "characters in all roles": Limit(30000, 32851),
+    "characters in role ollama": Limit(14000, 14000),
+    "characters in all roles": Limit(30000, 30000),
     "characters in playbooks": Limit(0, 9668),
-    "characters of the longest expression": Limit(200, 338),
+    "characters of the longest expression": Limit(200, 314),
     "{% set %} blocks": Limit(0, 0),
     "deciding expressions in the vars of tasks": Limit(0, 14),
 }

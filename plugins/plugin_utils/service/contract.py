@@ -90,7 +90,7 @@ class Around:
     host, address: inventory_hostname and ansible_host (or the same). connection, account: ansible_connection, ansible_user.
     groups: {group: (hosts)}; addresses: {host: ansible_host or ''} of the members of allowed groups.
     controller: its address on the way to this host, '' where the host tells it itself. devices: those of the fact vram. gpu_models: names that
-    the plan puts on a GPU.
+    the plan puts on a GPU. check_mode: nothing will be changed, so that what one step makes is not there for the next.
     """
 
     host: str
@@ -103,6 +103,7 @@ class Around:
     devices: typing.Sequence[typing.Mapping[str, typing.Any]] = ()
     gpu_models: typing.Sequence[str] = ()
     mirror: typing.Optional[Mirror] = None
+    check_mode: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

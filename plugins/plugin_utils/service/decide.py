@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import look_schema
 from . import inventory, linux, macos, release, windows, wish
-from .contract import Service
+from .contract import Service, Wish
 
 SYSTEMS = {"linux": linux, "macos": macos, "windows": windows}
 # Where the host itself does not tell from where the controller comes.
@@ -47,6 +47,18 @@ def foretell(variables, facts, around):
         problems=release.problems(made, archives), version=made.version, warnings=wish.warnings(made, around), archives=archives,
         steps={"install_dir": made.install_dir, "models_dir": made.models_dir, **release.mirror_steps(around, made.version)},
     )
+
+
+def announced(made, variables):
+    """What a host that foretell() answered for tells the fleet: the release that it will want, as a mirror is asked for it, and its places."""
+    return {
+        "release": {
+            "version": made.version, "archives": [archive.name for archive in made.archives],
+            "base_url": str(variables.get("ollama_download_base_url") or Wish.download_base_url),
+            "checksum": str(variables.get("ollama_download_checksum") or ""),
+        },
+        "places": {name: made.steps[name] for name in ("install_dir", "models_dir")},
+    }
 
 
 def decide(host, variables, look, around, release_only=False):

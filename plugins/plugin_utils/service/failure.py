@@ -19,7 +19,7 @@ class Failure:
 
     service: the decision as a dict (contract.Service.to_dict), made before the first change. proof, back: results of waiting for the new and for the old
     server, {} where nobody waited. task, result: what failed. lines: of the log, on Linux each behind the number of its process. pid: of the server that
-    ran before. touched: link or configuration were changed. stores, store: what the models were brought from, and to.
+    ran before. touched: link or configuration were changed. stores, store: where models are, and where they shall be.
     """
 
     system: str
@@ -100,7 +100,7 @@ def _now(failure):
 
 
 def _models(failure):
-    if not failure.stores:
+    if not failure.stores or failure.service["steps"]["models_move"] != "move":
         return ""
     return "The models are whole in %s; what %s has got of them waits for the next run." % (" and ".join(failure.stores), failure.store)
 

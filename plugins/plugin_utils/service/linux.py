@@ -19,6 +19,7 @@ from .. import releases
 from . import address, environment, release
 from .contract import File, Problem, Question, Service
 from .found import by_path
+from .programs import command
 from .render import render
 from .wish import numbers
 
@@ -124,8 +125,9 @@ def remove(wish, look):
         # That of the GPU ran once and has ended, and the watch goes with the door.
         "stop": [posixpath.basename(path) for path in (UNIT, DOOR_UNIT) if path in ours],
         "remove": removed,
-        "tidy": [UNIT + ".d", posixpath.dirname(NFTABLES), posixpath.dirname(RULES), wish.install_dir],
-        "purge": wish.purge, "remove_data": [path_of("proofs"), HOME],
+        "tidy": command("linux/tidy.sh", UNIT + ".d", posixpath.dirname(NFTABLES), posixpath.dirname(RULES), wish.install_dir),
+        "purge": wish.purge, "empty_store": command("linux/empty.sh", wish.models_dir, HOME), "who": command("linux/ours.sh", wish.user, wish.group, HOME),
+        "remove_data": [path_of("proofs"), HOME],
     }
     purged = [wish.models_dir, *steps["remove_data"]] if wish.purge else []
     said = [
@@ -162,12 +164,15 @@ class _Decision:
         self.files = self._files()
         self.stale = [file for file in self.files if file.differs]
         steps = self._steps()
+        changes = self._changes(steps)
+        if self.around.check_mode:
+            steps.update(self._foretold(steps))
         unread = environment.unread(self.environment, self.wish.version)
         return Service(
             warnings=[sentence for sentence in (unread, self._door_was_gone) if sentence],
             version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
             complete=self.complete, files=self.files, environment=self.environment, door=self.door, addresses=self.addresses, restart=self.restart,
-            before=self._before(), changes=self._changes(steps), steps=steps,
+            before=self._before(), changes=changes, steps=steps,
         )
 
     def release_only(self):
@@ -366,6 +371,7 @@ class _Decision:
         moved = self.link_differs and old not in ("", wish.version)
         service = [file.path for file in self.files if file.part != "profile"]
         before = self._before()
+        back_up = [file.path for file in self.stale if file.part != "profile" and file.path in self.seen]
         unneeded = [path for path in (SECRETS, RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
         made_in = list(dict.fromkeys(posixpath.dirname(path) for path in (DROP_IN, SECRETS, RULES, NFTABLES) if path in service))
         user = look["user"]
@@ -377,17 +383,21 @@ class _Decision:
             **self._release_steps(),
             "link": self.link_differs,
             "has_secrets": any(file.secret for file in self.files),
-            "back_up": [file.path for file in self.stale if file.part != "profile" and file.path in self.seen],
-            "restore": service,
+            "keep": command("linux/keep.sh", paths.before, *back_up) if back_up else [],
+            "restore": command("linux/restore.sh", paths.current, old, paths.before, *service),
+            "last_words": command("linux/last_words.sh"),
+            "write": {part: [file for file in self.stale if file.part == part] for part in ("service", "door", "profile")},
+            "owner": wish.user, "group": wish.group,
             "made_new": [path for path in service if path not in self.seen],
             "door_is_new": DOOR_UNIT not in self.seen,
             "back_url": before["url"] if before else "",
             "make_directories": [path for path in made_in if path not in self.seen],
             "install_nft": self.guarded and "nft" not in look["tools"],
-            "load_door": self._load_door(),
+            "load_door": self._load_door(), "load_rules": True,
             # After the proof: the rules without the port from before.
             "narrow_door": self._rules((wish.port,)) if self.guarded and self._old_port else "",
             "start": self.restart or not look["service"]["running"] or look["service"]["enabled"] is False,
+            "state": "restarted" if self.restart else "started",
             "move_cli_aside": self.seen.get(CLI, {}).get("kind") in ("file", "directory", "other"),
             "link_cli": self._target(CLI) != paths.current + "/bin/ollama",
             "stop_door": not self.guarded and DOOR_UNIT in self.seen,
@@ -407,9 +417,20 @@ class _Decision:
         return {
             "install_zstd": "zstd" not in self.look["tools"] and any(name.endswith(".zst") for name in self.archives),
             "archives_content": self.archives_content,
-            "engine": self.engine,
+            "take_in": command("linux/take_in.sh", self.paths.part, self.paths.release, self.engine, self.archives_content),
+            "would_fetch": "Would fetch %s of Ollama %s from %s." % (
+                " and ".join(self.archives), self.wish.version, release.places(self.wish, self.around, self.archives),
+            ),
             "sources": release.places(self.wish, self.around, self.archives),
             **release.mirror_steps(self.around, self.wish.version),
+        }
+
+    def _foretold(self, steps):
+        """What is another thing in check mode: a user that is only foretold can own nothing, and what has no mode of its own is not done."""
+        return {
+            "owner": "" if steps["create_user"] else steps["owner"], "group": "" if steps["create_user"] else steps["group"],
+            "keep": [], "move_cli_aside": False, "moved": False, "remove_release": "", "narrow_door": "", "load_rules": not steps["door_is_new"],
+            "start": steps["start"] and steps["had_server"],
         }
 
     def _make_store(self):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 
@@ -16,6 +15,7 @@ from . import address, environment, release
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
 from .found import Releases, by_path, holds, name_of_target
+from .programs import command
 from .render import render
 
 LABEL = "net.llmfleet.ollama"
@@ -34,10 +34,10 @@ OLDEST_SYSTEM = 14
 RELEASE_BYTES = 2 * GIB
 # What a server makes in its store.
 STORE = ("blobs", "manifests", "manifests-v2")
+# What looks at a file before it takes its place.
+_VALIDATE = {RULES: "/sbin/pfctl -n -f %s", DOOR_DAEMON: "/usr/bin/plutil -lint %s"}
 _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+( [A-Za-z0-9._@+-]+)*)+$")
 _LEFTOVER = r"[.](new|tgz)$"
-# The program of the door runs from the door's daemon, so its text is part of that file. It lies where all programs of the role lie.
-_DOOR_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3, "roles", "ollama", "files", "macos", "door.sh")
 
 
 def path_problems(wish):
@@ -81,15 +81,9 @@ def _places(wish):
     )}
 
 
-@functools.cache
-def _door_program():
-    with open(_DOOR_PROGRAM, encoding="utf-8") as program:
-        return program.read().rstrip("\n")
-
-
 def door_command(verb):
-    """What holds or releases the door."""
-    return ["/bin/sh", "-c", _door_program(), "door", verb, ANCHOR, RULES, TOKEN]
+    """What holds or releases the door. It runs from the door's daemon, so the text of the program is part of that file."""
+    return command("macos/door.sh", verb, ANCHOR, RULES, TOKEN)
 
 
 def _differs(entry, content, mode):
@@ -174,12 +168,23 @@ class _Decision:
         store = self.files.get(wish.models_dir) or {}
         unfinished = [name for name in self.releases.leftovers if name not in (wish.version + ".new", wish.version + ".tgz")]
         owned = [(wish.models_dir, "0755"), (places["home"], "0700"), (places["logs"], "0755")]
+        archive = release.sources(wish, self.around, self.archives)[0]
+        needs_engine = wishes.numbers(wish.version) >= release.FIRST_ENGINE
         return {
             "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
             "start": self.restart, "load_door": self.door["differs"],
-            "needs_engine": wishes.numbers(wish.version) >= release.FIRST_ENGINE,
+            "fetch": command(
+                # It asks for the list of checksums beside the archive, too.
+                "macos/fetch.sh", wish.install_dir, wish.version, archive.url.rsplit("/", 2)[0], "sha256:" + archive.sha256, "yes" if needs_engine else "no",
+            ),
+            "load": command("macos/load.sh", DAEMON), "load_guard": command("macos/load.sh", DOOR_DAEMON), "drop_rules": door_command("release"),
+            "last_words": command("macos/last_words.sh", places["logs"] + "/server.log"),
+            "write_door": [
+                {"path": file.path, "mode": file.mode, "content": file.content, "validate": _VALIDATE[file.path]}
+                for file in self.written if file.part == "door"
+            ],
             "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
-            "back_url": self.addresses["local"], "models_move": wish.models_move, "archive_base": self._archive_base(),
+            "back_url": self.addresses["local"], "models_move": wish.models_move,
             "unfinished": [] if self.releases.complete else unfinished,
             "create_user": not look["user"]["exists"],
             "directories": [{"path": path, "mode": mode} for path, mode in owned] if self.daemon.differs or store.get("owner") != wish.user else [],
@@ -189,10 +194,6 @@ class _Decision:
             "link_cli": (self.files.get(CLI) or {}).get("target") != places["binary"],
             "remove_releases": self.releases.outdated,
         }
-
-    def _archive_base(self):
-        """What comes before v<version>/<archive>: files/macos/fetch.sh asks for the list of checksums beside it, too."""
-        return release.sources(self.wish, self.around, self.archives)[0].url.rsplit("/", 2)[0]
 
     def _changes(self, steps):
         """In the order in which they are done, for people."""
@@ -326,7 +327,7 @@ def remove(wish, look):
         made = [*_whole(wish.models_dir, "models_dir", STORE), *_whole(wish.install_dir, "install_dir", (*made, places["home"], places["moving"])), PROOFS]
     paths += made
     steps = {
-        "stop": loaded, "release_door": _door_is_there(files, look["door"]), "remove": paths,
+        "stop": loaded, "drop_rules": door_command("release"), "release_door": _door_is_there(files, look["door"]), "remove": paths,
         # One that the inventory names may have been there before.
         "remove_user": wish.purge and look["user"]["exists"] and wish.user == wishes.PLACES["macos"]["user"],
     }

@@ -175,6 +175,7 @@ class _Decision:
     def _steps(self):
         wish, look = self.wish, self.look
         whole = ["%s-%s" % (wish.version, name) for name in self.archives]
+        release_dir = "%s\\%s" % (wish.install_dir, wish.version)
         return {
             "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
             "start": self.restart, "load_door": self.guarded and (self.door["differs"] or self.door["remove"]),
@@ -184,9 +185,11 @@ class _Decision:
             "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
             "make_install_dir": wish.install_dir not in self.files,
             "close_install_dir": [] if self.ours else [
-                ["/setowner", "*" + ADMINISTRATORS],
-                ["/inheritance:r", "/grant:r", *_inherit("F", SYSTEM, ADMINISTRATORS), *_inherit("RX", USERS, self.sid)],
+                ["icacls.exe", wish.install_dir, "/setowner", "*" + ADMINISTRATORS],
+                ["icacls.exe", wish.install_dir, "/inheritance:r", "/grant:r", *_inherit("F", SYSTEM, ADMINISTRATORS), *_inherit("RX", USERS, self.sid)],
             ],
+            "release_dir": release_dir, "unpacked": release_dir + ".new",
+            "downloads": [self._download(archive, release_dir) for archive in release.sources(wish, self.around, self.archives)],
             # A whole archive of this release is not downloaded again.
             "unfinished": [] if self.releases.complete else [name for name in self.releases.leftovers if name not in whole],
             "directories": self._directories(),
@@ -197,6 +200,15 @@ class _Decision:
             "remove_releases": self.releases.outdated,
         }
 
+    @staticmethod
+    def _download(archive, release_dir):
+        """An archive as the module that fetches it wants it: where it lies until it is unpacked, and a checksum or a list of them."""
+        listed = "://" in archive.sha256
+        return {
+            "name": archive.name, "url": archive.url, "path": "%s-%s" % (release_dir, archive.name), "proxied": archive.proxied,
+            "checksum": "" if listed else archive.sha256, "checksum_url": archive.sha256 if listed else "",
+        }
+
     def _directories(self):
         """Those that are not there with their rights."""
         closed = ["/inheritance:r", "/grant:r", *_inherit("F", SYSTEM, ADMINISTRATORS)]
@@ -205,7 +217,7 @@ class _Decision:
             (self.places["service"], "protected", closed + _inherit("RX", self.sid)), (self.places["home"], "granted", closed + modify),
             (self.places["logs"], "granted", ["/grant", *modify]), (self.wish.models_dir, "granted", ["/grant", *modify]),
         )
-        return [{"path": path, "rights": rights} for path, ready, rights in wanted if not (self.files.get(path) or {}).get(ready)]
+        return [{"path": path, "give": ["icacls.exe", path, *rights]} for path, ready, rights in wanted if not (self.files.get(path) or {}).get(ready)]
 
     def _changes(self, steps):
         """In the order in which they are done, for people."""

@@ -231,3 +231,16 @@ def test_windows_is_looked_at_by_powershell_and_asked_through_the_same_proxy():
     assert made._ask_for_size({"url": "http://x/a", "options": options}, {}) == 12
     assert calls[0]["module_name"] == "ansible.windows.win_uri"
     assert calls[0]["module_args"] == {"url": "http://x/a", "method": "HEAD", "proxy_url": "http://p", "proxy_password": "s", "url_timeout": 60}
+
+
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("", {}), ("http://proxy:3128", {"proxy_url": "http://proxy:3128"}),
+        ("http://me:a%40b@proxy:3128/", {"proxy_url": "http://proxy:3128/", "proxy_username": "me", "proxy_password": "a@b"}),
+        ("http://me@proxy:3128", {"proxy_url": "http://proxy:3128", "proxy_username": "me"}),
+    ],
+)
+def test_a_password_of_the_proxy_stands_in_an_option_of_its_own(url, options):
+    """win_get_url shows proxy_url in its result, and takes no name and password from there."""
+    assert followed.windows_proxy(url) == options

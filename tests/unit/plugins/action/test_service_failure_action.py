@@ -15,7 +15,7 @@ from support.plays import written
 
 SERVICE = {
     "addresses": {"local": "http://127.0.0.1:11434"}, "before": None,
-    "steps": {"had_server": True, "old_version": "0.32.15", "back_url": "", "sources": "https://get.example"},
+    "steps": {"had_server": True, "old_version": "0.32.15", "back_url": "", "models_move": "move", "sources": "https://get.example"},
 }
 PLAY = [
     {

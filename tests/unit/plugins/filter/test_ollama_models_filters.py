@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.llmfleet.ollama.plugins.filter.misfit_message import misfit_message
 from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import model_wants
 from ansible_collections.llmfleet.ollama.plugins.filter.models_to_drop import models_to_drop
@@ -65,20 +66,31 @@ REFUSED = {"name": "b:7b", "why": "it does not fit: out of memory", "size_bytes"
 
 def test_a_spill_and_an_unused_card_get_different_advice():
     """With one text for both, a broken driver sends people through site.yml again, which plans the same and fails the same."""
-    spilled, unused = misfit_message([SPILLED, REFUSED], "the log"), misfit_message([UNUSED], "the log")
+    spilled, unused = misfit_message([SPILLED, REFUSED], "Debian"), misfit_message([UNUSED], "Debian")
     assert spilled.startswith("a:14b: only 8.0 GiB of 11.0 GiB are on the GPU; b:7b: it does not fit") and "Run site.yml again" in spilled
-    assert "driver" not in spilled and "the log" not in spilled
-    assert "a driver, a library or a right: the log says which" in unused and "llm_prove_gpu to false" in unused
+    assert "driver" not in spilled and "journalctl" not in spilled
+    assert "a driver, a library or a right: journalctl -u ollama says which" in unused and "llm_prove_gpu to false" in unused
     assert "smaller" not in unused and "again" not in unused
+
+
+@pytest.mark.parametrize(
+    ("os_family", "install_dir", "log"),
+    [
+        ("Windows", "", "C:\\ollama\\logs\\server.log"), ("Windows", "D:\\o", "D:\\o\\logs\\server.log"), ("Darwin", "", "/opt/ollama/logs/server.log"),
+        ("Darwin", "/o", "/o/logs/server.log"), ("RedHat", "/o", "journalctl -u ollama"),
+    ],
+)
+def test_where_ollama_says_why(os_family, install_dir, log):
+    assert ": %s says which;" % log in misfit_message([UNUSED], os_family, install_dir)
 
 
 def test_one_unused_card_decides():
     """Two models and one broken driver: the smaller choice for the second would fail as well."""
-    assert "smaller" not in misfit_message([SPILLED, UNUSED], "the log")
+    assert "smaller" not in misfit_message([SPILLED, UNUSED], "Debian")
 
 
 def test_where_the_new_plan_is_the_same_nobody_is_sent_to_make_it_again():
     """Two tasks of one run contradicted each other: nothing smaller would mend that, and run site.yml again for the next smaller choice."""
-    told = misfit_message([SPILLED], "the log", plan_stays=True)
+    told = misfit_message([SPILLED], "Debian", plan_stays=True)
     assert told.startswith("a:14b: only 8.0 GiB") and "the choice is the same" in told and "again" not in told and "llm_models" in told
-    assert misfit_message([UNUSED], "the log", plan_stays=True) == misfit_message([UNUSED], "the log")
+    assert misfit_message([UNUSED], "Debian", plan_stays=True) == misfit_message([UNUSED], "Debian")

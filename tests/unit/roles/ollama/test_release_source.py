@@ -71,7 +71,7 @@ PLAY = """
         __ollama_planned: "{{ __ollama_foretold }}"
     - llmfleet.ollama.plan_service:
         facts_only: true
-        mirror_list: "{{ __ollama_mirror_list.content | default('') | b64decode }}"
+        mirror_list: "{{ __ollama_mirror_list }}"
       register: planned
     - ansible.builtin.set_fact:
         taken: ["{{ found.url }}", "sha256:{{ found.sha256 }}"]

@@ -14,7 +14,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import fai
 URL = "http://127.0.0.1:11434"
 SERVICE = {
     "addresses": {"local": URL}, "before": {"version": "0.32.15", "url": URL},
-    "steps": {"had_server": True, "old_version": "0.32.15", "back_url": URL, "sources": "https://get.example (ollama_download_base_url)"},
+    "steps": {"had_server": True, "old_version": "0.32.15", "back_url": URL, "models_move": "move",
+              "sources": "https://get.example (ollama_download_base_url)"},
 }
 SILENT = {"version": "", "status": 0, "ended": 0, "seconds": 8}
 BACK = {"version": "0.32.15", "status": 200}
@@ -71,6 +72,7 @@ NOW = {
     "not back": ({"touched": True, "back": SILENT}, "The files of 0.32.15 are back, but it does not answer."),
     "as before": ({"touched": True, "before": None}, "The files of 0.32.15 are back, but it does not answer, as it did not before."),
     "of another installer": ({"touched": True, "steps": {"old_version": ""}}, "The files of the server from before are back, but it does not answer."),
+    "models that stay": ({"stores": ["/old"], "steps": {"models_move": "leave"}}, "The server from before was not touched and goes on."),
     "models on their way": ({"stores": ["/old", "/older"]}, "The models are whole in /old and /older; what /new has got of them waits for the next run."),
 }
 

@@ -9,6 +9,7 @@ Deleted, a converged host would be entered again, a changed file overlooked, or 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import posixpath
 
@@ -88,7 +89,7 @@ def test_a_bare_host_gets_everything():
         "create user ollama", "make /usr/share/ollama", "make " + STORE, "run 0.32.15 instead of nothing", "load the firewall rules of port 11434",
         "restart ollama.service", "link /usr/local/bin/ollama",
     ]
-    assert made.before is None and made.steps["had_server"] is False and made.steps["back_up"] == []
+    assert made.before is None and made.steps["had_server"] is False and made.steps["keep"] == []
 
 
 # ---- each thing that differs, and what follows
@@ -156,7 +157,7 @@ def test_a_door_that_is_no_longer_wanted_is_removed():
 def test_the_way_back_is_known_before_the_first_change():
     """What is replaced is kept, what was not there before is removed again."""
     made = decided(without(with_file(with_file(BASE, linux.UNIT, sha256="0" * 64), CURRENT, target="0.31.0"), linux.NFTABLES))
-    assert made.steps["back_up"] == [linux.UNIT] and made.steps["made_new"] == [linux.NFTABLES]
+    assert made.steps["keep"][3:] == ["keep", "/opt/ollama/.before", linux.UNIT] and made.steps["made_new"] == [linux.NFTABLES]
     assert made.steps["old_version"] == "0.31.0" and made.before["url"] == "http://127.0.0.1:11434" and made.steps["had_server"]
 
 
@@ -338,7 +339,10 @@ def test_a_release_alone_is_judged_by_nothing_of_the_host():
     """Another host of the fleet is served from it: that the port is taken here does not matter."""
     look = bare("linux", port_owner="nginx", tools=[])
     made = decide("here", {"ollama_version": "0.32.15", "ollama_accelerators": []}, look, AROUND, release_only=True)
-    assert (made.problems, made.files, made.changes) == ([], [], ["fetch Ollama 0.32.15"]) and made.steps["install_zstd"] and made.steps["engine"]
+    assert (made.problems, made.files, made.changes) == ([], [], ["fetch Ollama 0.32.15"]) and made.steps["install_zstd"]
+    assert made.steps["take_in"][3:] == [
+        "take_in", "/opt/ollama/.0.32.15.part", "/opt/ollama/0.32.15", "lib/ollama/llama-server", made.steps["archives_content"],
+    ]
     assert decide("here", {"ollama_version": "0.32.15", "ollama_accelerators": []}, BASE, AROUND, release_only=True).changes == []
 
 
@@ -350,6 +354,19 @@ def test_the_look_is_asked_for_all_that_is_decided_from():
     asked = linux.question(made, AROUND).to_dict()
     assert asked["url"] == "http://[::1]:11434" and asked["settings"] == linux.DROP_IN and asked["models_dir"] == STORE
     assert {entry["path"] for entry in BASE["files"]} <= set(asked["paths"]) and set(bare("linux")["tools"]) == set(asked["tools"])
+
+
+def test_in_check_mode_nothing_is_planned_that_it_cannot_foretell():
+    """A user that is only foretold can own no directory, and a unit that is only foretold cannot be started: check mode would fail on a fresh host."""
+    around = dataclasses.replace(AROUND, check_mode=True)
+    look = with_file(bare("linux"), linux.CLI)
+    foretold, real = (decide("here", {"ollama_version": "0.32.15"}, look, near) for near in (around, AROUND))
+    assert foretold.changes == real.changes
+    differs = {name: value for name, value in foretold.steps.items() if value != real.steps[name]}
+    assert differs == {"owner": "", "group": "", "move_cli_aside": False, "load_rules": False, "start": False}
+    older = converged({"ollama_version": "0.24.0"})
+    foretold = decide("here", {"ollama_version": "0.32.15"}, with_file(older, linux.UNIT, sha256="0" * 64), around)
+    assert (foretold.steps["keep"], foretold.steps["moved"], foretold.steps["start"], foretold.steps["owner"]) == ([], False, True, "ollama")
 
 
 # ---- what goes away
@@ -392,6 +409,7 @@ def test_a_purge_takes_the_proofs_and_the_home_with_the_key():
     look["files"].append(there("/srv/m", "directory"))
     made = left(look, ollama_purge=True, ollama_models_dir="/srv/m")
     assert made.steps["purge"] and made.steps["remove_data"] == ["/etc/ansible/facts.d/llmfleet.fact", linux.HOME]
+    assert made.steps["empty_store"][3:] == ["empty", "/srv/m", linux.HOME] and made.steps["who"][3:] == ["ours", "ollama", "ollama", linux.HOME]
     assert made.changes[-2:] == ["remove /srv/m", "remove user ollama, if the role made it"]
 
 

@@ -218,6 +218,13 @@ def test_paths_that_cmd_cannot_carry_are_named(path):
     )]
 
 
+RIGHTS = {
+    SERVICE: ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)RX"],
+    HOME: ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)M"],
+    LOGS: ["/grant", "*S-1-5-19:(OI)(CI)M"], MODELS: ["/grant", "*S-1-5-19:(OI)(CI)M"],
+}
+
+
 def test_a_bare_host_gets_everything_in_this_order():
     made = decide(host())
     assert made.changes == [
@@ -228,17 +235,23 @@ def test_a_bare_host_gets_everything_in_this_order():
     assert [(file.path, file.mode, file.secret) for file in made.files] == [(LAUNCHER, None, True)]
     assert not made.complete and made.restart and made.before is None
     assert made.steps["task"] == TASK and made.steps["run_level"] == "limited"
-    assert made.steps["directories"] == [
-        {"path": SERVICE, "rights": ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)RX"]},
-        {"path": HOME, "rights": ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)M"]},
-        {"path": LOGS, "rights": ["/grant", "*S-1-5-19:(OI)(CI)M"]}, {"path": MODELS, "rights": ["/grant", "*S-1-5-19:(OI)(CI)M"]},
+    assert [(entry["path"], entry["give"][:2], entry["give"][2:]) for entry in made.steps["directories"]] == [
+        (path, ["icacls.exe", path], rights) for path, rights in RIGHTS.items()
     ]
     assert made.steps["make_install_dir"] and made.steps["close_install_dir"] == [
-        ["/setowner", "*S-1-5-32-544"],
+        ["icacls.exe", "C:\\ollama", "/setowner", "*S-1-5-32-544"],
         [
-            "/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-32-545:(OI)(CI)RX", "*S-1-5-19:(OI)(CI)RX",
+            "icacls.exe", "C:\\ollama", "/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-32-545:(OI)(CI)RX",
+            "*S-1-5-19:(OI)(CI)RX",
         ],
     ]
+    archive = made.archives[0]
+    assert made.steps["downloads"] == [{
+        "name": archive.name, "url": archive.url, "path": "C:\\ollama\\0.32.15-" + archive.name, "proxied": False, "checksum": archive.sha256,
+        "checksum_url": "",
+    }]
+    listed = decide(host(), wishing(download_checksum="list")).steps["downloads"][0]
+    assert (listed["checksum"], listed["checksum_url"]) == ("", "https://github.com/ollama/ollama/releases/download/v0.32.15/sha256sum.txt")
     assert made.to_dict()["release"]["version"] == "0.32.15"
 
 
