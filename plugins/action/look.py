@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -49,11 +50,14 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         _result, arguments = self.validate_argument_spec(argument_spec=SPEC)
         wish, reuse = arguments.pop("wish"), arguments.pop("reuse")
+        problems = []
         if arguments["questions"] is None:
             variables, around = inventory.of_host(task_vars, self._templar.template, wish)
             # Before a role is there, no defaults are.
-            questions = decide.questions({"ollama_version": OLLAMA_VERSION, **variables}, around)
+            wishes = {"ollama_version": OLLAMA_VERSION, **variables}
+            questions = decide.questions(wishes, around)
             arguments["questions"] = [question.to_dict() for question in questions]
+            problems = decide.unasked(wishes, around)
             if not arguments["proofs_path"] and "ollama_models_proofs_path" in task_vars:
                 arguments["proofs_path"] = self._templar.template(task_vars["ollama_models_proofs_path"]) or None
         windows = getattr(self._connection._shell, "_IS_WINDOWS", False)
@@ -64,6 +68,9 @@ class ActionModule(ActionBase):
             return {"changed": False, "msg": "was looked at in this run"}
         probe = "llmfleet.ollama.win_look_probe" if windows else "llmfleet.ollama.look_probe"
         answer = run_first(lambda: self._execute_module(module_name=probe, module_args=arguments, task_vars=task_vars), task_vars)
+        if answer.get("failed") and problems:
+            # It was not asked, since the paths that it would be asked about cannot be.
+            return dict(answer, msg=" ".join(problem.say for problem in problems), problems=[dataclasses.asdict(problem) for problem in problems])
         if answer.get("failed"):
             # A system that was not asked about, or the way to the host: no sudo, no Python, no PowerShell, a full disk.
             return answer

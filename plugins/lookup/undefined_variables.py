@@ -38,42 +38,12 @@ _raw:
   elements: str
 """
 
-import os
-import re
-
-from ansible.errors import AnsibleUndefinedVariable
 from ansible.plugins.lookup import LookupBase
-
-_MISSING = re.compile(r"'([A-Za-z_]\w*)' is undefined")
-
-
-def sentence(variable: str, missing: str, inventory_dir: str | None, here: str) -> str:
-    """What to do about it: a vault's variable wants a vault, any other a value."""
-    said = f"{variable} uses {missing}, which nobody has set; "
-    if not missing.startswith("vault_") or not inventory_dir:
-        return f"{said}set {missing}, or give {variable} another value."
-    folder = os.path.relpath(os.path.join(inventory_dir, "group_vars", "all"), here)
-    beside = [folder + ending for ending in (".yml", ".yaml") if os.path.isfile(os.path.join(here, folder + ending))]
-    # Ansible reads either the file or the folder of that name.
-    move = "" if os.path.isdir(os.path.join(here, folder)) or not beside else f"mkdir {folder} && mv {beside[0]} {folder}/main.yml && "
-    vault = os.path.join(folder, "vault.yml")
-    make = "edit" if os.path.isfile(os.path.join(here, vault)) else "create"
-    return f"{said}write it into your vault (`{move}ansible-vault {make} {vault}`) and run with --ask-vault-pass."
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import undefined
 
 
 class LookupModule(LookupBase):
     """See DOCUMENTATION."""
 
     def run(self, terms, variables=None, **kwargs):
-        found = []
-        for name in sorted(variables or {}):
-            if not name.startswith(tuple(terms)):
-                continue
-            try:
-                self._templar.template(variables[name])
-            except AnsibleUndefinedVariable as error:
-                missing = _MISSING.search(str(error))
-                # A key that a variable lacks may come yet: facts and results grow while a run goes on.
-                if missing:
-                    found.append(sentence(name, missing.group(1), variables.get("inventory_dir"), os.getcwd()))
-        return found
+        return undefined.sentences(self._templar.template, variables or {}, terms)

@@ -24,6 +24,15 @@ def questions(variables, around):
     return found
 
 
+def unasked(variables, around):
+    """Why questions() asks nothing of some systems: the problems, each once."""
+    found = []
+    for name, system in SYSTEMS.items():
+        made, problems = wish.read(variables, name)
+        found += problems + (system.path_problems(made) if made else [])
+    return list(dict.fromkeys(found))
+
+
 def foretell(variables, facts, around):
     """What can be told before any look, from variables and facts that Ansible gathers: problems, warnings, and the archives, but for those of an
     accelerator that only the host itself finds. It goes before role model_mirror, which fetches for the whole fleet."""

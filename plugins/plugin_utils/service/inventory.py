@@ -9,6 +9,9 @@ import contextlib
 import dataclasses
 import socket
 
+from ansible.errors import AnsibleActionFail, AnsibleUndefinedVariable
+
+from .. import undefined
 from . import address, release, wish
 from .contract import Around, Mirror, Wish
 
@@ -17,7 +20,18 @@ _KNOWN = ("inventory_hostname", "ansible_host", "ansible_connection", "ansible_u
 
 
 def of_host(task_vars, template, wishes, listed=""):
-    """(public variables, Around) of the host of a task. template: makes the value of a variable; wishes: variables that are given otherwise."""
+    """(public variables, Around) of the host of a task. template: makes the value of a variable; wishes: variables that are given otherwise.
+
+    Raises AnsibleActionFail where a value uses a variable that nobody has set: a token of ollama_environment would otherwise be missed late.
+    """
+    try:
+        return _of_host(task_vars, template, wishes, listed)
+    except AnsibleUndefinedVariable as error:
+        missing = undefined.sentences(template, task_vars, ["ollama_"])
+        raise AnsibleActionFail("\n".join(missing) if missing else str(error)) from error
+
+
+def _of_host(task_vars, template, wishes, listed):
     variables = {name: template(task_vars[name]) for name in VARIABLES if name in task_vars and name not in wishes}
     variables.update(wishes)
     known = {name: template(task_vars[name]) for name in _KNOWN if name in task_vars}

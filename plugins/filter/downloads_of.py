@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a host's downloads a run is for."""
+
+from __future__ import annotations
+
+PARTS = ("ollama", "models", "open_webui")
+# No container of Open WebUI is run there.
+WITHOUT_WEB_UI = ("Darwin", "Windows")
+
+
+def downloads_of(groups, run_tags, skip_tags, os_family=""):
+    """Which of PARTS come to a host of these groups under these tags of the run."""
+    has = {"ollama": "ollama" in groups, "models": "ollama" in groups, "open_webui": "open_webui" in groups and os_family not in WITHOUT_WEB_UI}
+    asked = PARTS if "all" in run_tags else run_tags
+    return [part for part in PARTS if has[part] and part in asked and part not in skip_tags]
+
+
+class FilterModule:
+    def filters(self):
+        return {"downloads_of": downloads_of}
