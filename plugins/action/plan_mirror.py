@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirror import plan, wants
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
@@ -35,12 +35,7 @@ PROXY = {"https_proxy": {"type": "str", "default": ""}, "no_proxy": {"type": "li
 PATHS = {name: {"type": "str", "required": True} for name in ("site", "unit", "environment", "nginx", "ipv6", "filler")}
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
-
+class ActionModule(ControllerAction):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         task_vars = task_vars or {}

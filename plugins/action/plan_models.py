@@ -9,8 +9,8 @@ import os
 import time
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import spills
@@ -22,12 +22,7 @@ plan.warm()
 RUN = "%d %f" % (os.getpid(), time.time())
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
-
+class ActionModule(ControllerAction):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         task_vars = task_vars or {}

@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wish import BadWish, read
 
 
-class ActionModule(ActionBase):
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
-
+class ActionModule(ControllerAction):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         task_vars = task_vars or {}

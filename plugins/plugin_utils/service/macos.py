@@ -11,10 +11,11 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, environment, release
+from . import address, release
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
-from .found import Releases, by_path, holds, name_of_target
+from .decision import Decision
+from .found import by_path, holds
 from .programs import command
 from .render import render
 
@@ -37,7 +38,6 @@ STORE = ("blobs", "manifests", "manifests-v2")
 # What looks at a file before it takes its place.
 _VALIDATE = {RULES: "/sbin/pfctl -n -f %s", DOOR_DAEMON: "/usr/bin/plutil -lint %s"}
 _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+( [A-Za-z0-9._@+-]+)*)+$")
-_LEFTOVER = r"[.](new|tgz)$"
 
 
 def path_problems(wish):
@@ -94,47 +94,30 @@ def _door_is_there(files, door):
     return door["loaded"] or DOOR_DAEMON in files or RULES in files
 
 
-class _Decision:
-    """One host that shall have the service."""
+class _Decision(Decision):
+    """One Mac that shall have the service."""
 
-    def __init__(self, wish, look, around):
-        self.wish, self.look, self.around = wish, look, around
-        self.files, self.places = by_path(look), _places(wish)
-        self.current = name_of_target(self.files.get(self.places["current"]))
-        self.releases = Releases(look["install"]["releases"], wish.version, self.current, _LEFTOVER)
-        self.addresses, self.guarded = address.addresses(wish, around), address.guarded(wish)
+    HOME, LEFTOVER = "HOME", r"[.](new|tgz)$"
 
-    def made(self):
-        problems, self.environment = [], {}
-        try:
-            self.environment = environment.wanted(self.wish, self.addresses["bind"], {"HOME": self.places["home"]})
-        except environment.BadSetting as wrong:
-            problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
-        problems += [problem for check in _HOST_CHECKS for problem in check(self)]
-        if problems:
-            return Service(problems=problems)
-        wish, unread = self.wish, environment.unread(self.environment, self.wish.version)
-        self.archives = release.archives("macos", wishes.numbers(wish.version), "arm64", ())
+    @staticmethod
+    def places_of(wish):
+        return _places(wish)
+
+    def _problems(self):
+        return [problem for check in _HOST_CHECKS for problem in check(self)]
+
+    def _prepare(self):
+        self.archives = release.archives("macos", wishes.numbers(self.wish.version), "arm64", ())
         self.door = self._door()
         self.daemon = self._daemon()
         door_files = self._door_files() if self.guarded else []
         self.door["differs"] = self.guarded and self._door_differs(door_files)
         self.written = [self.daemon] + door_files
-        steps = self._steps()
-        return Service(
-            warnings=[unread] if unread else [], version=wish.version, archives=release.sources(wish, self.around, self.archives),
-            complete=self.releases.complete, files=self.written, environment=self.environment, door=self.door, addresses=self.addresses,
-            restart=self.restart, before=self._before(), changes=self._changes(steps), steps=steps,
-        )
 
     @property
     def restart(self):
         answers = self.look["api"]["version"] == self.wish.version
         return self.current != self.wish.version or self.daemon.differs or not self.look["service"]["loaded"] or not answers
-
-    def _before(self):
-        url = address.listener_url(self.look["own_listener"]) or self.addresses["local"]
-        return {"version": self.look["api"]["version"], "url": url} if self.look["api"]["version"] else None
 
     def _daemon(self):
         wish = self.wish

@@ -10,10 +10,11 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, environment, release
+from . import address, release
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
-from .found import Releases, by_path, holds, name_of_target
+from .decision import Decision
+from .found import by_path, holds
 from .render import render
 
 TASK = "ollama"
@@ -30,7 +31,6 @@ RELEASE_BYTES = 8 * GIB
 # What a server makes in its store.
 STORE = ("blobs", "manifests", "manifests-v2")
 _PATH = re.compile(r"[A-Za-z]:(\\[A-Za-z0-9_.+-]+( [A-Za-z0-9_.+-]+)*)+$")
-_LEFTOVER = r"[.](new|zip)$"
 _ONE_ADDRESS = re.compile(r"/(32|128)$")
 
 
@@ -99,46 +99,34 @@ def _ours(files, install_dir):
     return bool(entry.get("protected")) and entry.get("owner") in (SYSTEM, ADMINISTRATORS)
 
 
-class _Decision:
-    """One host that shall have the service."""
+class _Decision(Decision):
+    """One Windows host that shall have the service."""
+
+    HOME, LEFTOVER = "USERPROFILE", r"[.](new|zip)$"
 
     def __init__(self, wish, look, around):
-        self.wish, self.look, self.around = wish, look, around
-        self.files, self.places, self.sid = by_path(look), _places(wish), account(wish)
-        self.current = name_of_target(self.files.get(self.places["current"]))
-        self.releases = Releases(look["install"]["releases"], wish.version, self.current, _LEFTOVER)
-        self.addresses, self.guarded = address.addresses(wish, around), address.guarded(wish)
-        self.ours = _ours(self.files, wish.install_dir)
+        super().__init__(wish, look, around)
+        self.sid, self.ours = account(wish), _ours(self.files, wish.install_dir)
 
-    def made(self):
-        problems, self.environment = [], {}
-        try:
-            self.environment = environment.wanted(self.wish, self.addresses["bind"], {"USERPROFILE": self.places["home"]})
-        except environment.BadSetting as wrong:
-            problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
-        problems += [problem for check in _HOST_CHECKS for problem in check(self)]
-        if problems:
-            return Service(problems=problems)
-        wish, unread = self.wish, environment.unread(self.environment, self.wish.version)
+    @staticmethod
+    def places_of(wish):
+        return _places(wish)
+
+    def _problems(self):
+        return [problem for check in _HOST_CHECKS for problem in check(self)]
+
+    def _prepare(self):
+        wish = self.wish
         vendors = self.look["display_vendors"] if "auto" in wish.accelerators else wish.accelerators
         self.archives = release.archives("windows", wishes.numbers(wish.version), release.architecture(self.look["architecture"]), vendors)
         self.launcher, self.task, self.door = self._launcher(), self._task(), self._door()
         self.task_differs = _another(self.look["task"], self.task)
-        steps = self._steps()
-        return Service(
-            warnings=[unread] if unread else [], version=wish.version, archives=release.sources(wish, self.around, self.archives),
-            complete=self.releases.complete, files=[self.launcher], environment=self.environment, door=self.door, addresses=self.addresses,
-            restart=self.restart, before=self._before(), changes=self._changes(steps), steps=steps,
-        )
+        self.written = [self.launcher]
 
     @property
     def restart(self):
         answers = self.look["api"]["version"] == self.wish.version
         return self.current != self.wish.version or self.launcher.differs or self.task_differs or not self.look["service"]["running"] or not answers
-
-    def _before(self):
-        url = address.listener_url(self.look["own_listener"]) or self.addresses["local"]
-        return {"version": self.look["api"]["version"], "url": url} if self.look["api"]["version"] else None
 
     def _launcher(self):
         content = render(

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way from a wish and a look to a Service that macOS and Windows share; each fills in its files, steps and changes."""
+
+from __future__ import annotations
+
+from . import address, environment, release
+from .contract import Problem, Service
+from .found import Releases, by_path, name_of_target
+
+
+class Decision:
+    """One host that shall have the service.
+
+    A system says: HOME, the variable that names the service's home; LEFTOVER, how the names end that a cut-off run leaves; places(wish);
+    _problems(), what this host cannot do; _prepare(), which sets `archives` (names), `door` and `written` (files); restart; _steps(); _changes(steps).
+    """
+
+    HOME = LEFTOVER = ""
+
+    def __init__(self, wish, look, around):
+        self.wish, self.look, self.around = wish, look, around
+        self.files, self.places = by_path(look), self.places_of(wish)
+        self.current = name_of_target(self.files.get(self.places["current"]))
+        self.releases = Releases(look["install"]["releases"], wish.version, self.current, self.LEFTOVER)
+        self.addresses, self.guarded = address.addresses(wish, around), address.guarded(wish)
+        self.environment, self.archives, self.written, self.door = {}, [], [], {}
+
+    def made(self):
+        wish, problems = self.wish, []
+        try:
+            self.environment = environment.wanted(wish, self.addresses["bind"], {self.HOME: self.places["home"]})
+        except environment.BadSetting as wrong:
+            problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
+        problems += self._problems()
+        if problems:
+            return Service(problems=problems)
+        unread = environment.unread(self.environment, wish.version)
+        self._prepare()
+        steps = self._steps()
+        return Service(
+            warnings=[unread] if unread else [], version=wish.version, archives=release.sources(wish, self.around, self.archives),
+            complete=self.releases.complete, files=self.written, environment=self.environment, door=self.door, addresses=self.addresses,
+            restart=self.restart, before=self._before(), changes=self._changes(steps), steps=steps,
+        )
+
+    def _before(self):
+        url = address.listener_url(self.look["own_listener"]) or self.addresses["local"]
+        return {"version": self.look["api"]["version"], "url": url} if self.look["api"]["version"] else None
