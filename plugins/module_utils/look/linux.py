@@ -21,6 +21,8 @@ PROPERTIES = (
     "User",
 )
 NAMELESS = "a process without a name"
+# Without its word nothing can be decided, and where many things happen at once systemd takes its time; the look as a whole has an end anyway.
+SYSTEMD_SECONDS = 15
 
 
 # -- the machine ---------------------------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ def unit(name, root="", path=common.PATH):
     """systemd's properties of a unit; none of it on a host that another program runs."""
     if _service_manager(root) != "systemd":
         return {}
-    answer = common.ask(["systemctl", "show", name, "-p", ",".join(PROPERTIES)], path=path)
+    answer = common.ask(["systemctl", "show", name, "-p", ",".join(PROPERTIES)], SYSTEMD_SECONDS, path=path)
     if answer is None or answer[0] != 0:
         raise LookupError("systemd does not answer")
     return dict(line.split("=", 1) for line in answer[1].splitlines() if "=" in line)
