@@ -17,7 +17,7 @@ description:
   - A host that took no part in the run keeps the models that an earlier run knew of.
   - It reads the role's variables by their names, C(gateway_state), C(gateway_port) and so on, so it is of use within the role.
   - Fails with one sentence for each thing that is wrong. Keys leave it as checksums only.
-  - Runs on the controller only. It opens no connection to the host and changes nothing. Used by role P(llmfleet.ollama.gateway#role).
+  - Runs on the controller only. It opens no connection to the host and changes nothing. Used by role C(llmfleet.ollama.gateway).
 extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
   seen:
