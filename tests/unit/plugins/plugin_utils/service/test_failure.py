@@ -22,8 +22,9 @@ BACK = {"version": "0.32.15", "status": 200}
 NEW = "Ollama 9.0.1 (ollama_version)"
 
 
-def told(steps=None, before=SERVICE["before"], **known):
-    service = {**SERVICE, "before": before, "steps": {**SERVICE["steps"], **(steps or {})}}
+def told(steps=None, before="as above", **known):
+    served = SERVICE["before"] if before == "as above" else before
+    service = {**SERVICE, "before": served, "steps": {**SERVICE["steps"], **(steps or {})}}
     usual = {"system": "linux", "proof": {}, "back": {}, "task": "Start it", "result": {}, "pid": 17, "store": "/new"}
     return failure.told(failure.Failure(service=service, version="9.0.1", port=11434, seconds=8, **{**usual, **known}))
 
