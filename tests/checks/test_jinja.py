@@ -24,7 +24,8 @@ class Limit(NamedTuple):
 # Playbooks are counted so that nothing is moved into them to make a role look smaller; they have no aim of their own but not to grow.
 LIMITS = {
     "characters in role ollama": Limit(14000, 14000),
-    "characters in all roles": Limit(30000, 30000),
+    # Role gateway came with 1,200: it installs, writes, signs and reloads; what it does is decided in Python.
+    "characters in all roles": Limit(30000, 30660),
     "characters in playbooks": Limit(0, 8644),
     "characters of the longest expression": Limit(200, 200),
     "{% set %} blocks": Limit(0, 0),

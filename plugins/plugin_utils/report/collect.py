@@ -15,10 +15,10 @@ from .text import ODD, clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
 ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
-GROUPS = ("ollama", "open_webui", "model_mirror")
+GROUPS = ("ollama", "open_webui", "model_mirror", "gateway")
 # Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}; the web UI's also
 # has {admin_email, password_file, default_model, unplanned_models}.
-PRODUCTS = ("ollama", "open_webui", "model_mirror")
+PRODUCTS = ("ollama", "open_webui", "model_mirror", "gateway")
 
 _ACTION_NAMES = {COLLECTION + action: action for action in ACTIONS}
 _SET_FACT = ("ansible.builtin.set_fact", "ansible.legacy.set_fact", "set_fact")

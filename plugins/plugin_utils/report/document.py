@@ -16,6 +16,7 @@ REMOVED = {
     "ollama": ("Ollama", ("plan", "store", "chats"), "its Ollama"),
     "open_webui": ("Open WebUI", ("web",), "its Open WebUI"),
     "model_mirror": ("the mirror", ("mirror",), "its mirror"),
+    "gateway": ("the gateway", (), "its gateway"),
 }
 STATES = ("unreachable", "failed", "changed", "would_change", "ok")
 SLOWEST = 3
@@ -395,6 +396,9 @@ def _reason(row: dict) -> str:
             + (f" at {web['url']}" if web and web.get("url") else "")
             + (f" over {count(len(backends), 'Ollama host')}" if backends else "")
         )
+    gateway = software.get("gateway") or {}
+    if gateway.get("url"):
+        told.append(f"is the fleet's address {gateway['url']}")
     told += [f"{name} was removed" for product, (name, _parts, _its) in REMOVED.items() if (software.get(product) or {}).get("removed")]
     text = " and ".join(told)
     return text[:1].upper() + text[1:]

@@ -46,7 +46,7 @@ _PLACEMENT = {
 }
 # The fleet may have machines without any.
 _VENDORS = {**LABELS, "system": "CPU only"}
-_PRODUCTS = {"ollama": "Ollama", "open_webui": "Open WebUI", "model_mirror": "Model mirror"}
+_PRODUCTS = {"ollama": "Ollama", "open_webui": "Open WebUI", "model_mirror": "Model mirror", "gateway": "Gateway"}
 _SOURCES = {
     "header": "the model's own header",
     "catalogue": "the shipped catalogue",
@@ -199,7 +199,7 @@ def _host(row: dict, order: int) -> dict:
         "stale": _stale(row),
         "meta": [part for part in (distribution, clean(architecture)) if part],
         "products": products,
-        "roles": [name for group, name in (("model_mirror", "Model mirror"), ("open_webui", "Open WebUI")) if group in row["groups"]],
+        "roles": [name for group, name in (("model_mirror", "Model mirror"), ("gateway", "Gateway"), ("open_webui", "Open WebUI")) if group in row["groups"]],
         "bars": drawn,
         "compact": len(drawn) > _COMPACT,
         "sums": _sums(row["bars"]),

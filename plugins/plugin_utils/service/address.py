@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 
+from .contract import GATEWAY
+
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
@@ -79,9 +81,14 @@ def door_names(wish, around):
     return tuple(sorted({around.addresses.get(host) or host for host in members}))
 
 
+def networks_of(around):
+    """The wish that says which networks reach the host itself: those of the users come to the gateway where there is one."""
+    return "direct_cidrs" if around.groups.get(GATEWAY) else "allowed_cidrs"
+
+
 def admitted(wish, around, look):
     """address_sets() of all who may come in; what a host resolved to something odd is in `refused` and stays outside."""
-    entries = list(wish.allowed_cidrs)
+    entries = list(getattr(wish, networks_of(around)))
     for entry in look["resolved"]:
         entries += entry["addresses"]
     # The host may know where the controller comes from, or the controller itself; each as far as it is told.

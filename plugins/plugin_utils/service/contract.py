@@ -19,7 +19,9 @@ import typing
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
 
-OPEN_WEBUI = "open_webui"
+# Whose hosts ask Ollama for others, where a fleet has them.
+GATEWAY = "gateway"
+ASKERS = ("open_webui", GATEWAY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Wish:
     firewall: str = "managed"
     accept_open_port: bool = False
     allowed_cidrs: tuple[str, ...] = ()
-    allowed_groups: tuple[str, ...] = (OPEN_WEBUI,)
+    # Of a fleet with a gateway: who reaches this host all the same.
+    direct_cidrs: tuple[str, ...] = ()
+    allowed_groups: tuple[str, ...] = ASKERS
     admit_controller: bool = True
     environment: typing.Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
     plan_environment: typing.Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)

@@ -13,7 +13,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version imp
 
 from .. import places, releases
 from . import address, drivers, release
-from .contract import OPEN_WEBUI, Problem, Wish
+from .contract import ASKERS, Problem, Wish
 from .environment import FALSE_WORDS, OWNED, TRUE_WORDS
 
 FLOOR = (0, 23, 3)
@@ -82,7 +82,8 @@ def _move(value):
 _KINDS = {
     "purge": _bool, "accept_vulnerable_version": _bool, "accept_untested_version": _bool, "cloud": _bool, "accept_plain_http": _bool,
     "accept_open_port": _bool, "admit_controller": _bool,
-    "models_move": _move, "port": _whole, "wait_seconds": _whole, "allowed_cidrs": texts, "allowed_groups": texts, "no_proxy": texts, "accelerators": texts,
+    "models_move": _move, "port": _whole, "wait_seconds": _whole, "allowed_cidrs": texts, "direct_cidrs": texts,
+    "allowed_groups": texts, "no_proxy": texts, "accelerators": texts,
     "environment": _dict, "plan_environment": _dict, "service_options": _dict,
 }
 NAMES = tuple(field.name for field in dataclasses.fields(Wish))
@@ -239,25 +240,26 @@ def _open_port(wish, _around):
         )
 
 
-def _cidrs(wish, _around):
-    refused = address.address_sets(wish.allowed_cidrs)["refused"]
-    if refused:
-        yield Problem(
-            "allowed_cidrs", "ollama_allowed_cidrs",
-            "ollama_allowed_cidrs has %s; write addresses or networks such as 10.20.0.0/16 or fd00::/8." % ", ".join(refused),
-        )
-    everybody = address.everybody(wish.allowed_cidrs)
+def _cidrs(wish, around):
+    for name in ("allowed_cidrs", "direct_cidrs"):
+        refused = address.address_sets(getattr(wish, name))["refused"]
+        if refused:
+            yield Problem(
+                name, variable(name), "%s has %s; write addresses or networks such as 10.20.0.0/16 or fd00::/8." % (variable(name), ", ".join(refused))
+            )
+    name = address.networks_of(around)
+    everybody = address.everybody(getattr(wish, name))
     if everybody and address.guarded(wish) and not wish.accept_open_port:
         yield Problem(
-            "everybody_admitted", "ollama_allowed_cidrs",
-            "ollama_allowed_cidrs admits everybody (%s) to a server without authentication; write the networks of your users, or set "
-            "ollama_accept_open_port to true if that is meant." % ", ".join(everybody),
+            "everybody_admitted", variable(name),
+            "%s admits everybody (%s) to a server without authentication; write the networks of your users, or set "
+            "ollama_accept_open_port to true if that is meant." % (variable(name), ", ".join(everybody)),
         )
 
 
 def _groups(wish, around):
-    # A fleet without a web UI need not say so.
-    unknown = [group for group in dict.fromkeys(wish.allowed_groups) if group not in around.groups and group != OPEN_WEBUI]
+    # A fleet without a web UI or a gateway need not say so.
+    unknown = [group for group in dict.fromkeys(wish.allowed_groups) if group not in around.groups and group not in ASKERS]
     if unknown:
         yield Problem(
             "allowed_groups", "ollama_allowed_groups",

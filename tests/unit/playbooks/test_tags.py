@@ -18,6 +18,7 @@ PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 MODELS = {"models"}
 SERVICE = {"ollama"}
 MIRROR = {"model_mirror"}
+GATEWAY = {"gateway"}
 PAGE = {"open_webui"}
 
 # Every task of a playbook with the tags that it ends up with. A new task belongs in here: with which tags shall it run?
@@ -25,7 +26,8 @@ LISTED = {
     "deploy.yml": [
         ("Plan", {"always"}),
         ("Check the settings of the service before the first change", {"always"}),
-        ("Gather the few facts that the roles need", MIRROR | MODELS | PAGE),
+        ("Gather the few facts that the roles need", MIRROR | MODELS | GATEWAY | PAGE),
+        ("Check the gateway's variables", GATEWAY),
         ("Check variables", PAGE),
         ("Look at what is missing", SERVICE | MODELS | PAGE),
         ("Look at what is missing", PAGE),
@@ -38,6 +40,7 @@ LISTED = {
         ("Plan again where the prediction did not hold", MODELS),
         ("Fill the mirror with what the new plans name", MIRROR | MODELS),
         ("Take the smaller plan that fits what was measured", MODELS),
+        ("Run the gateway", GATEWAY),
         ("Run Open WebUI", PAGE),
         ("Say where to go", PAGE),
     ],
@@ -50,7 +53,7 @@ LISTED = {
         ("Prove the models again", MODELS),
         ("Bring up the new release", PAGE),
     ],
-    "uninstall.yml": [("Remove Open WebUI", PAGE), ("Remove Ollama", SERVICE), ("Remove the mirror", MIRROR)],
+    "uninstall.yml": [("Remove Open WebUI", PAGE), ("Remove the gateway", GATEWAY), ("Remove Ollama", SERVICE), ("Remove the mirror", MIRROR)],
 }
 # Whatever runs of these runs with all of these tags: part of one would be no plan, no proof and no archive.
 WHOLE = {
@@ -96,6 +99,8 @@ INVENTORY = """
 card
 [model_mirror]
 hub
+[gateway]
+front
 [open_webui]
 page
 [all:vars]
@@ -127,7 +132,13 @@ PLAN = """
 """
 DOWNLOADS = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN downloads main}\n"
 REGISTRY = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN registry main}\n"
-ENTRIES = {"ollama": ("main", "preflight"), "ollama_models": ("main",), "model_mirror": ("main", "release"), "open_webui": ("main", "check_wishes")}
+ENTRIES = {
+    "ollama": ("main", "preflight"),
+    "ollama_models": ("main",),
+    "model_mirror": ("main", "release"),
+    "gateway": ("main", "check_wishes"),
+    "open_webui": ("main", "check_wishes"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +187,7 @@ BRING = ["registry main", "ollama_models main", "plan main", "model_mirror main"
         ("ollama", [*LOOK, *TELL, "model_mirror release", "ollama main"]),
         ("models", [*LOOK, *TELL, *FILL, *BRING]),
         ("model_mirror", [*LOOK, *FILL]),
+        ("gateway", [*LOOK, "gateway check_wishes", "gateway main"]),
         ("open_webui", [*LOOK, "open_webui check_wishes", *TELL, "open_webui main"]),
     ],
 )

@@ -265,6 +265,14 @@ def test_the_mirrors_models_are_not_the_hosts_own():
     assert row["reason"] == "Mirrors 3 models of 49.0 GiB together and serves Open WebUI 0.12.4 at http://172.30.77.10:3000 over 3 Ollama hosts"
 
 
+def test_the_gateway_says_where_the_fleet_is():
+    """It is the one address that clients need, and a removed one must not be told as if it were there."""
+    host = {**EVERY_HOST["lab-hub"], "gateway_fact": {"url": "https://172.30.77.10:8443", "removed": False}}
+    assert row_of(host)["reason"].endswith("over 3 Ollama hosts and is the fleet's address https://172.30.77.10:8443")
+    host["gateway_fact"] = {"url": "", "removed": True}
+    assert row_of(host)["reason"].endswith("over 3 Ollama hosts and the gateway was removed")
+
+
 def test_an_ollama_that_open_webui_cannot_reach_is_drift():
     host = copy.deepcopy(EVERY_HOST["lab-hub"])
     host["web"]["left_out"] = [{"url": "http://lab-cpu:11434", "error": "Server Connection Error"}]

@@ -110,6 +110,7 @@ REFUSALS = {
     "everybody by a typo": ({"allowed_cidrs": ["10.20.0.5/0"]}, "everybody_admitted", "ollama_allowed_cidrs", "admits everybody (0.0.0.0/0)"),
     "everybody by halves": ({"allowed_cidrs": ["::/1", "8000::/1"]}, "everybody_admitted", "ollama_allowed_cidrs", "ollama_accept_open_port to true"),
     "no network": ({"allowed_cidrs": ["10.0.0.0/33", "10.0.0.0/8"]}, "allowed_cidrs", "ollama_allowed_cidrs", "has 10.0.0.0/33;"),
+    "no direct network": ({"direct_cidrs": ["10.0.0.0/33"]}, "direct_cidrs", "ollama_direct_cidrs", "has 10.0.0.0/33;"),
     "no such group": ({"allowed_groups": ["people", "cats", "open_webui"]}, "allowed_groups", "ollama_allowed_groups", "names cats,"),
     "another checksum": ({"download_checksum": "md5:" + HEX}, "download_checksum", "ollama_download_checksum", "sha256:<64 hex digits>"),
     "a short checksum": ({"download_checksum": "sha256:abc"}, "download_checksum", "ollama_download_checksum", "sha256:<64 hex digits>"),
@@ -246,6 +247,16 @@ def test_the_controller_comes_in_unless_it_is_not_wanted():
     assert "fd00::9" in address.admitted(made, around, look)["ipv6"]
     closed, _problems = read(ollama_admit_controller=False)
     assert address.admitted(closed, around, look)["ipv4"] == ["10.0.0.3"]
+
+
+def test_with_a_gateway_the_users_come_there():
+    """Their networks would reach Ollama past all keys, and one that admits everybody to the gateway would be refused for the hosts."""
+    look, made = bare("linux", controller="10.9.9.9"), read(ollama_allowed_cidrs=["0.0.0.0/0"], ollama_direct_cidrs=["10.30.0.0/16"])[0]
+    behind = Around("here", "", groups={"gateway": ["hub"]})
+    assert address.admitted(made, behind, look)["ipv4"] == ["10.9.9.9", "10.30.0.0/16"]
+    assert address.admitted(made, Around("here", "", groups={"gateway": []}), look)["ipv4"] == ["0.0.0.0/0"]
+    assert [problem.id for problem in wish.problems(made, Around("here", ""))] == ["everybody_admitted"]
+    assert wish.problems(made, behind) == []
 
 
 # ---- the environment
