@@ -27,7 +27,8 @@ ANN, BOB, SLOW, OLD = "ann" * 10, "bob" * 10, "slow" * 8, "old" * 10
 CHAT = "/v1/chat/completions"
 # gateway_queue_requests of the scenario.
 QUEUE = 20
-PATIENCE = 60
+# A stream that lasts through changes of the gateway hears nothing for as long as these take.
+PATIENCE = 900 if len(sys.argv) > 4 else 60
 
 
 def connection():

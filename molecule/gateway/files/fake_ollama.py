@@ -32,7 +32,7 @@ def hold() -> None:
         waiting += 1
         mine = rounds
         state.notify_all()
-        state.wait_for(lambda: rounds > mine, timeout=120)
+        state.wait_for(lambda: rounds > mine, timeout=900)
         waiting -= 1
         state.notify_all()
 
