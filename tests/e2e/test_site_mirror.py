@@ -57,6 +57,7 @@ def inventory(folder: Path) -> Path:
     hosts = {}
     for name, (gib, want, _expected) in FLEET.items():
         card = {"index": 0, "name": "card", "vendor": "nvidia", "uuid": name, "memory_usable_bytes": gib << 30}
+        card["memory_bandwidth_bytes_per_second"] = 600 * 10**9
         hosts[name] = {"llm_vram_override": {"devices": [card]}, "llm_models": [{**want, "context": 4096}]}
     hub = {
         "ansible_host": HUB,
