@@ -19,7 +19,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "tests" / "output" / "molecule"
-SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+# They begin first, so that none of them runs alone at the end.
+LONG = ("ollama-lifecycle", "open_webui-variants", "gateway")
+NAMES = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
+SCENARIOS = [name for name in LONG if name in NAMES] + sorted(NAMES.difference(LONG))
 # Scenarios wait for services half of the time, so two share the two cores of a small machine well.
 WORKERS = 2
 
