@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-from . import data, result, versions, words
+from . import data, kinds, result, versions, words
 from .choice import wants, weak_cards
 from .choice.case import Case
 from .choice.residence import evictions
@@ -26,16 +26,29 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
     vram = vram or {}
     try:
         case, problems = case_of(models, policy, vram, ollama_version, sources, header, proofs, families)
-        search = Search(case)
-        outcome = None if problems else search.run()
-        every_card, left_out = case.host, ()
-        if outcome:
-            case, search, outcome, left_out = weak_cards.leave_out(case, search, outcome)
+        if problems:
+            return result.empty(problems, list(case.host.warnings))
+        made = kinds.once(case, _planned)
     except (BadInput, ValueError) as problem:
         return result.empty([str(problem)], [])
-    warnings = list(case.host.warnings) + [words.fallback(why) for why in search.fallbacks] + [words.cut(found) for found in search.cuts]
-    if problems or outcome.problems:
-        return result.empty(problems or outcome.problems, warnings)
+    made["warnings"] = [*case.host.warnings, *made["warnings"]]
+    if made["ok"]:
+        download, disk = made["download_bytes"], result.disk_of(vram, filesystem) or {}
+        made["disk_free_bytes"] = disk.get("free_bytes")
+        if disk.get("total_bytes") and download > disk["total_bytes"]:
+            made.update(ok=False, errors=[words.disk_too_small(download, disk, filesystem)])
+    return made
+
+
+def _planned(case):
+    """The plan of every host of the case's kind, without its disk."""
+    search = Search(case)
+    outcome = search.run()
+    every_card = case.host
+    case, search, outcome, left_out = weak_cards.leave_out(case, search, outcome)
+    warnings = [words.fallback(why) for why in search.fallbacks] + [words.cut(found) for found in search.cuts]
+    if outcome.problems:
+        return result.empty(outcome.problems, warnings)
     if outcome.failure:
         return result.empty([words.failure(case, outcome.failure)], warnings)
     chosen, load = outcome.chosen, outcome.load
@@ -50,19 +63,16 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
         _add_turns_hint(case, chosen, entries)
         _add_context_hint(case, chosen, entries)
     warnings += [words.estimated(item.candidate) for item in chosen if item.candidate.source == "estimate"]
-    download = sum({entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}.values())
-    disk = result.disk_of(vram, filesystem) or {}
-    errors = [words.disk_too_small(download, disk, filesystem)] if disk.get("total_bytes") and download > disk["total_bytes"] else []
     return {
         "models": entries,
         "rejected": result.rejected(case, chosen),
         "environment": result.environment(case, chosen, load, cache, left_out),
-        "download_bytes": download,
-        "disk_free_bytes": disk.get("free_bytes"),
+        "download_bytes": sum({entry.get("from") or entry["name"]: entry["download_bytes"] for entry in entries}.values()),
+        "disk_free_bytes": None,
         # As a proof must name them, so that the next plan knows it again.
         "cards": card_set(every_card),
-        "ok": not errors,
-        "errors": errors,
+        "ok": True,
+        "errors": [],
         "warnings": warnings,
         "summary": words.summary(entries),
     }
@@ -82,9 +92,13 @@ def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, 
     rules = Rules(version, versions.era_of_ollama(version), policy.fit_margin_bytes)
     case = Case(
         wanted, policy, host, version, rules, Spills(proofs, version, host), _flash_attention(host, version),
-        tuple(sources), header or (lambda name: (None, None, False)), getattr(header, "place", "the registry"), wants.families(families),
+        tuple(sources), header or _ask_nobody, getattr(header, "place", "the registry"), wants.families(families),
     )
     return case, problems
+
+
+def _ask_nobody(_name):
+    return None, None, False
 
 
 def prompt_cache_of(case, chosen):

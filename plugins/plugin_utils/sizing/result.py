@@ -110,6 +110,7 @@ def _on_cards(placed):
 
 def _device(share):
     return {
+        "key": share.card.key,  # which card that is on the host itself: kinds.py
         "index": share.card.index,
         "name": share.card.name,
         "budget_bytes": share.card.budget,

@@ -390,7 +390,16 @@ class Search:
         if self.policy.resident == "all":
             kept, spent = placement.spend([0] * len(left), self.host, item.placed)
             left, ram = [amount - own for amount, own in zip(left, kept)], ram + spent
-        rejected = list(self.gone.get(item.want.position, ()))
+        own = list(self.gone.get(item.want.position, ()))
+        # Wants of one kind that lie on one card are told the same.
+        key = ("passed over", self.twins[item.want.position], self.aims[item.want.position], item.want.context, item.candidate, least, tuple(left), ram,
+               item.want.position in self.partly)
+        if key not in self._placed:
+            self._placed[key] = self._better(item, least, left, ram)
+        return own + self._placed[key]
+
+    def _better(self, item, least, left, ram):
+        rejected = []
         lightest = {option.thing for option in self._sizes(item.want, least, stands=False)}
         for tag in self._ordered(item.want):
             if tag is item.candidate:
