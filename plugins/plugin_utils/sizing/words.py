@@ -86,6 +86,8 @@ def _way_out(case, found):
         ways.append("set llm_policy.allow_experts_in_ram to true")
     if "short" in kinds and case.host.cards and case.policy.allow_partial_offload is False and not want.require_gpu:
         ways.append("set llm_policy.allow_partial_offload to true for a slow split")
+    if "short" in kinds and want.require_gpu and case.policy.allow_partial_offload is not False:
+        ways.append("take require_gpu out, so that a part of it may lie in system memory")
     ways.append("choose a smaller model")
     way = ", ".join(ways[:-1]) + " or " + ways[-1] if len(ways) > 1 else ways[0]
     return way[0].upper() + way[1:]

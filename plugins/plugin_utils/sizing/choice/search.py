@@ -93,6 +93,7 @@ class Search:
                 else:
                     found = [candidates.for_model(want, self.case.sources, self._read)]
                 found = self._gates(want, found)
+                self._check_gpu(want, found)
                 self.aims[want.position] = self._aim(want, found)
                 self.options[want.position] = list(found)
                 self.twins[want.position] = (want.kind, want.target, want.own_context, want.parameters.get("num_gpu"), want.quantizations, want.require_gpu)
@@ -111,6 +112,22 @@ class Search:
         if not kept:
             raise BadInput("%s: %s needs Ollama %s or later: raise ollama_version" % (want.where, want.target, newest))
         return kept
+
+    def _check_gpu(self, want, found):
+        """require_gpu is the user's word: neither a host without a card nor a number of layers may break it without saying so."""
+        if not want.require_gpu:
+            return
+        if not self.host.cards:
+            raise BadInput(
+                "%s.require_gpu is true, and this host has no GPU that Ollama uses: take require_gpu out, so that the processor may compute %s, or leave "
+                "this host out of the group 'ollama'" % (want.where, want.target)
+            )
+        layers = want.parameters.get("num_gpu")
+        if layers is not None and 0 <= layers < found[0].shape.blocks:
+            raise BadInput(
+                "%s.require_gpu is true, and its parameters.num_gpu is %d, which leaves %d of %d layers to the processor: take one of the two out"
+                % (want.where, layers, found[0].shape.blocks - layers, found[0].shape.blocks)
+            )
 
     def _aim(self, want, found):
         longest = max(_trained(candidate) for candidate in found)

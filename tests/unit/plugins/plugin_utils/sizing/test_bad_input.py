@@ -79,3 +79,32 @@ def test_a_version_that_is_none(make_machine):
 
 def test_facts_without_any_memory():
     assert "vram_facts" in make_plan(["llama3.2:1b"], {}, {"devices": []}, "0.32.15", ["catalogue"])["errors"][0]
+
+
+@pytest.mark.parametrize("other", [{"family": "llama3.2"}, {"model": "llama3.2:3b"}, {"name": "mine", "from": "llama3.2:3b"}, {"model": "nomic-embed-text"}])
+def test_a_model_that_must_be_on_a_gpu_is_refused_where_there_is_none(make_machine, other):
+    """Planned for the processor it would answer, slowly, and nobody would know why."""
+    assert make_plan([other], {}, make_machine(), "0.32.15", ["catalogue"])["ok"]
+    found = make_plan([{"family": "qwen3"}, dict(other, require_gpu=True)], {}, make_machine(), "0.32.15", ["catalogue"])
+    (text,) = found["errors"]
+    assert text.startswith("llm_models[1].require_gpu is true, and this host has no GPU that Ollama uses: take require_gpu out")
+
+
+def test_layers_that_a_person_keeps_off_the_gpu_contradict_that_all_must_be_there(make_machine, make_card):
+    def planned(layers):
+        want = {"name": "mine", "from": "llama3.2:3b", "parameters": {"num_gpu": layers}, "require_gpu": True}
+        return make_plan([want], {}, make_machine(make_card()), "0.32.15", ["catalogue"])
+
+    for layers in (0, 20):
+        (text,) = planned(layers)["errors"]
+        assert "num_gpu is %d, which leaves %d of 28 layers to the processor" % (layers, 28 - layers) in text
+    assert planned(99)["ok"] and planned(-1)["ok"]
+
+
+def test_a_refusal_names_the_wish_that_forbids_system_memory(make_machine, make_card):
+    def way(**want):
+        (text,) = make_plan([{"family": "llama3.3", **want}], {}, make_machine(make_card(), ram=16), "0.32.15", ["catalogue"])["errors"]
+        return text
+
+    assert "or choose" not in way() and "require_gpu" not in way()
+    assert "ake require_gpu out, so that a part of it may lie in system memory" in way(require_gpu=True)
