@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import spills
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
@@ -31,6 +32,7 @@ class ActionModule(ControllerAction):
                 "models": {"type": "list", "elements": "raw", "required": True},
                 "families": {"type": "dict", "default": {}},
                 "policy": {"type": "dict", "default": {}},
+                "aliases": {"type": "raw"},
                 "vram": {"type": "dict"},
                 "ollama_version": {"type": "str", "default": OLLAMA_VERSION},
                 "metadata_sources": {"type": "list", "elements": "str", "default": list(plan.SOURCES)},
@@ -59,6 +61,11 @@ class ActionModule(ControllerAction):
             filesystem=args["filesystem"],
             families=args["families"],
         )
+        given = args["aliases"] if args["aliases"] is not None else self._templar.template(task_vars.get(aliases.VARIABLE, {}))
+        names, problems = aliases.read(given)
+        if problems:
+            made.update(ok=False, errors=[*made["errors"], *(one["say"] for one in problems)])
+        aliases.give(made, names)
         pending = headers.pending if headers else []
         result.update(changed=False, pending=pending)
         if pending:

@@ -23,6 +23,8 @@ def model_wants(plan):
         elif requested.get("digest"):
             # Only a pin that a person wrote: the digest that the plan saw may move until the pull, and that is no fault.
             want["digest"] = requested["digest"]
+        if model.get("aliases"):
+            want["aliases"] = model["aliases"]
         wants.append(want)
     return wants
 

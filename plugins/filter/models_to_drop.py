@@ -9,9 +9,9 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names impor
 
 
 def models_to_drop(names, plan):
-    """Those of the names that a plan neither runs nor makes another model from."""
+    """Those of the names that a plan neither runs, nor makes another model from, nor calls one by."""
     models = (plan or {}).get("models") or []
-    kept = {parse_name(model[field]).key for model in models for field in ("name", "from") if model.get(field)}
+    kept = {parse_name(name).key for model in models for name in (model["name"], model.get("from"), *model.get("aliases", ())) if name}
     return [name for name in names if parse_name(name).key not in kept]
 
 

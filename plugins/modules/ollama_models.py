@@ -51,6 +51,7 @@ options:
         It is compared by content.
       - C(context) is the number of tokens that the model must serve. C(require_gpu) is whether it must be on the GPU as a whole,
         by default as O(prove_gpu) says. C(gpu_bytes) is how much of it must be there at the least where a part lies in system memory by plan.
+      - C(aliases) are further names of a model, each a copy of its manifest, without a byte of weights. They follow the model when it moves.
     type: list
     elements: raw
     default: []

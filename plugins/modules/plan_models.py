@@ -32,6 +32,11 @@ options:
       - Their sizes come from O(metadata_sources), as those of a fixed tag.
     type: dict
     default: {}
+  aliases:
+    description:
+      - Other names of the planned models, each with the tag or the family that it stands for, by default the variable C(llm_aliases). They come back as
+        C(aliases) of the model; one that stands for nothing of this host is left out.
+    type: raw
   policy:
     description:
       - What the choice may concede (C(llm_policy)), see docs/sizing.md.

@@ -52,10 +52,12 @@ class Converger:
         self.version, self.before = None, {}
         self.pulls = []
         self.creates = []
+        self.copies = []
         self.removals = []
         self.done = {}
         self.removed = []
         self.added = []
+        self.copied = []
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -65,12 +67,14 @@ class Converger:
             self.version = self.api.version()
             self.local.read()
             if self.state == "absent":
-                self.removals = [self.local.models[key]["short"] for key in self.wants if key in self.local.models]
+                named = [name.key for want in self.wants.values() for name in (want.name, *want.aliases)]
+                self.removals = [self.local.models[key]["short"] for key in named if key in self.local.models]
                 self.before = self.local.listing()
                 return self
             self.before = self.local.listing()
             self._decide_pulls()
             self._decide_creates()
+            self._decide_copies()
             self._decide_removals()
             self._check_disk()
             self.prover.decide(self.version, {pull.key for pull in self.pulls} | set(self.creates))
@@ -91,6 +95,7 @@ class Converger:
         if self.state != "absent":
             self.pulls = [Pull(name) for name, _pin in self._downloads().values()]
             self.creates = [key for key, want in self.wants.items() if want.base is not None]
+            self.copies = [(alias, want) for want in self.wants.values() for alias in want.aliases]
 
     @property
     def long_work(self):
@@ -147,7 +152,7 @@ class Converger:
         return self.local.weights_of(local["name"]) in remote.model_layers
 
     def _decide_removals(self):
-        keep = set(self.wants) | {want.base.key for want in self.wants.values() if want.base}
+        keep = set(self.wants) | {name.key for want in self.wants.values() for name in (want.base, *want.aliases) if name}
         if self.state == "exact":
             surplus = set(self.local.models) - keep
         else:
@@ -218,6 +223,18 @@ class Converger:
             and all((made.get(field) or "") == (base.get(field) or "") for field in ("template", "system"))
         )
 
+    def _decide_copies(self):
+        """Aliases that are not there, or are copies of something else: a model that moves takes its aliases along."""
+        moving = {pull.key for pull in self.pulls} | set(self.creates)
+        self.copies = [
+            (alias, want) for want in self.wants.values() for alias in want.aliases if want.name.key in moving or not self._is_copy(alias, want)
+        ]
+
+    def _is_copy(self, alias, want):
+        """By digest; Ollama converts one of two equal models and not the other, and remembers what it was made from."""
+        copy, model = (self.local.models.get(name.key) for name in (alias, want.name))
+        return bool(copy and model and self.local.digests(copy) & self.local.digests(model))
+
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def act(self):
@@ -226,6 +243,7 @@ class Converger:
             if not self.check_mode:
                 self._pull_all()
                 self._create_all()
+                self._copy_all()
                 self._remove_all()
                 self.local.read()
                 self.prover.run(self.progress)
@@ -269,6 +287,18 @@ class Converger:
             if old is None:
                 self.added.append(want.name.short)
 
+    def _copy_all(self):
+        """A copy is a manifest: no weights are read or written. A pull that brought nothing new leaves the aliases as they are."""
+        if self.copies:
+            self.local.read()
+        for alias, want in self.copies:
+            if self._is_copy(alias, want):
+                continue
+            if alias.key not in self.local.models:
+                self.added.append(alias.short)
+            self.api.copy(want.name.short, alias.short)
+            self.copied.append(alias.short)
+
     def _remove_all(self):
         for short in self.removals:
             try:
@@ -284,9 +314,9 @@ class Converger:
     # -- telling -----------------------------------------------------------------------------------------------------
 
     def result(self):
-        changed = any(entry["changed"] for entry in self.done.values()) or bool(self.removed)
+        changed = any(entry["changed"] for entry in self.done.values()) or bool(self.removed or self.copied)
         if self.check_mode:
-            changed = bool(self.pulls or self.creates or self.removals)
+            changed = bool(self.pulls or self.creates or self.copies or self.removals)
         after = self._predicted() if self.check_mode else self.local.listing()
         spilled = [proof for proof in self.prover.proved if not proof["ok"]]
         result = {
@@ -315,7 +345,7 @@ class Converger:
         return result
 
     def _others(self, listing):
-        named = {name.short for want in self.wants.values() for name in (want.name, want.base) if name}
+        named = {name.short for want in self.wants.values() for name in (want.name, want.base, *want.aliases) if name}
         return sorted(set(listing) - named)
 
     def _model_result(self, key, want):
@@ -338,6 +368,8 @@ class Converger:
             after[pull.name.short] = "sha256:" + pull.remote.digest if pull.remote else "to be pulled"
         for key in self.creates:
             after[self.wants[key].name.short] = "to be made from %s" % self.wants[key].base.short
+        for alias, want in self.copies:
+            after[alias.short] = after.get(want.name.short)
         return after
 
 

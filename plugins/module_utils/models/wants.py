@@ -10,7 +10,7 @@ import json
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, is_guard, parse_digest, parse_name
 
-KEYS = ("name", "digest", "from", "parameters", "context", "require_gpu", "gpu_bytes")
+KEYS = ("name", "digest", "from", "parameters", "context", "require_gpu", "gpu_bytes", "aliases")
 
 
 class WantedModel:
@@ -36,6 +36,10 @@ class WantedModel:
         self.require_gpu = bool(prove_gpu) and (gpu is None or bool(gpu))
         # What the GPU has to hold of a model that is not there as a whole.
         self.gpu_bytes = int(item["gpu_bytes"]) if prove_gpu and item.get("gpu_bytes") else None
+        if not isinstance(item.get("aliases") or [], (list, tuple)):
+            raise Failure("models: the aliases of '%s' are a list of names such as [gpt-4o]" % self.name.short)
+        # Names of copies of it.
+        self.aliases = [parse_name(alias) for alias in item.get("aliases") or []]
         short = self.name.short
         if self.parameters and not self.base:
             raise Failure("models: '%s' has parameters but no 'from': name the model that it is made from" % short)
@@ -67,7 +71,18 @@ def read_wants(items, prove_gpu):
                 "models: '%s' is made from '%s', which is itself made here: make both from the model that is pulled"
                 % (want.name.short, want.base.short)
             )
+    _check_aliases(wants)
     return wants
+
+
+def _check_aliases(wants):
+    """A copy under the name of another model would replace it, and that one would be pulled again by each run."""
+    taken = {name.key: name.short for want in wants.values() for name in (want.name, want.base) if name}
+    for want in wants.values():
+        for alias in want.aliases:
+            if taken.get(alias.key) not in (None, want.name.key):
+                raise Failure("models: the alias '%s' of '%s' is the name of something else, too: give it another one" % (alias.short, want.name.short))
+            taken[alias.key] = want.name.key
 
 
 def as_words(value):

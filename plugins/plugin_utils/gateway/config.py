@@ -58,7 +58,9 @@ def room(wish: dict, memory_bytes: int | None) -> Room:
 def files(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> dict:
     """Name of each file in the gateway's folder -> content."""
     holders = fleet.holders()
-    proxies = proxy_names(holders)
+    served_as = fleet.served_as()
+    names = proxy_names(set(served_as.values()))
+    proxies = {name: names[served_as[name]] for name in holders}
     rows = {name: held[0][1] for name, held in holders.items()}
     made = {
         "models.map": _map({**proxies, **{name.removesuffix(":latest"): proxy for name, proxy in proxies.items()}}),
@@ -149,7 +151,7 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> 
         _hosts(fleet),
     ]
     holders = fleet.holders()
-    sections += [_backend(wish, model, proxy, holders[model]) for model, proxy in proxy_names(holders).items()]
+    sections += [_backend(wish, model, proxy, holders[model]) for model, proxy in proxy_names(set(fleet.served_as().values())).items()]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 

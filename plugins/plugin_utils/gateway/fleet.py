@@ -19,13 +19,14 @@ _ADDRESS = re.compile(r"[A-Za-z0-9_.-]+:\d+|\[[0-9A-Fa-f:.]+\]:\d+")
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model as a host holds it. name: short, in small letters; parallel: requests at once that the plan counts on."""
+    """A model as a host holds it. name: short, in small letters; parallel: requests at once that the plan counts on; aliases: names of its copies."""
 
     name: str
     parallel: int = 1
     parameter_size: str = ""
     quantization: str = ""
     digest: str = ""
+    aliases: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +53,20 @@ class Fleet:
     closed: tuple = ()
 
     def holders(self) -> dict:
-        """Model by its short name -> [(host, model)]."""
+        """Model by its short name or an alias -> [(host, model)]."""
         found: dict = {}
         for host in self.hosts:
             for model in host.models:
-                found.setdefault(model.name, []).append((host, model))
+                for name in (model.name, *model.aliases):
+                    found.setdefault(name, []).append((host, model))
         return dict(sorted(found.items()))
+
+    def served_as(self) -> dict:
+        """Each of the holders' names -> the one whose backend it has. An alias that means one model, on all hosts which hold that, shares the model's, so
+        that both together ask a host for no more than its plan's parallel."""
+        holders = self.holders()
+        own = {model.name for host in self.hosts for model in host.models}
+        return {name: name if name in own else next((model for model in sorted(own) if holders[model] == holders[name]), name) for name in holders}
 
 
 def proxy_names(models) -> dict:
@@ -87,7 +96,7 @@ def _models(plan: dict) -> tuple:
     found = {}
     for entry in plan.get("models") or ():
         try:
-            name = parse_name(entry["name"]).short.lower()
+            name, *aliases = (parse_name(text).short.lower() for text in (entry["name"], *(entry.get("aliases") or ())))
         except BadName:
             continue
         found[name] = Model(
@@ -96,6 +105,7 @@ def _models(plan: dict) -> tuple:
             str(entry.get("parameter_size") or ""),
             str(entry.get("quantization") or ""),
             str(entry.get("digest") or ""),
+            tuple(aliases),
         )
     return tuple(found.values())
 

@@ -45,6 +45,13 @@ def test_an_inventory_that_does_not_say_what_shall_run(tmp_path):
     assert code != 0 and "llm_models is not set for gpu-01; say what it shall run, for example llm_models: [{family: deepseek-r1}]" in said, said
 
 
+def test_an_alias_on_nothing(tmp_path):
+    """No host's own plan can tell, since another one may have it."""
+    wants = {"llm_models": [{"family": "deepseek-r1"}], "llm_metadata_sources": ["catalogue"], "llm_aliases": {"gpt-4o": "deepseek-r1:70b"}}
+    code, said = play(tmp_path, "playbooks/plan.yml", {"ollama": {"gpu-01": dict(HERE, llm_vram_override=CARD, **wants)}})
+    assert code != 0 and "llm_aliases.gpt-4o stands for deepseek-r1:70b, which no host's plan has: did you mean deepseek-r1" in said, said
+
+
 @pytest.mark.parametrize(
     "variables, named",
     [

@@ -397,6 +397,30 @@ def test_managed_model_inherits_what_it_does_not_set(converge, ollama, registry)
     assert not converge([want])["changed"]
 
 
+def test_an_alias_is_a_copy_that_follows_its_model(converge, ollama, registry, small):
+    """Without it a name that a client has hard-wired leads nowhere, or to weights that the model has left behind."""
+    wanted = [{"name": small, "aliases": ["gpt-4o"]}]
+    assert [name for name in converge(wanted, check=True)["diff"]["after"].split() if ":" in name and "sha256" not in name] == ["gpt-4o:latest", small]
+    assert converge(wanted)["changed"] and ollama.names() == ["gpt-4o:latest", small]
+    ollama.requests.clear()
+    assert not converge(wanted, state="exact")["changed"] and changes(ollama) == []
+    ollama.copy(small, "other:1b")
+    ollama.copy("other:1b", "gpt-4o:latest")
+    registry.put("library/small/1b", model_blobs("smaller"))
+    assert converge(wanted)["changed"]
+    assert ollama.read("gpt-4o:latest") == ollama.read(small) != ollama.read("other:1b")
+    assert converge(wanted, state="exact")["removed"] == ["other:1b"]
+    assert converge([small])["others"] == ["gpt-4o:latest"], "one that is no longer wanted is a stranger"
+    assert sorted(converge(wanted, state="absent")["removed"]) == ["gpt-4o:latest", small]
+
+
+def test_an_alias_is_no_models_name(converge, ollama, small):
+    with pytest.raises(Failure, match="give it another one"):
+        converge([{"name": small, "aliases": ["other:1b"]}, "other:1b"])
+    with pytest.raises(Failure, match="list of names"):
+        converge([{"name": small, "aliases": "gpt-4o"}])
+
+
 def test_managed_model_needs_a_server_that_can(converge, ollama, small):
     ollama.version = "0.5.4-ipexllm"
     with pytest.raises(Failure, match="0.5.5"):

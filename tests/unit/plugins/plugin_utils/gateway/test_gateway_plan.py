@@ -193,6 +193,30 @@ def test_each_model_has_the_hosts_that_hold_it():
     assert [row["name"] for row in json.loads(made["tags.json"])["models"]] == ["m1:7b", "m2:14b", "x:latest"]
 
 
+def backend_servers(made, model):
+    lines = made["haproxy.cfg"].splitlines()
+    backend = lines[lines.index("backend " + model):]
+    return [line.split()[1] for line in backend[: backend.index("") if "" in backend else None] if line.startswith("    server ")]
+
+
+def test_an_alias_leads_to_the_hosts_that_have_what_it_stands_for():
+    """Of a tag it shares the backend, so that host gets no more requests at once than its plan bears; of a family it is each host's own tag."""
+    plans = {
+        "gpu_a": [model("m:32b", aliases=["Gpt-4o", "gpt-4"])],
+        "gpu_b": [model("m:14b", aliases=["gpt-4"]), model("x:1b", aliases=["tiny"])],
+    }
+    around = fleet.fleet_of(*hosts(**plans), "hub", None)
+    made = texts(decide(seen(), around, keys=[{"name": "bob", "key": BOB, "models": ["gpt-4"]}]))
+    routes = dict(line.split() for line in made["models.map"].splitlines())
+    assert (routes["gpt-4o"], routes["gpt-4"], routes["gpt-4:latest"], routes["tiny"]) == ("m:32b", "gpt-4:latest", "gpt-4:latest", "x:1b")
+    assert "backend gpt-4o:latest" not in made["haproxy.cfg"]
+    assert backend_servers(made, "gpt-4:latest") == ["gpu_a", "gpu_b"] and backend_servers(made, "m:32b") == ["gpu_a"]
+    assert [row["id"] for row in json.loads(made["models.json"])["data"]] == ["gpt-4:latest", "gpt-4o:latest", "m:14b", "m:32b", "tiny:latest", "x:1b"]
+    assert [row["id"] for row in json.loads(made["models-bob.json"])["data"]] == ["gpt-4:latest"]
+    later = fleet.fleet_of(*hosts(gpu_a=None, gpu_b=None), "hub", json.loads(made["fleet.json"]))
+    assert later.holders().keys() == around.holders().keys(), "a host that is off keeps its aliases"
+
+
 def test_names_that_haproxy_refuses_stay_apart():
     """Two models whose names differ in a slash only would share one backend, and a backend of that name twice would stop HAProxy."""
     assert fleet.proxy_names(["hf.co/a/b:q4", "hf.co/a_b:q4"]) == {"hf.co/a/b:q4": "hf.co_a_b:q4", "hf.co/a_b:q4": "hf.co_a_b:q4_"}

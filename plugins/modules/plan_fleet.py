@@ -1,0 +1,38 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan_fleet
+short_description: Judge the plans of all hosts together
+version_added: 0.1.0
+author:
+  - llmfleet authors (@llmfleet)
+description:
+  - Refuses what no host's own plan can see, before anything is changed. An alias (C(llm_aliases)) that stands for nothing which a host of group
+    C(ollama) has, or whose name a model has.
+  - Where a host took no part in the run, an alias may stand for one of its models.
+  - Runs on the controller only. It opens no connection to a host and changes nothing.
+extends_documentation_fragment: [llmfleet.ollama.read_only]
+options: {}
+attributes:
+  action:
+    description: Runs as an action plugin on the controller.
+    support: full
+  platform:
+    description: Any target, since it is not contacted.
+    platforms: all
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Judge the plans of all hosts together
+  llmfleet.ollama.plan_fleet:
+  run_once: true
+"""
+
+RETURN = r"""
+"""
