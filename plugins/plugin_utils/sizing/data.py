@@ -26,6 +26,12 @@ def load(name):
     return _read(os.path.join(CATALOGUE, name + ".yml"))
 
 
+def load_all():
+    """Every file that load() knows."""
+    for path in glob.glob(os.path.join(CATALOGUE, "*.yml")):
+        load(os.path.splitext(os.path.basename(path))[0])
+
+
 @functools.cache
 def families():
     """{family: its file's content} for every file of catalogue/families."""

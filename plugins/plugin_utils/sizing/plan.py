@@ -157,4 +157,5 @@ def warm():
     """Read the whole catalogue once, before Ansible forks a process for each host."""
     from .source import catalogue
 
+    data.load_all()
     return sum(len(catalogue.family_tags(family)) for family in data.families())
