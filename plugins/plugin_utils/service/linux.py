@@ -15,8 +15,8 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from .. import releases
 from . import address, environment, release
+from . import store as store_of
 from .contract import File, Problem, Question, Service
 from .found import by_path
 from .programs import command
@@ -70,8 +70,7 @@ class Paths:
         self.program, self.engine = posixpath.join(self.release, "bin/ollama"), posixpath.join(self.release, "lib/ollama/llama-server")
         # Names the stores of a move of the models, until the new one is proved and the old one empty.
         self.moving = posixpath.join(inside, ".moving")
-        # Where releases since 0.40 keep the names of models.
-        self.newer_names = posixpath.join(wish.models_dir, "manifests-v2")
+        self.newer_names = posixpath.join(wish.models_dir, store_of.NEWER_NAMES)
 
 
 def path_problems(_wish):
@@ -214,14 +213,7 @@ class _Decision:
                 "User %s cannot write to ollama_models_dir %s, which is there already; run chown -R %s %s there, set ollama_user to its owner, or choose "
                 "another directory.", wish.user, wish.models_dir, wish.user, wish.models_dir,
             )
-        if self.paths.newer_names in self.seen and releases.row_of(wish.version)["store"] == "manifests" and not self._keeps_unknown_blobs:
-            refuse(
-                "store_newer", "ollama_version",
-                "The models in ollama_models_dir %s were written by Ollama 0.40 or later; %s (ollama_version) reads part of them and removes at its start "
-                "what it does not know; keep a release since 0.40, choose another directory, or set OLLAMA_NOPRUNE to true in ollama_environment, which "
-                "keeps all of it.",
-                wish.models_dir, wish.version,
-            )
+        found += store_of.problems(wish, self.seen, self.paths.newer_names)
         if self.guarded and self.look["door"]["error"]:
             refuse(
                 "no_nftables", "ollama_firewall",
@@ -235,10 +227,6 @@ class _Decision:
                 "This host cannot resolve %s of ollama_allowed_groups; give each an ansible_host that is an address.", ", ".join(unresolved),
             )
         return found
-
-    @property
-    def _keeps_unknown_blobs(self):
-        return str(self.wish.environment.get("OLLAMA_NOPRUNE", "")).strip().lower() in environment.TRUE_WORDS
 
     @property
     def _store_may_be_given(self):

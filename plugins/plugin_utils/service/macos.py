@@ -12,6 +12,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
 from . import address, release
+from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
 from .decision import Decision
@@ -34,7 +35,7 @@ OLDEST_SYSTEM = 14
 # The archive of a release and what is unpacked from it, with room to spare.
 RELEASE_BYTES = 2 * GIB
 # What a server makes in its store.
-STORE = ("blobs", "manifests", "manifests-v2")
+STORE = ("blobs", "manifests", store_of.NEWER_NAMES)
 # What looks at a file before it takes its place.
 _VALIDATE = {RULES: "/sbin/pfctl -n -f %s", DOOR_DAEMON: "/usr/bin/plutil -lint %s"}
 _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+( [A-Za-z0-9._@+-]+)*)+$")
@@ -60,7 +61,7 @@ def question(wish, around):
         models_dir=wish.models_dir, service=LABEL, door=DOOR_LABEL, settings=DAEMON, moving=places["moving"],
         paths=(
             DAEMON, DOOR_DAEMON, RULES, CLI, os.path.dirname(CLI), PROOFS, wish.install_dir, wish.models_dir,
-            places["current"], places["home"], places["logs"],
+            places["current"], places["home"], places["logs"], _newer_names(wish),
         ),
         names=address.door_names(wish, around),
     )
@@ -79,6 +80,10 @@ def _places(wish):
     return {name: "%s/%s" % (wish.install_dir, part) for name, part in (
         ("current", "current"), ("home", "home"), ("logs", "logs"), ("moving", ".moving"), ("binary", "current/ollama"),
     )}
+
+
+def _newer_names(wish):
+    return "%s/%s" % (wish.models_dir, store_of.NEWER_NAMES)
 
 
 def door_command(verb):
@@ -270,6 +275,10 @@ def _volume(self):
         )
 
 
+def _newer_store(self):
+    return store_of.problems(self.wish, self.files, _newer_names(self.wish))
+
+
 def _packet_filter(self):
     if self.guarded and not self.look["door"]["calls_us"]:
         yield Problem(
@@ -289,7 +298,7 @@ def _disk(self):
         )
 
 
-_HOST_CHECKS = (_old_system, _intel, _desktop_app, _brew, _cli, _port, _volume, _packet_filter, _disk)
+_HOST_CHECKS = (_old_system, _intel, _desktop_app, _brew, _cli, _port, _volume, _newer_store, _packet_filter, _disk)
 
 
 def _whole(path, name, parts):

@@ -11,6 +11,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
 from . import address, release
+from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
 from .decision import Decision
@@ -29,7 +30,7 @@ FILESYSTEMS = ("NTFS", "ReFS")
 # The archives of a release and what is unpacked from them, with room to spare.
 RELEASE_BYTES = 8 * GIB
 # What a server makes in its store.
-STORE = ("blobs", "manifests", "manifests-v2")
+STORE = ("blobs", "manifests", store_of.NEWER_NAMES)
 _PATH = re.compile(r"[A-Za-z]:(\\[A-Za-z0-9_.+-]+( [A-Za-z0-9_.+-]+)*)+$")
 _ONE_ADDRESS = re.compile(r"/(32|128)$")
 
@@ -54,6 +55,7 @@ def question(wish, around):
         models_dir=wish.models_dir, service=TASK, door=RULE, settings=places["launcher"], moving=places["moving"],
         paths=(
             wish.install_dir, wish.models_dir, places["current"], places["service"], places["launcher"], places["home"], places["logs"], PROOFS,
+            _newer_names(wish),
         ),
         names=address.door_names(wish, around),
     )
@@ -81,6 +83,10 @@ def _places(wish):
         ("current", "current"), ("service", "service"), ("launcher", "service\\serve.cmd"), ("home", "home"), ("logs", "logs"), ("moving", ".moving"),
         ("binary", "current\\ollama.exe"),
     )}
+
+
+def _newer_names(wish):
+    return "%s\\%s" % (wish.models_dir, store_of.NEWER_NAMES)
 
 
 def _another(seen, wanted):
@@ -304,6 +310,10 @@ def _other_store(self):
         )
 
 
+def _newer_store(self):
+    return store_of.problems(self.wish, self.files, _newer_names(self.wish))
+
+
 def _install_dir(self):
     names, wish = list(self.releases.names), self.wish
     # What an account puts there before the role closes the directory stays its own, and would be run or written to by the service.
@@ -350,7 +360,7 @@ def _quotes(self):
         )
 
 
-_HOST_CHECKS = (_old_system, _account, _desktop_app, _port, _drives, _other_store, _install_dir, _firewall, _quotes)
+_HOST_CHECKS = (_old_system, _account, _desktop_app, _port, _drives, _other_store, _newer_store, _install_dir, _firewall, _quotes)
 
 
 def remove(wish, look):

@@ -108,6 +108,12 @@ REFUSED = {
         "User _ollama (ollama_user) cannot enter /Users/ann, which leads to ollama_models_dir /Users/ann/models; run chmod a+x /Users/ann there or write "
         "another directory.",
     ),
+    "store_newer": (
+        {"files": [there("/Volumes/models/ollama/manifests-v2", "directory")]}, {"models_dir": "/Volumes/models/ollama"}, {}, "ollama_version",
+        "The models in ollama_models_dir /Volumes/models/ollama were written by Ollama 0.40 or later; 0.32.15 (ollama_version) reads part of them and removes "
+        "at its start what it does not know; keep a release since 0.40, choose another directory, or set OLLAMA_NOPRUNE to true in ollama_environment, which "
+        "keeps all of it.",
+    ),
     "door_not_asked": (
         {"door": {"calls_us": False}}, {}, {}, "ollama_firewall",
         'The packet filter\'s main ruleset has no anchor "com.apple/*", so the door of ollama_firewall would not be asked; put that line back into '
@@ -152,6 +158,10 @@ FINE = {
     "no anchor where no door is": ({"door": {"calls_us": False}}, {"host": "127.0.0.1"}, {}),
     "a full disk that has the release": ({"install": {"free_bytes": 0, "releases": ["0.32.15"]}}, {}, {}),
     "spaces in a path": ({}, {"install_dir": "/opt/my ollama", "models_dir": "/Volumes/My Disk/models"}, {}),
+    "a newer store under a newer release": ({"files": [there("/opt/ollama/models/manifests-v2", "directory")]}, {"version": "0.40.2"}, {}),
+    "a newer store of which nothing is removed": (
+        {"files": [there("/opt/ollama/models/manifests-v2", "directory")]}, {"environment": {"OLLAMA_NOPRUNE": True}}, {},
+    ),
     "macOS 26": ({"os_version": "26.0"}, {}, {}),
 }
 

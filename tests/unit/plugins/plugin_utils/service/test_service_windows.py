@@ -131,6 +131,11 @@ REFUSED = {
         "ollama_models_dir is D:\\models, but C:\\old holds 8.0 GiB of models, which the role does not move on Windows, whatever ollama_models_move says; move "
         "them there by hand as docs/windows.md says, or set ollama_models_move to leave to start without them.",
     ),
+    "store_newer": (
+        {"files": [directory("D:\\models\\manifests-v2")]}, {"models_dir": "D:\\models"}, "ollama_version",
+        "The models in ollama_models_dir D:\\models were written by Ollama 0.40 or later; 0.32.15 (ollama_version) reads part of them and removes at its start "
+        "what it does not know; keep a release since 0.40, choose another directory, or set OLLAMA_NOPRUNE to true in ollama_environment, which keeps all of it.",
+    ),
     "install_dir_owner": (
         {"files": [directory("C:\\ollama", owner="S-1-5-21-7")]}, {}, "ollama_install_dir",
         "ollama_install_dir (C:\\ollama) belongs to the account S-1-5-21-7, which keeps what it may do there; remove that directory or write another one.",
@@ -192,6 +197,10 @@ FINE = {
     "no firewall where no door is": ({"door": {"off": ["public"]}}, {"host": "127.0.0.1"}),
     "a full disk that has the release": (
         {"files": [directory("C:\\ollama", protected=True, owner="S-1-5-18")], "install": {"free_bytes": 0, "releases": ["0.32.15"]}}, {},
+    ),
+    "a newer store under a newer release": ({"files": [directory(MODELS + "\\manifests-v2")]}, {"version": "0.40.2"}),
+    "a newer store of which nothing is removed": (
+        {"files": [directory(MODELS + "\\manifests-v2")]}, {"environment": {"OLLAMA_NOPRUNE": True}},
     ),
     "spaces in a path": ({}, {"install_dir": "C:\\Program Files\\ollama", "models_dir": "D:\\My Models"}),
 }
