@@ -33,7 +33,8 @@ def look(ollama_url, web_url, client):
             found["ollama"] = api.version() or None
             local = Local(api)
             local.read()
-            found["models"] = {entry["short"]: sorted(local.digests(entry)) for entry in local.models.values()}
+            # No registry knows the digest of what Ollama has converted.
+            found["models"] = {entry["short"]: sorted(entry["digests"]) for entry in local.models.values() if not local.is_converted(entry)}
         except (OllamaError, ValueError) as exc:
             found["silent"].append("Ollama does not answer at %s (%s)" % (ollama_url, exc))
     if web_url:

@@ -208,7 +208,7 @@ class FakeOllama(_Server):
         if route == "/api/version":
             self.send(request, 200, {"version": self.version})
         elif route == "/api/tags":
-            self.send(request, 200, {"models": [self.tag(name) for name in self.names()] or None})
+            self.send(request, 200, {"models": [row for name in self.names() for row in self.rows(name)] or None})
         elif route == "/api/ps":
             self.send(request, 200, {"models": list(self.loaded.values())})
         elif route.startswith("/api/blobs/"):
@@ -234,6 +234,9 @@ class FakeOllama(_Server):
         content = json.loads(body)
         size = sum(part["size"] for part in content["layers"] + [content["config"]])
         return {"name": name, "model": name, "digest": sha(body), "size": size, "details": {"format": "gguf"}}
+
+    def rows(self, name):
+        return [self.tag(name)]
 
     def weights(self, name):
         return [part["digest"] for part in json.loads(self.read(name))["layers"] if part["mediaType"].endswith(".model")][0]

@@ -1,8 +1,11 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in of Ollama 0.40 and later: names in manifests-v2 as links to blobs, lists with a manifest for each runner, anchors in manifests, copies for
-the way back. Made from ollama's manifest/manifest.go, manifest/downgrade_test.go and ollama/ollama#18830; no real server of it ran with these tests.
+"""One stand-in for the releases before 0.40 and from it on; its version says which one it is, and become() changes that over one store.
+
+From 0.40 on: names in manifests-v2 as links to blobs, lists with a manifest for each runner, anchors in manifests, copies for the way back. Made from the
+published sources of 0.40.0 and 0.40.1: manifest/manifest.go, paths.go and downgrade_test.go, server/images.go (pull, copy) and model_list.go, compatmigrate
+(what a conversion leaves), and ollama/ollama#18830. No real server of it ran with these tests.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from support.fake_ollama import DEFAULT, FakeOllama, manifest_bytes, sha
 
 PLAIN = "application/vnd.docker.distribution.manifest.v2+json"
 LIST = "application/vnd.ollama.manifest.list.v2+json"
+RUNNERS = ("llamacpp", "ggml", "ollama", "mlx")
 
 
 def offer_list(registry, path, children):
@@ -22,17 +26,37 @@ def offer_list(registry, path, children):
     for runner, blobs in reversed(children.items()):
         registry.put(path, blobs)
         registry.blobs["sha256:" + sha(bodies[runner])] = bodies[runner]
-    entries = [{"mediaType": PLAIN, "digest": "sha256:" + sha(body), "runner": runner, "format": "gguf"} for runner, body in bodies.items()]
-    registry.lists[path] = json.dumps({"schemaVersion": 2, "mediaType": LIST, "manifests": entries}).encode()
+    registry.lists[path] = list_of(bodies)
     return sha(registry.lists[path]), {runner: sha(body) for runner, body in bodies.items()}
 
 
-class NewerOllama(FakeOllama):
-    """anchors: whether a pull writes one; tells: which digest /api/tags has of a list, 'list' or 'child' (releases differ); hides_guards: as 0.40.2."""
+def list_of(bodies):
+    entries = [{"mediaType": PLAIN, "digest": "sha256:" + sha(body), "runner": runner, "format": "gguf"} for runner, body in bodies.items()]
+    return json.dumps({"schemaVersion": 2, "mediaType": LIST, "manifests": entries}).encode()
 
-    def __init__(self, path, registry, version="0.40.1", anchors=True, tells="list", hides_guards=False, **where):
+
+class NewerOllama(FakeOllama):
+    """anchors: whether a pull writes one; tells: what /api/tags has of a list, the digest of the 'list' or of the 'child' that runs, or 'rows', one for
+    each that is there (0.40.0); hides_guards: as 0.40.2."""
+
+    def __init__(self, path, registry, version="0.40.1", anchors=True, tells="rows", hides_guards=False, **where):
         self.anchors, self.tells, self.hides_guards = anchors, tells, hides_guards
         super().__init__(path, registry, version, **where)
+
+    @property
+    def is_newer(self):
+        return tuple(int(part) for part in self.version.split(".")) >= (0, 40)
+
+    def become(self, version, keeps_unknown=False, moves_names=False):
+        """The same store under another release. keeps_unknown: OLLAMA_NOPRUNE is set. moves_names: as 0.40.0 was seen to do, without an anchor."""
+        names = [(name, self.document(name)) for name in self.names() if not name.startswith("llamacpp:")]
+        self.version = version
+        self.loaded.clear()
+        if not self.is_newer and not keeps_unknown:
+            self.prune_as_older()
+        if self.is_newer and moves_names:
+            for name, body in names:
+                self.write(name, body)
 
     def v2_file(self, name):
         host, *rest = self.split(name)
@@ -45,22 +69,33 @@ class NewerOllama(FakeOllama):
     def document(self, name):
         """What a name leads to: a manifest or a list."""
         path = self.v2_file(name)
-        if os.path.exists(path):
+        if self.is_newer and os.path.exists(path):
             with open(path, "rb") as handle:
                 return handle.read()
         return super().read(name)
 
+    def children(self, name):
+        """{runner: manifest} of those of a list that are here, the one that runs first; of a plain manifest itself."""
+        body = self.document(name)
+        content = json.loads(body)
+        if not content.get("manifests"):
+            return {content.get("runner", ""): body}
+        there = {}
+        for child in sorted(content["manifests"], key=lambda one: RUNNERS.index(one["runner"])):
+            if os.path.exists(self.blob_file(child["digest"])):
+                with open(self.blob_file(child["digest"]), "rb") as handle:
+                    there[child["runner"]] = handle.read()
+        return there
+
     def read(self, name):
         """The manifest that runs."""
-        body = self.document(name)
-        children = json.loads(body).get("manifests")
-        if not children:
-            return body
-        chosen = next(child for runner in ("ollama", "llamacpp", "mlx") for child in children if child["runner"] == runner)
-        with open(self.blob_file(chosen["digest"]), "rb") as handle:
-            return handle.read()
+        return next(iter(self.children(name).values()))
 
     def write(self, name, body, anchored=()):
+        """anchored: manifests that an anchor keeps under the older name; without any, that name goes."""
+        if not self.is_newer:
+            super().write(name, body)
+            return
         self.put_blob(body)
         path = self.v2_file(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -70,14 +105,19 @@ class NewerOllama(FakeOllama):
         older = self.manifest_file(name)
         if os.path.exists(older):
             os.unlink(older)
-        if self.anchors and anchored:
-            content = json.loads(self.read(name))
-            kinds = [(LIST if "manifests" in json.loads(kept) else PLAIN, kept) for kept in anchored]
-            content["layers"] += [{"mediaType": kind, "digest": "sha256:" + sha(kept), "size": len(kept)} for kind, kept in kinds]
-            super().write(name, json.dumps(content).encode())
+        if anchored:
+            self.anchor(name, self.read(name), anchored)
+
+    def anchor(self, name, manifest, kept):
+        content = json.loads(manifest)
+        kinds = [(LIST if "manifests" in json.loads(body) else PLAIN, body) for body in kept]
+        content["layers"] += [{"mediaType": kind, "digest": "sha256:" + sha(body), "size": len(body)} for kind, body in kinds]
+        super().write(name, json.dumps(content).encode())
 
     def names(self):
         found = set(super().names())
+        if not self.is_newer:
+            return sorted(found)
         for folder, _folders, files in os.walk(self.path + "/manifests-v2"):
             for tag in files:
                 host, namespace, model = os.path.relpath(folder, self.path + "/manifests-v2").split("/")
@@ -86,17 +126,25 @@ class NewerOllama(FakeOllama):
         return sorted(name for name in found if not (self.hides_guards and name.startswith("llamacpp:")))
 
     def copy(self, source, destination):
-        """Whether a real server writes an anchor for a copy is not known here: this one does not."""
-        self.write(destination, self.document(source))
+        """Of a list only what is here, and no anchor."""
+        body = self.document(source)
+        if self.is_newer and json.loads(body).get("manifests"):
+            there = self.children(source)
+            if len(there) < len(json.loads(body)["manifests"]):
+                body = list_of(there)
+        self.write(destination, body)
 
-    def tag(self, name):
+    def rows(self, name):
+        if not self.is_newer:
+            return super().rows(name)
         told = super().tag(name)
         if self.tells == "list":
-            told["digest"] = sha(self.document(name))
-        return told
+            return [dict(told, digest=sha(self.document(name)))]
+        rows = [dict(told, digest=sha(body), details={"format": "gguf", "runner": runner or "ggml"}) for runner, body in self.children(name).items()]
+        return rows[:1] if self.tells == "child" or self.hides_guards else sorted(rows, key=lambda row: row["digest"])
 
     def delete(self, request, name):
-        if os.path.lexists(self.v2_file(name)):
+        if self.is_newer and os.path.lexists(self.v2_file(name)):
             if os.path.exists(self.manifest_file(name)):
                 os.unlink(self.manifest_file(name))
             os.unlink(self.v2_file(name))
@@ -104,35 +152,48 @@ class NewerOllama(FakeOllama):
         else:
             super().delete(request, name)
 
-    def settle(self, name, _manifest):
-        """The end of a pull: the list with its blobs, or the manifest."""
+    def settle(self, name, manifest):
+        """The end of a pull: the list with the manifest that runs here, or the plain one."""
+        if not self.is_newer:
+            super().settle(name, manifest)
+            return
         _host, *rest = self.split(name)
         offered = self.registry.lists.get("/".join(rest))
         plain = self.registry.models["/".join(rest)]
         if offered is None:
-            self.write(name, plain, anchored=[plain])
+            self.write(name, plain, anchored=[plain] if self.anchors else [])
             return
-        children = [self.registry.blobs[child["digest"]] for child in json.loads(offered)["manifests"]]
-        for child in children:
-            self.put_blob(child)
-        self.write(name, offered, anchored=[offered, *children])
+        children = json.loads(offered)["manifests"]
+        chosen = self.registry.blobs[min(children, key=lambda one: RUNNERS.index(one["runner"]))["digest"]]
+        self.put_blob(chosen)
+        self.write(name, offered, anchored=[offered, chosen] if self.anchors else [])
 
     def convert(self, name):
-        """What happens behind a first load: other weights under another digest, and a copy for the way back named by it."""
-        before = self.read(name)
-        content = json.loads(before)
-        for part in content["layers"]:
+        """What happens behind a first load: a list of what was pulled, written anew, and of other weights; a copy of those for the way back. What was pulled
+        byte for byte is needed by nothing then, and goes at the next start."""
+        pulled = self.document(name)
+        source = dict(json.loads(self.read(name)), runner="ggml", format="gguf")
+        made = dict(source, runner="llamacpp", layers=[dict(part) for part in source["layers"]])
+        for part in made["layers"]:
             if part["mediaType"].endswith("image.model"):
-                made = b"converted" + part["digest"].encode()
-                self.put_blob(made)
-                part.update(digest="sha256:" + sha(made), size=len(made))
-        content.update(runner="llamacpp", format="gguf")
-        after = json.dumps(content).encode()
-        # The anchor goes with the name that is written anew.
-        self.write(name, after)
-        FakeOllama.write(self, "llamacpp:" + sha(after), before)
+                weights = b"converted" + part["digest"].encode()
+                self.put_blob(weights)
+                part.update(digest="sha256:" + sha(weights), size=len(weights))
+        bodies = {"ggml": json.dumps(source).encode(), "llamacpp": json.dumps(made).encode()}
+        for body in bodies.values():
+            self.put_blob(body)
+        document = list_of(bodies)
+        self.write(name, document)
+        if self.anchors:
+            self.anchor(name, bodies["ggml"], [document, *bodies.values()])
+        else:
+            FakeOllama.write(self, name, bodies["ggml"])
+        FakeOllama.write(self, "llamacpp:" + sha(bodies["llamacpp"]), bodies["llamacpp"])
+        raw = self.blob_file("sha256:" + sha(pulled))
+        if os.path.exists(raw):
+            os.unlink(raw)
 
-    def downgrade(self):
+    def prune_as_older(self):
         """What an older release leaves at its start: blobs that its own folder of names does not need are gone."""
         kept = set()
         for folder, _folders, files in os.walk(self.path + "/manifests"):

@@ -40,7 +40,7 @@ class MirrorStore:
     def __init__(self, options, version="", check_mode=False):
         self.check_mode = check_mode
         self.path = options["path"]
-        self.filled = Store(os.path.join(self.path, "ollama"))
+        self.filled = Store(os.path.join(self.path, "ollama"), version)
         self.public = Store(os.path.join(self.path, "public"))
         self.index = os.path.join(self.path, "verified.json")
         self.owners = owners(self.filled.path)

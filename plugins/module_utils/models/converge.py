@@ -65,6 +65,8 @@ class Converger:
         """Asks the server, the store and the registry, and decides. Raises Failure before anything is changed."""
         try:
             self.version = self.api.version()
+            if self.store:
+                self.store.read_by(self.version)
             self.local.read()
             if self.state == "absent":
                 named = [name.key for want in self.wants.values() for name in (want.name, *want.aliases)]
@@ -123,7 +125,7 @@ class Converger:
             local = self.local.models.get(key)
             held = self.store.manifest(name) if self.store and local else None
             bad = self.store.bad_blobs(held) if held else []
-            if local and pin and not bad and pin in self.local.digests(local) | (held.identities if held else set()):
+            if local and pin and not bad and pin in local["digests"] | (held.identities if held else set()):
                 continue
             lookup = client.manifest(name)
             remote = lookup.manifest
@@ -141,11 +143,14 @@ class Converger:
             raise Failure("; ".join(said_once(problems)))
 
     def _is_current(self, local, held, remote):
-        if self.local.digests(local) & remote.identities:
+        if local["digests"] & remote.identities:
             return True
         if held is not None:
-            # What Ollama has converted has another digest and other layers; what was pulled lies beside it.
-            return is_same(held, remote) or (version_tuple(self.version) >= LISTS_SINCE and self.store.keeps(remote))
+            return is_same(held, remote)
+        if version_tuple(self.version) >= LISTS_SINCE and local["runner"] == "llamacpp":
+            # Converted perhaps, and the store is out of reach: then the server still has all that was pulled, and under no other name.
+            others = [entry for entry in self.local.models.values() if entry is not local and entry["digests"] & remote.identities]
+            return not others and bool(remote.layers) and all(self.api.has_blob(digest) for digest in remote.layers)
         if version_tuple(self.version) >= (0, 19):
             return False
         # An old server whose store is out of reach: the blob of the weights is all that can be compared.

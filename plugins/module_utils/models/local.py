@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import preferences
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, is_guard, parse_name
 
 
@@ -17,15 +18,17 @@ def weights(shown):
 
 
 class Local:
-    """models: what the server lists, {key of the name: {name, short, digest, size}}, as of the last read(). guards: {digest of a model that Ollama
-    has converted: digest of what it was made from}; they are the server's own copies and no models."""
+    """models: what the server lists, {key of the name: {name, short, digest, size, digests, runner}}, as of the last read(). digests: of all lines of a
+    name, since 0.40 one for each manifest of a list that is there; digest, size and runner are those of the line that runs. guards: digests of models
+    that Ollama has converted; they are the server's own copies and no models."""
 
     def __init__(self, api):
         self.api = api
-        self.models, self.guards = {}, {}
+        self.models, self.guards = {}, set()
 
     def read(self):
-        self.models, self.guards = {}, {}
+        self.models, self.guards = {}, set()
+        preferred = preferences()
         for entry in self.api.tags():
             text = str(entry.get("model") or entry.get("name") or "")
             try:
@@ -35,18 +38,27 @@ class Local:
                 continue
             digest = str(entry.get("digest") or "").replace("sha256:", "")
             if is_guard(name):
-                self.guards[name.tag] = digest
+                self.guards.add(name.tag)
                 continue
-            self.models[name.key] = {
+            details = entry.get("details")
+            runner = str(details.get("runner") or "") if isinstance(details, dict) else ""
+            line = {
                 "name": name,
                 "short": name.short,
                 "digest": digest,
                 "size": entry.get("size") if isinstance(entry.get("size"), int) else 0,
+                "digests": {digest},
+                "runner": runner,
             }
+            other = self.models.get(name.key)
+            if other is not None:
+                runs = min(other, line, key=lambda one: preferred.index(one["runner"]) if one["runner"] in preferred else len(preferred))
+                line = dict(runs, digests=other["digests"] | {digest})
+            self.models[name.key] = line
 
-    def digests(self, entry):
-        """Those under which a registry may know a model of models."""
-        return {entry["digest"], self.guards.get(entry["digest"], entry["digest"])}
+    def is_converted(self, entry):
+        """Whether what runs was made by Ollama itself, as far as it tells: then no registry knows its digest."""
+        return bool(entry["digests"] & self.guards) or (entry["runner"] == "llamacpp" and len(entry["digests"]) > 1)
 
     def listing(self):
         """{name: digest} for people and results."""

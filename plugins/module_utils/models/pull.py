@@ -126,7 +126,7 @@ class Puller:
         pull.done["changed"] = entry["digest"] != pull.old or bool(pull.bad)
         pull.added = pull.old is None
         held = self.store.manifest(name) if self.store else None
-        known = self.local.digests(entry) | (held.identities if held else set()) | (pull.remote.identities if pull.remote else set())
+        known = entry["digests"] | (held.identities if held else set()) | (pull.remote.identities if pull.remote else set())
         if not pull.pin or (pull.pin in known and self._is_promised(pull, entry, held)):
             return
         if version_tuple(self.version) < (0, 19) and (held is None or held.same_layers(pull.remote)):
@@ -141,4 +141,4 @@ class Puller:
         """Whether what the server lists is what the registry had offered; where it offered nothing, the pin has decided."""
         if pull.remote is None:
             return True
-        return bool(self.local.digests(entry) & pull.remote.identities) or (held is not None and is_same(held, pull.remote))
+        return bool(entry["digests"] & pull.remote.identities) or (held is not None and is_same(held, pull.remote))

@@ -24,10 +24,10 @@ BLOB_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
 def preferences():
-    """Runners of this machine's Ollama, the preferred one first (runnerPreferences)."""
+    """Runners of this machine's Ollama, the preferred one first (runnerPreferences of 0.40.1; what is ggml there was called ollama before it came out)."""
     if platform.system() == "Darwin" and platform.machine() == "arm64":
-        return ("mlx", "ollama", "llamacpp")
-    return ("ollama", "llamacpp", "mlx")
+        return ("mlx", "llamacpp", "ggml", "ollama")
+    return ("llamacpp", "ggml", "ollama", "mlx")
 
 
 class Child:
@@ -51,13 +51,13 @@ class Manifest:
     """layers: {digest: size} of what a model is made of, for a list that of its chosen child once it is known (take()).
 
     digest: of the manifest itself. children: of a list, else empty. named: digests of manifests that an anchor keeps. also: other digests under which
-    the store knows the same model.
+    the store knows the same model. kept: sets of layers of which a store has the same model, too: the other manifests of its list, and what an anchor keeps.
     """
 
     def __init__(self, body):
         self.body = body
         self.digest = hashlib.sha256(body).hexdigest()
-        self.layers, self.model_layers, self.children, self.named, self.also = {}, [], (), (), set()
+        self.layers, self.model_layers, self.children, self.named, self.also, self.kept = {}, [], (), (), set(), []
         self.chosen = None
         parts = []
         try:
@@ -101,8 +101,8 @@ class Manifest:
         return set(self.layers) | set(self.named) | {"sha256:" + child.digest for child in self.children}
 
     def same_layers(self, other):
-        """Ollama before 0.19 writes the JSON anew, so equal models may have unequal digests."""
-        return bool(self.layers) and set(self.layers) == set(other.layers)
+        """Ollama before 0.19 writes the JSON anew, and so does 0.40 when it converts: equal models may have unequal digests."""
+        return bool(other.layers) and set(other.layers) in [set(self.layers), *self.kept]
 
     def told(self):
         """Its digest for people, with those of a list's manifests."""

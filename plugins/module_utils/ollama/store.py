@@ -14,8 +14,9 @@ import re
 import stat
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import MAX_MANIFEST, Manifest
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import DEFAULT_HOST, DEFAULT_NAMESPACE, RUNNERS, STORE_HOST
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import LISTS_SINCE, MAX_MANIFEST, Manifest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import DEFAULT_HOST, STORE_HOST
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
 # Where names lie: since 0.40, and before.
 NEWER, OLDER = "manifests-v2", "manifests"
@@ -25,18 +26,23 @@ BLOB_LINK = re.compile(r"^(?:\.\./)+blobs/sha256-([0-9a-f]{64})$")
 class Store:
     """The folder that OLLAMA_MODELS names."""
 
-    def __init__(self, path):
+    def __init__(self, path, version=""):
         self.path = path
+        self.read_by(version)
+
+    def read_by(self, version):
+        """Which release opens it: an older one does not see the newer folder, whose names may be of another day. '' where nobody says."""
+        self.sees_newer = not version or version_tuple(version) >= LISTS_SINCE
 
     def manifest_path(self, name):
         """Path of a model's name, found without regard to case as Ollama does: that of 0.40 and later before the older one."""
-        paths = self.manifest_paths(name)
+        paths = self.manifest_paths(name, self.sees_newer)
         return paths[0] if paths else None
 
-    def manifest_paths(self, name):
+    def manifest_paths(self, name, newer=True):
         """Every path of a model's name. In the newer folder it is a link to the blob of the manifest, and one that leads nowhere does not count."""
         found = []
-        for host in _hosts_of(name[0]):
+        for host in _hosts_of(name[0]) if newer else ():
             path = _find(os.path.join(self.path, NEWER), (host, *name[1:]))
             if path and self._body(path) is not None:
                 found.append(path)
@@ -45,19 +51,19 @@ class Store:
 
     def manifest(self, name):
         """The Manifest of a model that is in the store, None where it can't be read; of a list with the child that this machine runs."""
-        paths = self.manifest_paths(name)
+        paths = self.manifest_paths(name, self.sees_newer)
         manifest = next(filter(None, (self._manifest(path) for path in paths)), None)
         if manifest is None:
             return None
+        # What Ollama has converted has another digest; what was pulled lies beside it, in the list or under the older name.
         older = self._manifest(_find(os.path.join(self.path, OLDER), name))
         if older is not None:
-            # What the anchor names is what was pulled, also after Ollama has converted it.
-            manifest.also |= {digest.replace("sha256:", "") for digest in older.named}
-        for digest in manifest.identities:
-            for runner in RUNNERS:
-                guard = self._manifest(_find(os.path.join(self.path, OLDER), (DEFAULT_HOST, DEFAULT_NAMESPACE, runner, digest)))
-                if guard is not None:
-                    manifest.also |= guard.identities
+            manifest.also |= {digest.replace("sha256:", "") for digest in older.named} | {older.digest}
+            manifest.kept.append(set(older.layers))
+        for child in manifest.children:
+            body = child.body or self._blob("sha256:" + child.digest)
+            if body is not None:
+                manifest.kept.append(set(Manifest(body).layers))
         return manifest
 
     def _manifest(self, path):
@@ -98,11 +104,6 @@ class Store:
         except OSError:
             return None
         return body if "sha256:" + hashlib.sha256(body).hexdigest() == digest else None
-
-    def keeps(self, manifest):
-        """Whether the store has what a registry offers as it was pulled, under whatever name: Ollama keeps it beside what it has converted."""
-        known = self._blob("sha256:" + manifest.digest) is not None
-        return known and bool(manifest.layers) and not self.bad_blobs(manifest)
 
     def manifests(self):
         """(parts of the name, path) of every name in the store, each once, in order. Whether the parts make a name is not looked at."""

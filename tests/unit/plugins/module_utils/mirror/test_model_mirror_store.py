@@ -28,7 +28,7 @@ def filler(tmp_path, registry):
 
 @pytest.fixture
 def mirror(tmp_path, registry):
-    def run(models, check=False, **changes):
+    def run(models, check=False, version="0.32.15", **changes):
         options = {
             "path": str(tmp_path / "mirror"),
             "models": models,
@@ -39,7 +39,7 @@ def mirror(tmp_path, registry):
             "no_proxy": "",
             **changes,
         }
-        store = MirrorStore(options, "0.32.15", check)
+        store = MirrorStore(options, version, check)
         store.client.pause = 0
         run.store = store.run()
         return run.store.result()
@@ -292,12 +292,12 @@ def test_a_newer_filler_fills_once_and_upstreams_own_bytes_are_served(mirror, ne
         for digest, data in registry.blobs.items():
             newer_filler.put_blob(data)
             assert digest
-    first = mirror(["small:1b", "both:1b"])
+    first = mirror(["small:1b", "both:1b"], version=newer_filler.version)
     assert first["published"] == ["small:1b", "both:1b"] and first["missing"] == []
     for name in ("small", "both"):
         body = (tmp_path / "mirror" / "public" / "manifests" / "registry.ollama.ai" / "library" / name / "1b").read_bytes()
         assert body == registry.models["library/%s/1b" % name]
-    again = mirror(["small:1b", "both:1b"])
+    again = mirror(["small:1b", "both:1b"], version=newer_filler.version)
     assert not again["changed"] and again["missing"] == [] and again["published"] == []
     assert mirror.store.filled.manifest(parse_name("both:1b")).children, "the list's own blobs are not pruned"
 
@@ -312,7 +312,7 @@ def test_exact_takes_a_newer_fillers_names_in_both_folders_and_leaves_its_copies
     newer_filler.convert("small:1b")
     guard = [name for name in newer_filler.names() if name.startswith("llamacpp:")]
     newer_filler.settle("small:1b", None)
-    result = mirror(["small:1b"], exact=True)
+    result = mirror(["small:1b"], exact=True, version=newer_filler.version)
     assert result["removed"] == ["gone:1b"] and sorted(newer_filler.names()) == sorted([*guard, "small:1b"])
     assert not os.path.exists(newer_filler.blob_file("sha256:" + sha(model_blobs("gone")[1][1])))
     with pytest.raises(Failure, match="keeps for itself"):
