@@ -135,6 +135,7 @@ class FakeOllama(_Server):
         self.context_length = 8192
         self.trained_context = 131072
         self.pulled_bytes = 0
+        self.family = ""
         os.makedirs(self.path + "/blobs")
         os.makedirs(self.path + "/manifests")
         super().__init__(**where)
@@ -233,7 +234,7 @@ class FakeOllama(_Server):
         body = self.read(name)
         content = json.loads(body)
         size = sum(part["size"] for part in content["layers"] + [content["config"]])
-        return {"name": name, "model": name, "digest": sha(body), "size": size, "details": {"format": "gguf"}}
+        return {"name": name, "model": name, "digest": sha(body), "size": size, "details": {"format": "gguf", "family": self.family}}
 
     def rows(self, name):
         return [self.tag(name)]

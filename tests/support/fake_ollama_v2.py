@@ -140,7 +140,7 @@ class NewerOllama(FakeOllama):
         told = super().tag(name)
         if self.tells == "list":
             return [dict(told, digest=sha(self.document(name)))]
-        rows = [dict(told, digest=sha(body), details={"format": "gguf", "runner": runner or "ggml"}) for runner, body in self.children(name).items()]
+        rows = [dict(told, digest=sha(body), details=dict(told["details"], runner=runner or "ggml")) for runner, body in self.children(name).items()]
         return rows[:1] if self.tells == "child" or self.hides_guards else sorted(rows, key=lambda row: row["digest"])
 
     def delete(self, request, name):

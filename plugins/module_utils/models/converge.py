@@ -15,7 +15,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.models.pull import
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.refusals import refusal, said_once
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import as_words, parse_parameters, read_wants
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import ApiUnreachable, OllamaApi, OllamaError
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import LISTS_SINCE, is_same
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import CONVERTED, LISTS_SINCE, is_same
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import RegistryClient
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
@@ -203,6 +203,11 @@ class Converger:
         if version_tuple(self.version) < LISTS_SINCE:
             return 0
         plain = [pull.remote for pull in self.pulls if pull.remote is not None and not pull.remote.children]
+        # Those that an older release has left may be loaded while the pull goes on.
+        pulled = {pull.key for pull in self.pulls}
+        left = [self.local.models[key] for key in self.wants if key in self.local.models and key not in pulled]
+        left = [entry for entry in left if entry["runner"] != "llamacpp" and entry["family"] in CONVERTED]
+        plain += [held for held in (self.store.manifest(entry["name"]) for entry in left) if held is not None and not held.children]
         return sum(size for size in {digest: remote.layers[digest] for remote in plain for digest in remote.model_layers}.values())
 
     def _decide_creates(self):

@@ -18,9 +18,9 @@ def weights(shown):
 
 
 class Local:
-    """models: what the server lists, {key of the name: {name, short, digest, size, digests, runner}}, as of the last read(). digests: of all lines of a
-    name, since 0.40 one for each manifest of a list that is there; digest, size and runner are those of the line that runs. guards: digests of models
-    that Ollama has converted; they are the server's own copies and no models."""
+    """models: what the server lists, {key of the name: {name, short, digest, size, digests, runner, family}}, as of the last read(). digests: of all
+    lines of a name, since 0.40 one for each manifest of a list that is there; the rest is of the line that runs. guards: digests of models that Ollama
+    has converted; they are the server's own copies and no models."""
 
     def __init__(self, api):
         self.api = api
@@ -49,6 +49,7 @@ class Local:
                 "size": entry.get("size") if isinstance(entry.get("size"), int) else 0,
                 "digests": {digest},
                 "runner": runner,
+                "family": str(details.get("family") or "") if isinstance(details, dict) else "",
             }
             other = self.models.get(name.key)
             if other is not None:

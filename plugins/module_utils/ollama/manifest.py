@@ -18,6 +18,11 @@ PLAIN = "application/vnd.docker.distribution.manifest.v2+json"
 LIST = "application/vnd.ollama.manifest.list.v2+json"
 # The first release that asks for lists and keeps them.
 LISTS_SINCE = (0, 40)
+# Architectures that it may convert at a model's first load (migratorsByArchitecture of compatmigrate), which needs a quarter more than the weights.
+CONVERTED = frozenset((
+    "bert", "deepseekocr", "gemma3", "gemma3n", "gemma4", "glm4moelite", "glmocr", "gptoss", "laguna", "lfm2", "llama", "llama4", "mistral3",
+    "nemotron_h_moe", "nemotron_h_omni", "olmo3", "qwen25vl", "qwen35", "qwen35moe", "qwen3next", "qwen3vl", "qwen3vlmoe",
+))
 MAX_MANIFEST = 4 << 20
 MAX_LAYERS = 4096
 BLOB_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")

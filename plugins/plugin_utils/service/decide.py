@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .. import look_schema
-from . import inventory, linux, macos, release, windows, wish
+from . import inventory, linux, macos, release, store, windows, wish
 from .contract import Service, Wish
 
 SYSTEMS = {"linux": linux, "macos": macos, "windows": windows}
@@ -92,7 +92,7 @@ def decide(host, variables, look, around, release_only=False):
     if look["system"] in UNTOLD:
         around = inventory.with_controller(made, around)
     decision = system.decide(made, look, around)
-    decision.warnings = wish.warnings(made, around) + decision.warnings
+    decision.warnings = wish.warnings(made, around) + store.warnings(made, look) + decision.warnings
     return _sound(made, decision)
 
 

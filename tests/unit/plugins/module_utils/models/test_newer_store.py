@@ -166,6 +166,24 @@ def test_the_second_copy_of_a_conversion_is_counted(converge, registry, newer, m
     assert not converge(["m:1b"], **of(server)).get("failed")
 
 
+@pytest.mark.parametrize("family, due", [("qwen3vl", True), ("qwen2", False)])
+def test_what_an_older_release_has_left_is_counted_beside_a_pull(converge, registry, newer, monkeypatch, family, due):
+    """Deleted, the first load of a model from before the upgrade could take the room that a pull was promised."""
+    registry.put("library/m/1b", model_blobs("m", 8000))
+    registry.put("library/n/1b", model_blobs("n", 1000))
+    server = newer(version="0.35.1")
+    server.family = family
+    converge(["m:1b"], **of(server))
+    server.become("0.40.1")
+    monkeypatch.setattr(Store, "free_bytes", lambda self: 6000)
+    assert settled(converge, server, ["m:1b"]), "nothing is pulled, and nothing refused"
+    if due:
+        with pytest.raises(Failure, match="for the copy that Ollama 0.40.1 converts"):
+            converge(["m:1b", "n:1b"], **of(server))
+        server.convert("m:1b")
+    assert not converge(["m:1b", "n:1b"], **of(server)).get("failed")
+
+
 def test_a_copy_of_ollamas_own_is_never_wanted(converge, newer):
     """Deleted, a name out of `ollama list` could be pulled from a registry that has nothing of the kind."""
     with pytest.raises(Failure, match="a copy that Ollama keeps for itself"):
