@@ -334,6 +334,10 @@ class FakeOllama(_Server):
 
     # -- the pull
 
+    def offered(self, place):
+        """The manifest of what a pull fetches; `place` as the registry knows it."""
+        return self.registry.models.get(place)
+
     def pull(self, request, body):
         fault = self.script.pop(0) if self.script else None
         try:
@@ -357,7 +361,7 @@ class FakeOllama(_Server):
         if fault == "silent":
             time.sleep(6)
             return
-        manifest = self.registry.models.get("%s/%s/%s" % (namespace, model, tag))
+        manifest = self.offered("%s/%s/%s" % (namespace, model, tag))
         if manifest is None:
             stream.line({"error": "pull model manifest: file does not exist"})
             stream.end()

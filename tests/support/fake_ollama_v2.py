@@ -152,19 +152,24 @@ class NewerOllama(FakeOllama):
         else:
             super().delete(request, name)
 
+    def offered(self, place):
+        """Of a list the manifest that runs here."""
+        offered = self.registry.lists.get(place) if self.is_newer else None
+        if offered is None:
+            return super().offered(place)
+        return self.registry.blobs[min(json.loads(offered)["manifests"], key=lambda one: RUNNERS.index(one["runner"]))["digest"]]
+
     def settle(self, name, manifest):
         """The end of a pull: the list with the manifest that runs here, or the plain one."""
         if not self.is_newer:
             super().settle(name, manifest)
             return
         _host, *rest = self.split(name)
+        chosen = self.offered("/".join(rest))
         offered = self.registry.lists.get("/".join(rest))
-        plain = self.registry.models["/".join(rest)]
         if offered is None:
-            self.write(name, plain, anchored=[plain] if self.anchors else [])
+            self.write(name, chosen, anchored=[chosen] if self.anchors else [])
             return
-        children = json.loads(offered)["manifests"]
-        chosen = self.registry.blobs[min(children, key=lambda one: RUNNERS.index(one["runner"]))["digest"]]
         self.put_blob(chosen)
         self.write(name, offered, anchored=[offered, chosen] if self.anchors else [])
 

@@ -188,8 +188,13 @@ class MirrorStore:
         place = self.registry.label(name)
         if lookup.kind == "found":
             held = [found for found in (self.filled.manifest(name), self.public.manifest(name)) if found] if whole else []
-            if not held or not is_same(held[0], lookup.manifest):
-                self.missing.append(name.short)
+            if held and is_same(held[0], lookup.manifest):
+                return None
+            if not whole and self._has_only_the_list(name):
+                words = " for releases of Ollama from 0.40 on another model at %s, and the one that fills the mirror (model_mirror_ollama_version) pulls that: "
+                words = words % place + "let one before 0.40 fill it"
+                return "%s is" + words, "%s are" + words
+            self.missing.append(name.short)
             return None
         if whole:
             if lookup.kind == "missing":
@@ -208,6 +213,16 @@ class MirrorStore:
         # A sign-in, for example: Ollama may know more than we do.
         self.missing.append(name.short)
         return None
+
+    def _has_only_the_list(self, name):
+        """Whether the filling store has all that its release would pull, which is not what every client takes. Of a list that was copied only those of
+        its manifests are left that are there."""
+        held = self.filled.manifest(name)
+        if held is None or held.chosen is None or self.filled.bad_blobs(held):
+            return False
+        offered = self.client.of_other_generation(name)
+        child = offered.choose() if offered is not None else None
+        return child is not None and child.digest == held.chosen.digest
 
     # -- tidying -------------------------------------------------------------------------------------------------------
 

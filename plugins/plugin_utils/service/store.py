@@ -44,5 +44,6 @@ def warnings(wish, look):
         return []
     return [
         "Ollama %s (ollama_version) converts models at their first load and keeps what they were made from: up to %s more in ollama_models_dir %s, where %s "
-        "are free. What does not fit it leaves as it is; make room, or remove models, before the upgrade." % (wish.version, gib(need), wish.models_dir, gib(free))
+        "are free. What does not fit it leaves as it is; make room, or remove models, before the upgrade."
+        % (wish.version, gib(need), wish.models_dir, gib(free))
     ]

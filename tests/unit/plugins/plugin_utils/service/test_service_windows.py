@@ -133,8 +133,9 @@ REFUSED = {
     ),
     "store_newer": (
         {"files": [directory("D:\\models\\manifests-v2")]}, {"models_dir": "D:\\models"}, "ollama_version",
-        "The models in ollama_models_dir D:\\models were written by Ollama 0.40 or later; 0.32.15 (ollama_version) reads part of them and removes at its start "
-        "what it does not know; keep a release since 0.40, choose another directory, or set OLLAMA_NOPRUNE to true in ollama_environment, which keeps all of it.",
+        "The models in ollama_models_dir D:\\models were written by Ollama 0.40 or later; 0.32.15 (ollama_version) reads part of them and removes at its "
+        "start what it does not know; keep a release since 0.40, choose another directory, or set OLLAMA_NOPRUNE to true in ollama_environment, which keeps "
+        "all of it.",
     ),
     "install_dir_owner": (
         {"files": [directory("C:\\ollama", owner="S-1-5-21-7")]}, {}, "ollama_install_dir",
