@@ -14,7 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from llmfleet_lab import checkout, engine, hosts, images, models, official, releases, upstream
+from llmfleet_lab import checkout, engine, gateway, hosts, images, models, official, releases, upstream
 from llmfleet_lab.common import CACHE, LABEL, NETWORK, LabError, only_one, say
 from webui import build as webui
 
@@ -23,7 +23,7 @@ NEXT = """
 What to try next:
   the report                 reports/lab/fleet.html, a page for a browser (reports/lab/fleet.json for programs)
   a chat in the browser      http://172.30.77.10:3000, user admin@lab.example, its password: cat .cache/lab/open-webui-password
-  a chat from here           curl http://172.30.77.13:11434/api/generate -d '{"model":"smollm2:135m","prompt":"What is a library?","stream":false}'
+  what all hosts hold        the last command below with https://172.30.77.10:8443/v1/models and without -d; for programs: .cache/lab/gateway.json
   another family             ansible-playbook -i inventories/lab playbooks/plan.yml -e '{"llm_models":[{"family":"gemma3"}]}'
   what would change          ansible-playbook -i inventories/lab playbooks/plan.yml --diff
   that nothing changes       ansible-playbook -i inventories/lab site.yml
@@ -35,7 +35,9 @@ What to try next:
 Commands of the Python environment need: export PATH=$PWD/.cache/venv/bin:$PATH
 
 The demo is done: three Ollama hosts and the web UI at http://172.30.77.10:3000 run on this machine. The servers are real, and smollm2:135m is a
-real, small model that is often wrong; the cards are played by a library, and the weights of the other models say one sentence."""
+real, small model that is often wrong; the cards are played by a library, and the weights of the other models say one sentence.
+One address answers for all hosts, https://172.30.77.10:8443, and sends each request to one that holds its model:
+  """ + gateway.CHAT
 
 
 def base(client) -> None:
@@ -84,6 +86,8 @@ def command_up(_arguments) -> str:
         if not any(engine.container(client, host.name) for host in hosts.HOSTS):
             # A new fleet: what earlier ones or tests downloaded is not its traffic.
             upstream.reset_traffic()
+            gateway.forget()
+        gateway.tell()
         # Building writes to the disk and waits for servers that start; booting hosts hardly uses either.
         with ThreadPoolExecutor() as pool:
             archive = pool.submit(web_ui_images, client)

@@ -44,8 +44,8 @@ CMD ["/lib/systemd/systemd"]
 """
 
 DOCKERFILE = """FROM llmfleet/debian13
-RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends docker.io docker-cli >/dev/null \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends docker.io docker-cli \
+ haproxy python3-cryptography >/dev/null && systemctl --quiet disable haproxy && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 """
 
 
@@ -59,12 +59,12 @@ def build(client) -> None:
 
 
 def build_hub(client) -> None:
-    """Make the hub's image: a Debian 13 host with a container engine of its own."""
+    """Make the hub's image: a Debian 13 host with a container engine of its own, and what the gateway is made of."""
     base = client.images.get("llmfleet/debian13:latest").id
     wanted = recipe(DOCKERFILE, base)
     if _is_current(client, HUB_IMAGE, wanted):
         return
-    say("images", f"adding a container engine to make {HUB_IMAGE}")
+    say("images", f"adding a container engine and HAProxy to make {HUB_IMAGE}")
     try:
         client.images.build(
             fileobj=io.BytesIO(DOCKERFILE.encode()), tag=HUB_IMAGE, rm=True, forcerm=True, labels={LABEL: "image", RECIPE_LABEL: wanted}

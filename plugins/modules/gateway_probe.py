@@ -93,6 +93,10 @@ certificate:
     C(names) for whom; null where that is not known.
   returned: always
   type: dict
+authority:
+  description: The certificate of the fleet's own authority, empty where there is none.
+  returned: always
+  type: str
 apt:
   description: Whether packages come by apt, whose lists must be fetched before anything can be installed.
   returned: always
@@ -144,6 +148,7 @@ def main():
         memory_bytes=host.memory_bytes(),
         taken=taken(params["ports"], params["folder"]),
         certificate=host.certificate(params["certificate"], params["key"]),
+        authority=host.authority(os.path.join(params["folder"], host.AUTHORITY)),
         root=os.geteuid() == 0,
         apt=os.path.exists("/usr/bin/apt-get"),
     )

@@ -56,7 +56,9 @@ look:
   returned: success
   type: dict
 fact:
-  description: For the report, C(url) where clients find the gateway, without a path, and whether it is C(removed).
+  description: >-
+    For the report and for clients, C(url) where they find the gateway, without a path, C(authority), the certificate that they have to trust, empty for
+    none of our own, and whether it is C(removed).
   returned: success
   type: dict
 has_unit:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import subprocess
 import sys
 import time
 
+import openai
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.gguf import STEP
 from fleet import HOSTS, NEW, OLD, ROOT, Run, ask, inside, sent_to, traffic, versions
@@ -58,6 +60,26 @@ def test_cards_decide_the_tags(first):
     assert models["lab-3060"] == ["deepseek-r1:14b"]
     assert models["lab-3090x2"] == ["deepseek-r1:70b"]
     assert set(models["lab-cpu"]) == CPU_MODELS
+
+
+def through_gateway():
+    """OpenAI's own client, as .cache/lab/gateway.json tells programs to make one."""
+    told = json.loads((ROOT / ".cache/lab/gateway.json").read_text(encoding="ascii"))
+    trust = ssl.create_default_context(cafile=told["ca"])
+    web = openai.DefaultHttpxClient(verify=trust, trust_env=False)
+    return openai.OpenAI(base_url=told["url"] + "/v1", api_key=told["key"], timeout=120, max_retries=0, http_client=web)
+
+
+def test_one_address_answers_for_all_hosts(first):
+    """The fleet is one endpoint with a key and TLS; without this a client would have to know which host has which model."""
+    client = through_gateway()
+    assert {model.id for model in client.models.list()} == {"deepseek-r1:14b", "deepseek-r1:70b", *CPU_MODELS}
+    for model in ("deepseek-r1:70b", "smollm2:135m"):
+        said = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "What is water made of?"}], max_tokens=16)
+        assert said.choices[0].message.content
+    with pytest.raises(openai.AuthenticationError):
+        client.with_options(api_key="of nobody").models.list()
+    assert "https://172.30.77.10:8443" in first.text[first.text.index("PLAY RECAP"):]
 
 
 def test_report_says_what_runs_where_and_why(first):

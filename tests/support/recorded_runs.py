@@ -368,7 +368,7 @@ def recorded(hosts, recorder):
             tell("ansible.builtin.set_fact", "Tell what serves", fact, role="llmfleet.ollama.open_webui", took=0.01)
         if "gateway_fact" in host:
             fact = {"ansible_facts": {"gateway": host["gateway_fact"]}}
-            tell("ansible.builtin.set_fact", "Tell where it is", fact, role="llmfleet.ollama.gateway", took=0.01)
+            tell("llmfleet.ollama.gateway_told", "Tell where it is", fact, role="llmfleet.ollama.gateway", took=0.01)
         if "failed" in host:
             task, text = host["failed"]
             tell("llmfleet.ollama.ollama_models", task, {"failed": True, "msg": text}, role="llmfleet.ollama.ollama_models", outcome="failed")

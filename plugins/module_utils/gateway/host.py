@@ -17,6 +17,8 @@ import subprocess
 # Where the gateway's configuration lies, and what an earlier run wrote there of the hosts.
 FOLDER = "/etc/llmfleet-gateway"
 RECORD = "fleet.json"
+# What clients have to trust where the fleet signs its certificates itself.
+AUTHORITY = "authority.pem"
 MEMORY = re.compile(r"^MemTotal:\s+(\d+) kB$", re.MULTILINE)
 VERSION = re.compile(r"version (\d+)\.(\d+)(?:\.(\d+))?")
 
@@ -101,6 +103,15 @@ def certificate(path, key, now=None):
     if left is not None and left < 0:
         return dict(told, error="%s has expired" % path)
     return {"error": "", "digest": hashlib.sha256(content).hexdigest(), "days_left": left, "names": names_of(found) if found else None}
+
+
+def authority(path):
+    """The text of the authority's certificate, '' for none."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            return stream.read()
+    except (OSError, ValueError):
+        return ""
 
 
 def _no_password():

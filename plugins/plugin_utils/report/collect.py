@@ -14,7 +14,7 @@ from .advice import with_way_out
 from .text import ODD, clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
-ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check")
+ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check", "gateway_told")
 GROUPS = ("ollama", "open_webui", "model_mirror", "gateway")
 # Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}; the web UI's also
 # has {admin_email, password_file, default_model, unplanned_models}.
@@ -156,7 +156,7 @@ class Recorder:
             answer = chat(result)
             if answer:
                 entry["chats"] = [*(entry["chats"] or []), answer]
-        elif action in _SET_FACT:
+        elif action in _SET_FACT or ours == "gateway_told":
             for product in PRODUCTS:
                 if isinstance(facts.get(product), dict):
                     entry["software"][product] = software(facts[product])

@@ -61,6 +61,12 @@ def test_what_an_earlier_run_wrote(tmp_path, text, record):
     assert host.record_of(str(tmp_path / "none")) == {}
 
 
+def test_the_authority(tmp_path):
+    (tmp_path / "authority.pem").write_text("-----BEGIN", encoding="ascii")
+    assert host.authority(str(tmp_path / "authority.pem")) == "-----BEGIN"
+    assert host.authority(str(tmp_path / "none")) == ""
+
+
 @needs.linux
 def test_whose_port_it_is(tmp_path):
     """Two HAProxys of one host are told apart by their configuration."""

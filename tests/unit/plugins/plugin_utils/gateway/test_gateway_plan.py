@@ -63,6 +63,7 @@ FLEET = fleet.fleet_of(*hosts(gpu_a=[model("m1:7b", parallel=4)], gpu_b=[model("
 def seen(**more):
     return {
         "files": {}, "links": {}, "listing": [], "record": {}, "version": [2, 6, 12], "memory_bytes": 8 << 30, "taken": {}, "certificate": ABSENT, "root": True,
+        "authority": "-----BEGIN CERTIFICATE-----\n",
         **more,
     }  # fmt: skip
 
@@ -260,6 +261,12 @@ def test_a_host_on_its_own_loopback_is_told():
     around = fleet.fleet_of(groups, variables, "hub", None)
     assert [host.name for host in around.hosts] == ["gpu_a"]
     assert any("gpu_b" in warning for warning in decide(seen(), around, keys=WISH["keys"][:1])["say"])
+
+
+def test_clients_are_told_whom_to_trust():
+    """The authority's certificate is of no use for a certificate that somebody else has signed, nor where there is none."""
+    told = [decide(seen(), **more)["fact"]["authority"] for more in (OWN, {}, {**OWN, "accept_plain_http": True})]
+    assert told == ["-----BEGIN CERTIFICATE-----\n", "", ""]
 
 
 def test_a_converged_gateway_is_left_alone():
