@@ -105,6 +105,11 @@ def url(wish: dict, address: str) -> str:
     return "%s://%s:%d" % ("https" if config.encrypted(wish) else "http", "[%s]" % host if ":" in host else host, wish["port"])
 
 
+def local_url(wish: dict) -> str:
+    """Where the host itself finds it, under a name of its certificate."""
+    return url(wish, "127.0.0.1" if wish["host"] == "0.0.0.0" else "localhost")
+
+
 def names(wish: dict, here: Here) -> list:
     """Of a certificate by the fleet's own authority, as certificates write them."""
     host = [] if wish["host"] in EVERYWHERE else [wish["host"]]

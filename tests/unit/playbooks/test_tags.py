@@ -53,13 +53,18 @@ LISTED = {
         ("Prove the models again", MODELS),
         ("Bring up the new release", PAGE),
     ],
+    "verify.yml": [
+        ("Plan", SERVICE | MODELS),
+        ("Chat with each planned model through the openai client", SERVICE | MODELS),
+        ("Say what was answered", SERVICE | MODELS),
+        ("Ask as a client, with a key and without", GATEWAY),
+    ],
     "uninstall.yml": [("Remove Open WebUI", PAGE), ("Remove the gateway", GATEWAY), ("Remove Ollama", SERVICE), ("Remove the mirror", MIRROR)],
 }
 # Whatever runs of these runs with all of these tags: part of one would be no plan, no proof and no archive.
 WHOLE = {
     "plan.yml": {"always"},
     "probe.yml": {"always"},
-    "verify.yml": SERVICE | MODELS,
     "outdated.yml": SERVICE | MODELS | PAGE,
     "backup.yml": PAGE,
     "restore.yml": PAGE,

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client's look at a gateway. Deleted, verify.yml could call a gateway proved that lets everybody in, lacks a model, or answers with nothing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import client
+
+KEY = "k" * 32
+CHAT = {"choices": [{"message": {"content": " Hello. "}}]}
+EMBEDDING = {"data": [{"embedding": [0.5] * 8}]}
+
+
+@pytest.fixture
+def gateway():
+    """`told`: what it says of a path, as (status, content); who comes without a key is refused, unless `open`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_words):
+            pass
+
+        def do_GET(self):
+            server.heard.append(self.path)
+            known = server.open or self.headers["Authorization"] == "Bearer " + KEY
+            status, content = server.told[self.path] if known else (401, {"error": {"message": "A key is needed"}})
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            server.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.do_GET()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.heard, server.open, server.asked = [], False, None
+    server.told = {
+        "/v1/models": (200, {"data": [{"id": "m:1b"}, {"id": "e:1b"}]}),
+        "/v1/chat/completions": (200, CHAT),
+        "/v1/embeddings": (200, EMBEDDING),
+    }
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def prove(server, model="m:1b", embedding=False, key=KEY):
+    return client.prove(client.Gateway("http://127.0.0.1:%d" % server.server_address[1], timeout=30), key, model, embedding, "Hello?", 8)
+
+
+def test_a_good_gateway(gateway):
+    told = prove(gateway)
+    assert (told["models"], told["answer"]) == (["m:1b", "e:1b"], "Hello.")
+    assert gateway.heard == ["/v1/models", "/v1/models", "/v1/chat/completions"]
+    assert (gateway.asked["model"], gateway.asked["max_tokens"]) == ("m:1b", 8)
+    assert prove(gateway, "e:1b", True)["answer"] == "an embedding of 8 numbers"
+
+
+def test_the_thoughts_of_a_model_are_an_answer(gateway):
+    gateway.told["/v1/chat/completions"] = (200, {"choices": [{"message": {"content": "", "reasoning": "Well"}}]})
+    assert prove(gateway)["answer"] == "Well"
+
+
+def test_a_gateway_of_no_keys_is_not_asked_without_one(gateway):
+    gateway.open = True
+    assert prove(gateway, key="")["answer"] == "Hello."
+    assert gateway.heard == ["/v1/models", "/v1/chat/completions"]
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"open": True}, "answers 200 to a request without a key, not 401"),
+        ({"/v1/models": (500, {"error": "out of order"})}, "answers 500 to its list of models: out of order"),
+        ({"/v1/models": (200, {"data": []})}, "does not offer m:1b, which the plans have"),
+        (
+            {"/v1/chat/completions": (503, {"error": {"message": "No host answers."}})},
+            "answers 503 to /v1/chat/completions for m:1b: No host answers.",
+        ),
+        ({"/v1/chat/completions": (200, {"choices": []})}, "answered for m:1b with nothing"),
+    ],
+)
+def test_what_is_no_proof(gateway, change, says):
+    gateway.open = change.pop("open", False)
+    gateway.told.update(change)
+    with pytest.raises(client.Unproved, match=says.replace(".", "[.]")) as caught:
+        prove(gateway)
+    assert not isinstance(caught.value, client.Unreachable)
+
+
+def test_nobody_there(gateway):
+    """The controller may not be let in, and then the gateway's own host is asked."""
+    gateway.shutdown()
+    gateway.server_close()
+    with pytest.raises(client.Unreachable, match="does not answer"):
+        prove(gateway)
