@@ -63,6 +63,10 @@ options:
     type: list
     elements: str
     default: []
+  door:
+    description: Paths of the unit of the door of O(port) (C(unit)), and of the file that remembers when its rules were gone (C(gone)).
+    type: dict
+    default: {}
   timeout:
     description: Seconds that a server may take to answer.
     type: int
@@ -136,6 +140,15 @@ secrets:
   type: dict
   returned: always
   sample: {key: true, key_weak: false, environment: true, stale: false}
+door:
+  description: Whether nftables is on the host, whether the door has its unit there, and when somebody had removed its rules, in seconds of Unix time.
+  type: dict
+  returned: always
+  sample: {nft: true, unit: true, gone_at: null}
+controller:
+  description: The address that Ansible comes from; null where it runs on the host itself.
+  type: str
+  returned: always
 database_error:
   description: Why nobody can be spoken to at O(database_host); null when somebody can, or when there is none.
   type: str
@@ -158,6 +171,8 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import tools
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.linux import controller
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data import (
     NETWORK_FILESYSTEMS,
     SECRET,
@@ -237,6 +252,15 @@ def probe_secrets(folder: str, secret_key, environment, started_at) -> dict:
     return found
 
 
+def probe_door(paths: dict) -> dict:
+    gone = paths.get("gone", "")
+    return {
+        "nft": bool(tools(["nft"])),
+        "unit": os.path.exists(paths.get("unit", "")),
+        "gone_at": int(os.stat(gone).st_mtime) if os.path.exists(gone) else None,
+    }
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -252,6 +276,7 @@ def main() -> None:
             "database_port": {"type": "int", "default": 5432},
             "commands": {"type": "list", "elements": "str", "default": []},
             "backends": {"type": "list", "elements": "str", "default": []},
+            "door": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 5},
         },
         supports_check_mode=True,
@@ -278,6 +303,8 @@ def main() -> None:
         "image": describe_image(None),
         "data": {"path": None, "exists": False, "filesystem": None, "network": False, "database": False, "error": None, "revision": None},
         "database_error": unreachable(wanted["database_host"], wanted["database_port"], wanted["timeout"]) if wanted["database_host"] else None,
+        "door": probe_door(wanted["door"]),
+        "controller": controller(),
         "missing": missing_programs(wanted["commands"], module.run_command),
         "backends": ask_versions(wanted["backends"], wanted["timeout"]),
     }

@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import hashlib
-import json
-import os
 import posixpath
 import re
 
@@ -18,6 +15,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import pa
 from . import address, environment, release
 from . import store as store_of
 from .contract import File, Problem, Question, Service
+from .door import Door, identity
 from .found import by_path
 from .programs import command
 from .render import render
@@ -26,33 +24,18 @@ from .wish import numbers
 UNIT = "/etc/systemd/system/ollama.service"
 DROP_IN = UNIT + ".d/10-llmfleet.conf"
 GPU_UNIT = "/etc/systemd/system/llmfleet-ollama-gpu.service"
-DOOR_UNIT = "/etc/systemd/system/llmfleet-ollama-door.service"
-DOOR_ENABLED = "/etc/systemd/system/multi-user.target.wants/llmfleet-ollama-door.service"
-NFTABLES = "/etc/systemd/system/nftables.service.d/llmfleet.conf"
+DOOR = Door("ollama", "ollama", "Ollama", "ollama.service", "llmfleet.conf", "llmfleet", bridges=True)
+DOOR_UNIT, DOOR_ENABLED, NFTABLES = DOOR.unit, DOOR.enabled, DOOR.nftables
 # Those of the server's variables that are secret: everybody may ask systemd for what stands in a unit.
 SECRETS = "/etc/llmfleet/ollama.env"
-RULES = "/etc/llmfleet/ollama.nft"
-DOOR_WATCH = "/etc/systemd/system/llmfleet-ollama-door-watch.service"
-DOOR_PROGRAM = "/etc/llmfleet/ollama-door.sh"
-# When somebody had removed the rules; it ends with the host's next start.
-DOOR_GONE = "/run/llmfleet/door-gone"
+RULES, DOOR_WATCH, DOOR_PROGRAM, DOOR_GONE = DOOR.rules, DOOR.watch, DOOR.program, DOOR.gone
 PROFILE = "/etc/profile.d/ollama.sh"
 CLI = "/usr/local/bin/ollama"
 HOME = "/usr/share/ollama"
-TABLE = "llmfleet_ollama"
+TABLE = DOOR.table
 
 # Several servers may use a store on the network, and each would remove at its start what the others are pulling. Names of coreutils' stat.
 SHARED_FILESYSTEMS = ("afs", "ceph", "cifs", "fuseblk", "gpfs", "lustre", "nfs", "smb", "smb2", "v9fs")
-
-
-# It lies where all programs of the role lie.
-_DOOR_SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3, "roles", "ollama", "files", "linux", "door.sh")
-
-
-@functools.cache
-def _door_program():
-    with open(_DOOR_SOURCE, encoding="utf-8") as program:
-        return program.read()
 
 
 class Paths:
@@ -268,9 +251,7 @@ class _Decision:
         self.door["id"] = self._door_id((self.wish.port,))
 
     def _door_id(self, ports):
-        """The kernel shows it in a comment, so that rules that somebody flushed or that are older than the file are noticed."""
-        text = json.dumps([*ports, self.door["ipv4"], self.door["ipv6"]])
-        return hashlib.sha1(text.encode("utf-8"), usedforsecurity=False).hexdigest()[:12]
+        return identity(*ports, self.door["ipv4"], self.door["ipv6"])
 
     @property
     def _old_port(self):
@@ -314,12 +295,8 @@ class _Decision:
         if nvidia:
             want("service", GPU_UNIT, render("linux/gpu.service.j2"))
         if self.guarded:
-            want("door", RULES, self._rules((wish.port, self._old_port) if self._old_port else (wish.port,)))
-            want("door", DOOR_PROGRAM, _door_program())
-            load = "/bin/sh %s load %s %s /sys/class/net" % (DOOR_PROGRAM, RULES, DOOR_GONE)
-            want("door", DOOR_UNIT, render("linux/door.service.j2", load=load))
-            want("door", DOOR_WATCH, render("linux/door-watch.service.j2", program=DOOR_PROGRAM, rules_path=RULES, gone=DOOR_GONE))
-            want("door", NFTABLES, render("linux/nftables-drop-in.conf.j2", load=load))
+            for path, content in DOOR.files(self._rules((wish.port, self._old_port) if self._old_port else (wish.port,))):
+                want("door", path, content)
         if self.addresses["cli"] not in ("127.0.0.1:11434", "localhost:11434"):
             want("profile", PROFILE, render("linux/profile.sh.j2", address=self.addresses["cli"]))
         return files

@@ -10,7 +10,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import addr
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wish import Wish
 
 
-def told(wish: Wish, url: str, before: str | None) -> dict:
+def told(wish: Wish, url: str, before: str | None, warnings: list) -> dict:
     """The fact open_webui, to which the role adds what the server says. before: the release that served."""
     return {
         "previous_version": before if before and before != wish.version else "",
@@ -19,6 +19,7 @@ def told(wish: Wish, url: str, before: str | None) -> dict:
         "admin_email": wish.admin_email,
         "password_file": wish.admin_password_file,
         "rolled_back": False,
+        "warnings": warnings,
     }
 
 

@@ -13,6 +13,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import (
     address,
     container,
     database,
+    door,
     environment,
     models,
     outcome,
@@ -67,6 +68,7 @@ def decide(
         "network_mode": network_mode,
         "settings": {"WEBUI_URL": wish.url} if wish.url else {},
         "restore_file": _restore_file(wish),
+        "warnings": [],
     }
     if "wishes" in checks and wish.state == "present":
         plan["problems"] = wrong_wishes.problems(wish, around.me, around.os_family, network_mode == "host")
@@ -74,8 +76,7 @@ def decide(
         return plan
     there = database.parse(wish.database_url) if database.readable(wish.database_url) else database.Database()
     plan["database"] = {"host": there.host, "port": there.port}
-    plan["commands"] = [] if wish.sqlite else [command for command in (wish.database_dump_command, wish.database_restore_command) if command]
-    plan["backends"] = [backend["url"] for backend in wish.backends]
+    plan["look"] = _look(wish, plan)
     if seen:
         plan.update(_for_the_host(wish, around, seen, network_mode, plan["url"], archive))
         plan["changes"] = [name for name in CHANGES if plan["steps"][name]]
@@ -84,13 +85,29 @@ def decide(
     return plan
 
 
+def _look(wish: Wish, plan: dict) -> dict:
+    """Options of module open_webui_probe, but for the image and the secrets."""
+    return {
+        "docker_host": wish.docker_host,
+        "name": wish.container,
+        "data": wish.data,
+        "port": wish.port,
+        "secrets_dir": wish.secrets_dir,
+        "database_host": plan["database"]["host"],
+        "database_port": plan["database"]["port"],
+        "commands": [] if wish.sqlite else [command for command in (wish.database_dump_command, wish.database_restore_command) if command],
+        "backends": [backend["url"] for backend in wish.backends],
+        "door": door.LOOK,
+    }
+
+
 def _restore_file(wish: Wish) -> str:
     """Where the archive of a restore lies on the host."""
     return wish.restore_archive if wish.restore_remote_src else "%s/%s" % (wish.backup_dir, posixpath.basename(wish.restore_archive))
 
 
 # Steps that say by themselves that the host is not as it shall be; whether the container differs, the engine says.
-CHANGES = ("engine", "python", "resume", "takeover", "pull", "secrets")
+CHANGES = ("engine", "python", "resume", "takeover", "pull", "secrets", "install_nft", "remove_door")
 
 
 def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url: str, archive: dict | None) -> dict:
@@ -130,6 +147,9 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         # Only a folder that holds Open WebUI's database: a wrong path must not cost anybody's files.
         "remove_folder": not volume and data["database"],
     }
+    guard = door.plan(wish, seen, network_mode == "host", act)
+    steps.update(guard["steps"])
+    warnings = door.warnings(wish, seen) if wish.state == "present" else []
     running = there["version"] or wish.version
     reason = "takeover" if strange else "upgrade"
     return {
@@ -142,7 +162,9 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         "containers": [name for name, found in ((wish.container, there), (wish.container + "-previous", seen["previous"])) if found["exists"]],
         "running": running,
         "calls": _calls(wish),
-        "told": outcome.told(wish, url, there["version"]),
+        "told": outcome.told(wish, url, there["version"], warnings),
+        "warnings": warnings,
+        "doors": guard["doors"],
         "told_back": outcome.told_back(wish, url, running),
         "pull": "always" if wish.pull == "always" else "missing",
         "dump": wish.backup_dir + "/backup.dump" if wish.database_dump_command else "",

@@ -39,6 +39,9 @@ class Wish:
     user: str = "0:0"
     port: str = "3000"
     bind_address: str = ""
+    # None: nobody has said who may come
+    allowed_cidrs: list | None = None
+    accept_open_port: bool = False
     url: str = ""
     network_mode: str = "auto"
     admin_email: str = ""
@@ -128,9 +131,11 @@ def read(wishes: typing.Mapping) -> Wish:
             values[field.name] = boolean(value, strict=False)
         elif field.type == "str":
             values[field.name] = "" if value is None else str(value)
+        elif field.type == "list | None" and value is None:
+            values[field.name] = None
         else:
-            kind = {"list": list, "dict": dict}[field.type]
+            kind = {"list": list, "list | None": list, "dict": dict}[field.type]
             if value is not None and not isinstance(value, kind):
-                raise BadWish("%s is %r; write a %s." % (name, value, {"list": "list", "dict": "dictionary"}[field.type]))
+                raise BadWish("%s is %r; write a %s." % (name, value, {list: "list", dict: "dictionary"}[kind]))
             values[field.name] = kind(value or kind())
     return Wish(**values)

@@ -10,7 +10,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import places
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import found
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import database, environment
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import database, door, environment
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.backends import open_webui_backend_problems
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wish import PREFIX, Wish
 
@@ -42,6 +42,7 @@ def problems(wish: Wish, me: str, os_family: str, on_host_network: bool) -> list
         *_of_the_image(wish),
         *_of_the_administrator(wish),
         *_of_the_addresses(wish, on_host_network),
+        *door.problems(wish),
         *_of_the_data(wish, on_host_network),
         *_of_the_environment(wish),
         *_of_the_backends(wish),

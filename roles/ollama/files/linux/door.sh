@@ -3,11 +3,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Managed by llmfleet (role ollama). The door of Ollama's port: loads its rules, puts them back when somebody flushes them, and keeps the set
-# of container bridges that it admits.
+# Managed by llmfleet. The door of a server's port: loads its rules, puts them back when somebody flushes them, and keeps the set of container
+# bridges that they admit, where they have one.
 # Arguments: load, check (once) or watch (for ever); the file of the rules; the file that remembers when they were gone; /sys/class/net.
 verb=$1 rules=$2 gone=$3 net=$4
-table='inet llmfleet_ollama'
+table="inet $(sed -n 's/^table inet \(llmfleet_[a-z_]*\)$/\1/p' "$rules" | head -n 1)"
 
 engines() {
     # Bridges as container engines name them, to the last letter. One with a network card, a VLAN or a bond among its ports is no network of
@@ -32,6 +32,7 @@ engines() {
 }
 
 admit() {
+    grep -q 'set bridges' "$rules" || return 0
     wanted=$(engines)
     known=$(nft list set "$table" bridges | tr '",\n\t' '    ' | sed -n 's/.*elements = {\([^}]*\)}.*/\1/p' | tr -s ' ' '\n' | sed '/^$/d' | sort)
     if [ "$wanted" != "$known" ]; then
@@ -55,7 +56,7 @@ check() {
     *)
         load || return 1
         date -u +%FT%TZ >"$gone"
-        echo "<4>Somebody removed the firewall rules of Ollama's port; they are back." >&2
+        echo "<4>Somebody removed the firewall rules of $rules; they are back." >&2
         ;;
     esac
 }

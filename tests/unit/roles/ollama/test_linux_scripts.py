@@ -126,6 +126,7 @@ def test_the_environment_stays_out_of_the_last_words(tmp_path):
 
 # -- the door ------------------------------------------------------------------------------------------------------------
 
+RULES = 'table inet llmfleet_ollama\ndelete table inet llmfleet_ollama\ntable inet llmfleet_ollama {\nset bridges {\ncomment "llmfleet 0123456789ab"\n'
 NFT = """#!/bin/sh
 here=$(dirname "$0")
 case $* in
@@ -140,7 +141,7 @@ esac
 @pytest.fixture
 def door(tmp_path):
     """The door's program with an nft of the test, and a host whose network has these interfaces."""
-    write(tmp_path / "bin/nft", NFT, 0o755), write(tmp_path / "bin/bridges"), write(tmp_path / "rules", 'comment "llmfleet 0123456789ab"\n')
+    write(tmp_path / "bin/nft", NFT, 0o755), write(tmp_path / "bin/bridges"), write(tmp_path / "rules", RULES)
     net = tmp_path / "net"
     for bridge, port in (("docker0", "veth0"), ("br-0123456789ab", "veth1"), ("br-lan", "lan0"), ("br-ab0123456789", "eth0"), ("br-ba0123456789", "eth0.5")):
         (net / bridge / "bridge").mkdir(parents=True)

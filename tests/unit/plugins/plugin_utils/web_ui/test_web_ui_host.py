@@ -153,13 +153,14 @@ def test_a_converged_host_has_nothing_to_change():
 
 def test_the_fact_says_what_served_before_only_where_it_was_another_release():
     assert decide(seen())["told"]["previous_version"] == ""
-    assert decide(seen({"container": {"version": "0.12.0"}}))["told"] == {
+    assert decide(seen({"container": {"version": "0.12.0"}}), bind_address="127.0.0.1")["told"] == {
         "previous_version": "0.12.0",
         "wanted_version": "0.12.4",
-        "url": "http://hub:3000",
+        "url": "http://localhost:3000",
         "admin_email": "me@x.org",
         "password_file": "",
         "rolled_back": False,
+        "warnings": [],
     }
 
 

@@ -57,6 +57,8 @@ SEEN = {
     },
     "port": {"used_by": None},
     "secrets": {"key": True, "key_weak": False, "environment": True, "stale": False},
+    "door": {"nft": True, "unit": False, "gone_at": None},
+    "controller": "10.0.0.2",
     "database_error": None,
     "missing": [],
     "backends": [{"url": "http://10.0.0.5:11434", "version": "0.32.15", "error": None}],
