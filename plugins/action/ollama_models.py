@@ -41,6 +41,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         host = task_vars.get("inventory_hostname", "host")
+        if ((task_vars.get("ansible_facts") or {}).get("model_plan") or {}).get("elsewhere"):
+            self._task.args.setdefault("accept_empty", True)
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
             return self._run_from_here(host, task_vars)
         return self._run_there(task_vars)

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases, wanted
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import spills
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
@@ -39,6 +39,7 @@ class ActionModule(ControllerAction):
                 "registry": {"type": "str", "default": ""},
                 "filesystem": {"type": "path"},
                 "proofs": {"type": "dict", "default": {}},
+                "placed": {"type": "dict"},
                 "oracle": {"type": "list", "elements": "dict", "default": []},
                 "ask_over_mirror": {"type": "bool", "default": False},
                 "fail_on_error": {"type": "bool", "default": True},
@@ -49,6 +50,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(
                 "ansible_facts.vram is missing: run llmfleet.ollama.vram_facts before the plan, or set llm_vram_override"
             )
+        placed = args["placed"] or ((task_vars.get("__llm_placed") or {}).get("hosts") or {}).get(task_vars.get("inventory_hostname")) or {}
         headers = self._headers(args, task_vars) if "header" in args["metadata_sources"] else None
         made = plan.make_plan(
             models=args["models"],
@@ -60,7 +62,9 @@ class ActionModule(ControllerAction):
             proofs=dict(args["proofs"], **spills.from_oracle(args["oracle"], args["ollama_version"])),
             filesystem=args["filesystem"],
             families=args["families"],
+            placed={int(position): tag for position, tag in placed.get("placed", {}).items()},
         )
+        wanted.mark(made, args["models"], placed)
         given = args["aliases"] if args["aliases"] is not None else self._templar.template(task_vars.get(aliases.VARIABLE, {}))
         names, problems = aliases.read(given)
         if problems:

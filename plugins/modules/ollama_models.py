@@ -115,6 +115,11 @@ options:
     description: How many times in a row a pull that brought nothing is tried again. A try that brought bytes starts the count anew.
     type: int
     default: 4
+  accept_empty:
+    description:
+      - Whether V(exact) of no model is meant. The action sets it where a plan says that other hosts have the copies of what this one wants.
+    type: bool
+    default: false
   background:
     description:
       - Whether work that takes minutes goes on in a process of its own, whose state file comes back as C(job).
@@ -271,6 +276,7 @@ ARGUMENTS = {
     "no_proxy": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 60},
     "retries": {"type": "int", "default": 4},
+    "accept_empty": {"type": "bool", "default": False},
     "background": {"type": "bool", "default": False},
 }
 

@@ -21,7 +21,7 @@ options:
     description:
       - What is wanted (C(llm_models)). Each item has O(models) key C(family) (the best tag is chosen), C(model) (a fixed tag is checked)
         or C(name) with C(from) and C(parameters) (a model of our own, made from another one), and may have C(context), C(min_context),
-        C(quantizations), C(digest) and C(require_gpu).
+        C(quantizations), C(digest), C(require_gpu) and C(replicas), for which see M(llmfleet.ollama.plan_placement).
     type: list
     elements: raw
     required: true
@@ -73,6 +73,11 @@ options:
       - What earlier runs measured (C(ansible_local.llmfleet.proofs)). A tag that spilled to the CPU is not planned so again.
     type: dict
     default: {}
+  placed:
+    description:
+      - What M(llmfleet.ollama.plan_placement) decided for this host, by default what a task of playbooks/tasks/choose.yml has registered. C(placed) has the
+        tag of each want with C(replicas) by its position, empty where other hosts have the copies; C(copies) has their names.
+    type: dict
   oracle:
     description:
       - Results of M(llmfleet.ollama.model_oracle) for the models of an earlier plan. What the host's own server says does not fit is not planned again.

@@ -36,7 +36,7 @@ class Converger:
         self.warnings = []
         self.state = options["state"]
         self.wants = read_wants(options["models"], options["prove_gpu"])
-        if not self.wants and self.state == "exact":
+        if not self.wants and self.state == "exact" and not options.get("accept_empty"):
             raise Failure(
                 "models is empty and state is 'exact', which would remove every model of the host: name the models to keep, "
                 "or use state 'absent' with the names to remove"

@@ -74,6 +74,7 @@ _MODEL = (
     "requires",
     "from",
     "parallel",
+    "copies",
 )
 NO_REASON = "The task gave no reason."
 # Longest answer that is kept, in characters: a report is read at a glance.

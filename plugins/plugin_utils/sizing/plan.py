@@ -21,11 +21,14 @@ SOURCES = ("header", "catalogue", "estimate")
 _HINTS = 6  # wants up to which other choices are told of; each costs another search
 
 
-def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, filesystem=None, families=None):
-    """The model_plan of one host (design.md, 4). Always returns; `ok` is false and `errors` say why where nothing can be planned."""
+def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, filesystem=None, families=None, placed=None):
+    """The model_plan of one host (design.md, 4). Always returns; `ok` is false and `errors` say why where nothing can be planned.
+
+    placed: what was decided for the fleet, see case_of.
+    """
     vram = vram or {}
     try:
-        case, problems = case_of(models, policy, vram, ollama_version, sources, header, proofs, families)
+        case, problems = case_of(models, policy, vram, ollama_version, sources, header, proofs, families, placed)
         if problems:
             return result.empty(problems, list(case.host.warnings))
         made = kinds.once(case, _planned)
@@ -78,8 +81,11 @@ def _planned(case):
     }
 
 
-def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, families=None):
-    """(the case, sentences about wants that cannot be read). Raises BadInput and ValueError for what spoils the whole."""
+def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, proofs=None, families=None, placed=None):
+    """(the case, sentences about wants that cannot be read). Raises BadInput and ValueError for what spoils the whole.
+
+    placed: {position of a want: the one tag that it may be here, empty where its copies are on other hosts}.
+    """
     for source in sources:
         if source not in SOURCES:
             raise BadInput("llm_metadata_sources names '%s': write some of %s" % (source, ", ".join(SOURCES)))
@@ -87,6 +93,8 @@ def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, 
         raise BadInput("llm_metadata_sources is empty: write some of %s" % ", ".join(SOURCES))
     version = versions.parse(ollama_version)
     wanted, problems = wants.wants(models)
+    placed = placed or {}
+    wanted = [want._replace(only=placed.get(want.position)) for want in wanted if placed.get(want.position) != ""]
     policy = wants.policy(policy)
     host = budget.host(vram, policy.reserve_bytes)
     rules = Rules(version, versions.era_of_ollama(version), policy.fit_margin_bytes)

@@ -29,6 +29,15 @@ def failure(case, found):
     return _REFUSED[found.kind]
 
 
+def short(case, found):
+    """Bytes that are missing where nothing is planned; None where it is something else."""
+    if isinstance(found, Crowded):
+        return max(0, found.need - room(case.host)) or None
+    if isinstance(found, Nothing):
+        return min((row.placed.short for row in found.rejected if row.kind == "short"), default=None)
+    return None
+
+
 def _crowded(case, found):
     places, has = [want.where for want in case.wanted], room(case.host)
     if found.need > has:

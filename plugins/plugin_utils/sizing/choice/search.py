@@ -76,6 +76,13 @@ class Search:
 
     # -- candidates and settings
 
+    def candidates(self, position):
+        """All tags that a want of the list could be, best first."""
+        problems = self._prepare()
+        if position not in self.options:
+            raise BadInput(next(iter(problems), "llm_models[%d] is wanted elsewhere" % position))
+        return self.options[position]
+
     def _prepare(self):
         """The candidates of each want, and what it aims at; sentences about those that have none."""
         problems = []
@@ -93,10 +100,15 @@ class Search:
                 else:
                     found = [candidates.for_model(want, self.case.sources, self._read)]
                 found = self._gates(want, found)
+                if want.only:
+                    found = [candidate for candidate in found if candidate.name == want.only]
+                    if not found:
+                        raise BadInput("%s: the hosts have %s, which is no tag of %s any more: write another want" % (want.where, want.only, want.target))
                 self._check_gpu(want, found)
                 self.aims[want.position] = self._aim(want, found)
                 self.options[want.position] = list(found)
-                self.twins[want.position] = (want.kind, want.target, want.own_context, want.parameters.get("num_gpu"), want.quantizations, want.require_gpu)
+                layers = want.parameters.get("num_gpu")
+                self.twins[want.position] = (want.kind, want.target, want.own_context, layers, want.quantizations, want.require_gpu, want.only)
             except BadInput as problem:
                 problems.append(str(problem))
         return problems

@@ -158,6 +158,12 @@ def test_exact_of_nothing_is_refused(converge, ollama):
     assert ollama.names() == ["old:1b"]
 
 
+def test_exact_of_nothing_that_is_meant(converge, ollama, small):
+    """Where other hosts have the copies a host holds none; refused, each of its runs would fail."""
+    converge([small])
+    assert converge([], state="exact", accept_empty=True)["removed"] == [small]
+
+
 def test_absent(converge, ollama):
     ollama.have("old:1b", model_blobs("old"))
     ollama.have("keep:1b", model_blobs("keep"))
