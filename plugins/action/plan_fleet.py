@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from ansible import context
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases, memory, table
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
 
 
@@ -14,14 +15,23 @@ class ActionModule(ControllerAction):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        self.validate_argument_spec(argument_spec={})
+        _validation, args = self.validate_argument_spec(argument_spec={"tell": {"type": "bool", "default": False}})
         hosts, hostvars = task_vars["groups"].get("ollama") or [], task_vars["hostvars"]
-        plans = {host: (hostvars[host].get("ansible_facts") or {}).get("model_plan") or {} for host in hosts}
-        plans = {host: plan for host, plan in plans.items() if plan.get("ok")}
+        facts = {host: hostvars[host].get("ansible_facts") or {} for host in hosts}
+        plans = {host: known["model_plan"] for host, known in facts.items() if (known.get("model_plan") or {}).get("ok")}
         names = {}
         for host in plans:
             names.update(aliases.read(hostvars[host].get("llm_aliases"))[0])
         problems = aliases.wrong(names, plans, len(plans) == len(hosts))
         if problems:
             return dict(result, failed=True, changed=False, msg=told(problems, " "))
-        return dict(result, changed=False)
+        models = {host: plan.get("models") or [] for host, plan in plans.items()}
+        earlier = memory.plans(list(context.CLIARGS.get("inventory") or [])) if len(plans) < len(hosts) else {}
+        remembered = {host: earlier[host] for host in hosts if host not in models and earlier.get(host)}
+        devices = {host: ((hostvars[host].get("llm_vram_override") or facts[host].get("vram")) or {}).get("devices") or [] for host in plans}
+        fleet = table.rows({**remembered, **models}, devices)
+        # One host is all in the report's own table.
+        if args["tell"] and len(fleet["hosts"]) > 1:
+            for line in ["", *table.lines(fleet, remembered)]:
+                self._display.display(line)
+        return dict(result, changed=False, fleet=fleet)
