@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OPEN_WEBUI_VERSION, PORT
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import RegistryClient
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import outdated, releases
@@ -62,8 +62,7 @@ class ActionModule(ActionBase):
         except BadTree as problem:
             raise AnsibleActionFail(str(problem)) from problem
         client = self._client(task_vars)
-        shipped = {"ollama": releases.default(), "open_webui": OPEN_WEBUI_VERSION}
-        newest, notes = outdated.latest(self._of(task_vars, "outdated_github", GITHUB), client, shipped)
+        newest, notes = outdated.latest(self._of(task_vars, "outdated_github", GITHUB), client)
         tags, more = outdated.offered(names, client.proxies.get("https", ""), client.proxies.get("no", ""))
         return {"newest": newest, "tags": tags, "warnings": notes + more}
 
@@ -73,7 +72,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("outdated: step compare needs what the steps look and ask have found, registered as %s and %s" % (SEEN, KNOWN))
         way = Tree(task_vars["groups"], task_vars["hostvars"]).way(str(self._of(task_vars, "llm_registry")))
         behind = outdated.compare(seen, known["newest"], known["tags"].get(way.upstream) or {}, outdated.pins(self._of(task_vars, "llm_models", [])))
-        told = {"behind": behind, "warnings": seen["silent"]}
+        told = {"behind": [item["text"] for item in behind], "details": behind, "warnings": seen["silent"]}
         if behind:
-            return dict(told, failed=True, msg="behind: %s" % "; ".join(behind))
+            return dict(told, failed=True, msg="behind: %s" % "; ".join(told["behind"]))
         return dict(told, msg="nothing is behind" if not seen["silent"] else "not known: %s" % "; ".join(seen["silent"]))

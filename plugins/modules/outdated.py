@@ -61,6 +61,11 @@ behind:
   type: list
   elements: str
   sample: ["Ollama 0.31.0, where there is 0.32.15", "llama3.2:1b is sha256:baf6a787fdff, and its tag has moved"]
+details:
+  description: The same with its C(product) (C(ollama), C(open_webui) or C(model)), the C(name) of a model, and what the host C(has) of it.
+  returned: step V(compare)
+  type: list
+  elements: dict
 newest:
   description: The newest releases, and who says so.
   returned: step V(ask)

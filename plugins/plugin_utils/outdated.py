@@ -9,6 +9,7 @@ import json
 import re
 from urllib.parse import urlsplit
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OPEN_WEBUI_VERSION
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.local import Local
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import OllamaApi, OllamaError
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
@@ -53,9 +54,9 @@ def _json(client, url):
     return content
 
 
-def latest(github, client, shipped):
-    """{product: {version, from}}, notes: GitHub's newest releases, else those that ship with this collection. shipped: {product: version}."""
-    found, notes = {}, []
+def latest(github, client):
+    """{product: {version, from}}, notes: GitHub's newest releases, else those that ship with this collection."""
+    found, notes, known = {}, [], shipped()
     for product, repository in REPOSITORIES.items():
         url = "%s/repos/%s/releases/latest" % (github.rstrip("/"), repository)
         try:
@@ -64,8 +65,8 @@ def latest(github, client, shipped):
                 raise ValueError("it names no release")
             found[product] = {"version": version, "from": url}
         except (OSError, ValueError) as exc:
-            found[product] = {"version": shipped[product], "from": "this collection"}
-            notes.append("%s cannot be asked (%s): compared with what this collection knows, %s %s" % (url, exc, TITLES[product], shipped[product]))
+            found[product] = {"version": known[product], "from": "this collection"}
+            notes.append("%s cannot be asked (%s): compared with what this collection knows, %s %s" % (url, exc, TITLES[product], known[product]))
     return found, notes
 
 
@@ -101,19 +102,34 @@ def wanted_ollama(newest):
 
 
 def compare(seen, newest, registry, pinned=()):
-    """What of one host is behind, a sentence each. newest: of latest(); registry: {model: digests or None}; pinned: models whose digest is fixed."""
+    """What of one host is behind: product (ollama, open_webui, model), what the host has of it, and a sentence. newest: of latest(); registry: {model:
+    digests or None}; pinned: models whose digest is fixed."""
     behind = []
     version, why = wanted_ollama(newest["ollama"]["version"])
     if seen["ollama"] and version_tuple(seen["ollama"]) < version_tuple(version):
-        behind.append("Ollama %s, where there is %s%s" % (seen["ollama"], version, " (%s)" % why if why else ""))
+        text = "Ollama %s, where there is %s%s" % (seen["ollama"], version, " (%s)" % why if why else "")
+        behind.append({"product": "ollama", "has": [seen["ollama"]], "text": text})
     if seen["open_webui"] and version_tuple(seen["open_webui"]) < version_tuple(newest["open_webui"]["version"]):
-        behind.append("Open WebUI %s, where there is %s" % (seen["open_webui"], newest["open_webui"]["version"]))
+        text = "Open WebUI %s, where there is %s" % (seen["open_webui"], newest["open_webui"]["version"])
+        behind.append({"product": "open_webui", "has": [seen["open_webui"]], "text": text})
     if version_tuple(seen["ollama"]) >= COMPARABLE:
         for model, digests in sorted(seen["models"].items()):
             known = registry.get(model)
             if known and model not in pinned and not set(digests) & set(known):
-                behind.append("%s is sha256:%s, and its tag has moved" % (model, digests[0][:12]))
+                text = "%s is sha256:%s, and its tag has moved" % (model, digests[0][:12])
+                behind.append({"product": "model", "name": model, "has": list(digests), "text": text})
     return behind
+
+
+def shipped():
+    """{product: version} that this collection installs; what is newer it does not know of itself."""
+    return {"ollama": releases.default(), "open_webui": OPEN_WEBUI_VERSION}
+
+
+def by_shipped(versions):
+    """What compare() says of versions that were told by the way, where nobody has asked for newer ones. versions: {product: version, '' where unknown}."""
+    seen = {"ollama": versions.get("ollama"), "open_webui": versions.get("open_webui"), "models": {}}
+    return compare(seen, {product: {"version": version} for product, version in shipped().items()}, {})
 
 
 def pins(wishes):

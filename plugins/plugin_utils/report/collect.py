@@ -14,7 +14,7 @@ from .advice import with_way_out
 from .text import ODD, clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
-ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check", "gateway_told")
+ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check", "gateway_told", "outdated")
 GROUPS = ("ollama", "open_webui", "model_mirror", "gateway")
 # Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}; the web UI's also
 # has {admin_email, password_file, default_model, unplanned_models}.
@@ -153,6 +153,8 @@ class Recorder:
             entry["mirror"] = mirror(entry["mirror"], result)
             # It serves again, whatever an earlier run said of its removal.
             entry["software"].setdefault("model_mirror", software({}))
+        elif ours == "outdated" and isinstance(result.get("behind"), list):
+            entry["outdated"] = behind(result)
         elif ours == "chat_check":
             answer = chat(result)
             if answer:
@@ -179,6 +181,7 @@ def _new_entry() -> dict:
         "mirror": None,
         "web": None,
         "chats": None,
+        "outdated": None,
         "system": None,
         "software": {},
         "changes": [],
@@ -297,6 +300,12 @@ def chat(result: dict) -> dict | None:
         **_pick(result, ("size_bytes", "size_vram_bytes", "context_length", "processor", "completion_tokens")),
         **{name: _rate(result.get(name)) for name in ("first_token_seconds", "tokens_per_second")},
     }
+
+
+def behind(result: dict) -> dict:
+    """What playbooks/outdated.yml found behind, nothing included."""
+    told = [item for item in _dicts(result.get("details")) if item.get("has") and isinstance(item["has"], list)]
+    return {"said": [{**{name: clean(item.get(name)) for name in ("product", "name", "text")}, "has": [clean(one) for one in item["has"]]} for item in told]}
 
 
 def _rate(value) -> float | None:

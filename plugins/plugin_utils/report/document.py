@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from .. import outdated
 from .bars import PLANNED, bars
 from .text import ODD, clean, count, gib, number
 
 SCHEMA_VERSION = 1
 # Parts of a row that are kept from the run before when this run did not ask again, each with the time it was learned.
-PARTS = ("machine", "plan", "store", "mirror", "web", "chats", "system", "software")
+PARTS = ("machine", "plan", "store", "mirror", "web", "chats", "outdated", "system", "software")
 # What a host no longer has when a product is removed from it, the product's own name and how it is called in a sentence about its host.
 REMOVED = {
     "ollama": ("Ollama", ("plan", "store", "chats"), "its Ollama"),
@@ -199,6 +200,7 @@ def _derived(row: dict) -> dict:
         "bars": bars(row.get("machine") or {}, row.get("plan")),
         "models": _models(row),
         "drift": _drift(row),
+        "behind": _behind(row),
         "disk": _disk(row),
         "reason": _reason(row),
     }
@@ -339,6 +341,19 @@ def _drift(row: dict) -> list[dict]:
     return found
 
 
+def _behind(row: dict) -> list[str]:
+    """What is behind by the last word of playbooks/outdated.yml, but for what was brought up since; by the shipped data where it was never asked."""
+    software, told, dates = row.get("software") or {}, row.get("outdated"), row["dates"]
+    removed = {name for name, product in software.items() if product.get("removed")}
+    now = {name: product.get("version") for name, product in software.items() if name not in removed}
+    if not told:
+        return [item["text"] for item in outdated.by_shipped(now)]
+    if (dates.get("store") or "") > (dates.get("outdated") or ""):
+        now.update((entry.get("name"), _bare(entry.get("digest") or "")) for entry in (row.get("store") or {}).get("models") or [])
+    left = [item for item in told["said"] if ("ollama" if item["product"] == "model" else item["product"]) not in removed]
+    return [item["text"] for item in left if (now.get(item["name"] or item["product"]) or item["has"][0]) in item["has"]]
+
+
 def _bare(digest) -> str:
     return str(digest).split(":", 1)[-1]
 
@@ -421,6 +436,7 @@ def _totals(rows: list[dict]) -> dict:
         "models": sum(len(row["models"]) for row in rows),
         "changes": sum(len(row["changes"]) for row in rows if row["current"]),
         "drift": sum(len(row["drift"]) for row in rows),
+        "behind": sum(len(row["behind"]) for row in rows),
         "downloaded_bytes": sum(
             (row.get(part) or {}).get("downloaded_bytes") or 0
             for row in rows

@@ -207,6 +207,7 @@ def _host(row: dict, order: int) -> dict:
         "problem": row["problem"] and {**row["problem"], "role": row["problem"]["role"].rpartition(".")[2]},
         "reason": row["reason"] if not row["models"] and not row["problem"] else "",
         "drift": [item["text"] for item in row["drift"]],
+        "behind": row["behind"],
         "warnings": (row.get("plan") or {}).get("warnings", []) + machine.get("warnings", []) + [
             text for product in (row.get("software") or {}).values() for text in product.get("warnings", [])
         ],

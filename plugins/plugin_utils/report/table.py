@@ -14,7 +14,7 @@ from .collect import NO_REASON
 from .text import clean, count, day_or_hour, gib, seconds, speech
 
 GAP = 2
-HOST, CARDS, MODEL, TOKENS, WHERE, SPEED, MEMORY, OLLAMA, STATE = range(9)
+HOST, CARDS, MODEL, TOKENS, WHERE, SPEED, MEMORY, OLLAMA, BEHIND, STATE = range(10)
 # title, least width, aligned right
 COLUMNS = (
     ("HOST", 10, False),
@@ -25,11 +25,16 @@ COLUMNS = (
     ("TOKENS/s", 0, True),
     ("NEED/HAVE GiB", 0, True),
     ("OLLAMA", 7, False),
+    # Only where something is.
+    ("BEHIND", 0, True),
     ("STATE", 11, False),
 )
 SHORT_MEMORY = "GiB"
 # On a narrow terminal: what gives way in which order. A model's name is wrapped and never cut, since its family and tag are what was chosen.
-NARROWER = (("drop", SPEED), ("narrow", CARDS), ("narrow", MODEL), ("drop", MEMORY), ("narrow", OLLAMA), ("narrow", HOST), ("drop", OLLAMA), ("narrow", STATE))
+NARROWER = (
+    ("drop", SPEED), ("drop", BEHIND), ("narrow", CARDS), ("narrow", MODEL), ("drop", MEMORY), ("narrow", OLLAMA), ("narrow", HOST), ("drop", OLLAMA),
+    ("narrow", STATE),
+)  # fmt: skip
 COLOURS = {"unreachable": "bright red", "failed": "red", "changed": "yellow", "would_change": "yellow", "ok": "green"}
 PLACES = {"gpu": "gpu", "multi_gpu": "gpus", "experts": "gpu+ram", "partial": "gpu+cpu", "cpu": "cpu"}
 
@@ -88,6 +93,7 @@ def _lines(row: dict, now: str) -> list[tuple[str, list[str]]]:
                     cards[number] if number < len(cards) else "",
                     *model,
                     version if first else "",
+                    str(len(row["behind"]) or "") if first else "",
                     _state(row, now) if first else "",
                 ],
             )
@@ -173,6 +179,8 @@ def _why(row: dict, run: dict) -> list[str]:
         names = list(dict.fromkeys(change["task"] for change in row["changes"]))
         verb = "would change" if row["check_mode"] else "changed"
         told.append(f"{verb}: {'; '.join(names[:6])}{f'; {len(names) - 6} more' if len(names) > 6 else ''}")
+    if row["behind"] and (row["problem"] or {}).get("message", "").partition(":")[0] != "behind":
+        told.append("behind: " + "; ".join(row["behind"]))
     if row["drift"]:
         told.append("drift: " + "; ".join(item["text"] for item in row["drift"]))
     return told
@@ -241,7 +249,10 @@ def _fit(lines: list[list[str]], width: int) -> tuple[list[str], list[int], int]
 
 
 def _widths(titles: list[str], lines: list[list[str]]) -> list[int]:
-    return [max([_width(title), *(_width(cells[column]) for cells in lines)]) for column, title in enumerate(titles)]
+    widths = [max([_width(title), *(_width(cells[column]) for cells in lines)]) for column, title in enumerate(titles)]
+    if not any(cells[BEHIND] for cells in lines):
+        widths[BEHIND] = 0
+    return widths
 
 
 def _whole(widths: list[int], gap: int) -> int:

@@ -48,7 +48,7 @@ CASES = {
 def test_what_is_behind(name):
     looked, upstream, registry, said = CASES[name]
     behind = outdated.compare(looked, upstream, registry, outdated.pins([{"model": "p:1", "digest": "sha256:" + "a" * 64}, {"family": "x"}]))
-    assert len(behind) == len(said) and all(words in sentence for words, sentence in zip(said, behind, strict=True))
+    assert len(behind) == len(said) and all(words in item["text"] for words, item in zip(said, behind, strict=True))
 
 
 class GitHub(_Server):

@@ -13,6 +13,7 @@ import copy
 import json
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import releases
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import bars, collect, document, page, table
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report.text import clean
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import budget
@@ -623,3 +624,68 @@ def test_a_row_that_cannot_be_made_is_told_of(monkeypatch):
 def test_no_password_of_an_address_is_shown(told, shown):
     """Deleted: a proxy's password with a slash or an at sign would stay in the page that people pass around."""
     assert clean(told) == shown
+
+
+# -- behind ----------------------------------------------------------------------------------------------------------------
+
+TOLD = [
+    {"product": "ollama", "has": ["0.32.15"], "text": "Ollama 0.32.15, where there is 0.50.0"},
+    {"product": "model", "name": "deepseek-r1:14b", "has": ["a" * 64, "b" * 64], "text": "deepseek-r1:14b is sha256:aaaaaaaaaaaa, and its tag has moved"},
+]
+
+
+def asked(details):
+    """A run of playbooks/outdated.yml over one host."""
+    recorder = collect.Recorder()
+    result = {"behind": [item["text"] for item in details], "details": details, "failed": bool(details), "msg": "behind: x"}
+    recorder.record(
+        "gpu", action="llmfleet.ollama.outdated", task="Say what is behind", outcome="failed" if details else "ok", changed=False, result=result,
+        groups=["ollama"],
+    )
+    return recorder.hosts
+
+
+def run_of(hosts, when, previous=None, failures=0):
+    stats = {name: {"failures": failures, "unreachable": 0} for name in hosts}
+    return document.build(hosts, stats=stats, run=runs.run(finished=when), previous=previous, inventory={"gpu": ["ollama"]})
+
+
+def told_by(action, result):
+    recorder = collect.Recorder()
+    recorder.record("gpu", action=action, task="t", outcome="ok", changed=False, result=result, groups=["ollama"])
+    return recorder.hosts
+
+
+def test_what_is_behind_stays_until_it_is_brought_up():
+    """Deleted, the column would be empty after the next run of site.yml, or go on to ask for an upgrade that was made."""
+    first = run_of(asked(TOLD), "2026-11-27T08:00:00Z", failures=1)
+    assert first["hosts"][0]["behind"] == [item["text"] for item in TOLD] and first["totals"]["behind"] == 2
+    fact = {"ansible_facts": {"ollama": {"version": "0.32.15"}}}
+    second = run_of(told_by("ansible.builtin.set_fact", fact), "2026-11-27T09:00:00Z", first)
+    assert len(second["hosts"][0]["behind"]) == 2
+    fact["ansible_facts"]["ollama"]["version"] = "0.50.0"
+    third = run_of(told_by("ansible.builtin.set_fact", fact), "2026-11-27T10:00:00Z", second)
+    assert third["hosts"][0]["behind"] == [TOLD[1]["text"]]
+    pulled = {"models": [{"name": "deepseek-r1:14b", "digest": "sha256:" + "c" * 64}]}
+    fourth = run_of(told_by("llmfleet.ollama.ollama_models", pulled), "2026-11-27T11:00:00Z", third)
+    assert fourth["hosts"][0]["behind"] == []
+    assert run_of(asked([]), "2026-11-27T12:00:00Z", first)["hosts"][0]["behind"] == []
+    gone = run_of(told_by("ansible.builtin.set_fact", {"ansible_facts": {"ollama": {"removed": True}}}), "2026-11-27T12:00:00Z", first)
+    assert gone["hosts"][0]["behind"] == []
+
+
+@pytest.mark.parametrize("version, count", [("0.31.0", 1), (releases.default(), 0), ("0.40.2", 0), ("", 0)])
+def test_who_was_never_asked_is_compared_with_what_ships(version, count):
+    fleet = run_of(told_by("ansible.builtin.set_fact", {"ansible_facts": {"ollama": {"version": version}}}), "2026-11-27T08:00:00Z")
+    assert len(fleet["hosts"][0]["behind"]) == count
+
+
+def test_the_column_is_there_where_something_is_behind():
+    fleet = run_of(asked(TOLD), "2026-11-27T08:00:00Z", failures=1)
+    told = table.render(fleet, 120)
+    assert "BEHIND" in told and told.count("BEHIND") == 1 and "BEHIND" not in table.render(run_of(asked([]), "2026-11-27T08:00:00Z"), 120)
+    line = next(line for line in told.splitlines() if line.startswith("gpu "))
+    assert line.split()[1:] == ["2", "failed"]
+    later = run_of(told_by("ansible.builtin.set_fact", {"ansible_facts": {"ollama": {"version": "0.32.15"}}}), "2026-11-27T09:00:00Z", fleet)
+    assert "behind: Ollama 0.32.15, where there is 0.50.0; deepseek-r1:14b is" in " ".join(table.render(later, 120).split())
+    assert "Behind: deepseek-r1:14b is sha256:aaaaaaaaaaaa, and its tag has moved" in page.render(later)
