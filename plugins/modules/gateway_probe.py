@@ -97,6 +97,11 @@ authority:
   description: The certificate of the fleet's own authority, empty where there is none.
   returned: always
   type: str
+drained:
+  description: Hosts to which the gateway sends nothing new, since an upgrade that was cut off, or somebody, has said so.
+  returned: always
+  type: list
+  elements: str
 apt:
   description: Whether packages come by apt, whose lists must be fetched before anything can be installed.
   returned: always
@@ -110,7 +115,7 @@ root:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import host
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import host, runtime
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
 
 
@@ -149,6 +154,7 @@ def main():
         taken=taken(params["ports"], params["folder"]),
         certificate=host.certificate(params["certificate"], params["key"]),
         authority=host.authority(os.path.join(params["folder"], host.AUTHORITY)),
+        drained=runtime.drained(),
         root=os.geteuid() == 0,
         apt=os.path.exists("/usr/bin/apt-get"),
     )

@@ -76,7 +76,7 @@ loaded:
   returned: when O(seen) is given and the gateway is wanted
   type: dict
 reload:
-  description: Whether HAProxy has to be reloaded.
+  description: Whether HAProxy has to be reloaded, also to bring back hosts that an upgrade which was cut off has left out.
   returned: when O(seen) is given and the gateway is wanted
   type: bool
 links:

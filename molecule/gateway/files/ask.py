@@ -5,6 +5,7 @@
 
     ask.py URL CA FAKES             URL of the gateway, its certificate ('' for none), address of the host on which the three fake Ollamas run
     ask.py URL CA FAKES stream FILE one stream; its end is written to FILE
+    ask.py URL CA FAKES load FILE   requests without a pause until FILE.stop is there; what became of them is written to FILE
 
 The first sentence that does not hold ends it. What is told to wait is waited for by what can be seen of it, never by the clock.
 """
@@ -246,7 +247,25 @@ def numbers():
         check("the number " + name, bool(re.search(r"^%s\{.*proxy=\"(m1:7b|hosts)\"" % name, told, re.MULTILINE)), True)
 
 
-if len(sys.argv) > 4:
+def load(file):
+    """Three clients that never stop asking for the model that two hosts hold."""
+    begun, stop = pathlib.Path(file + ".begun"), pathlib.Path(file + ".stop")
+
+    def client():
+        statuses = []
+        while not stop.exists():
+            statuses.append(ask("POST", CHAT, ANN, model("m1:7b"))[0])
+            begun.touch()
+        return statuses
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        statuses = [status for one in [pool.submit(client) for _one in range(3)] for status in one.result()]
+    pathlib.Path(file).write_text("lost %d" % sum(status != 200 for status in statuses), encoding="utf-8")
+
+
+if len(sys.argv) > 4 and sys.argv[4] == "load":
+    load(sys.argv[5])
+elif len(sys.argv) > 4:
     long = stream()
     pathlib.Path(sys.argv[5] + ".begun").touch()
     pathlib.Path(sys.argv[5]).write_text("line %d" % json.loads(long.readline())["line"], encoding="utf-8")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import host as there
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import runtime
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import address_sets
 
 from . import answers
@@ -22,7 +23,6 @@ from .wish import Key, certificate_of
 FOLDER = there.FOLDER
 UNIT = "/etc/systemd/system/llmfleet-gateway.service"
 HAPROXY = "/usr/sbin/haproxy"
-SOCKET = "/run/llmfleet-gateway/admin.sock"
 # Beside the body a buffer holds the headers, and HAProxy keeps a part of it free.
 HEADERS_BYTES = 64 << 10
 # Above this the request counts as a large one, of which there may be few at once; clients that do not tell the length count as large.
@@ -182,7 +182,7 @@ def _global(wish: dict, allowed: Room) -> list:
         "maxconn %d" % allowed.connections,
         "tune.bufsize %d" % (wish["max_body_bytes"] + HEADERS_BYTES),
         "tune.maxrewrite 1024",
-        "stats socket %s mode 600 level admin expose-fd listeners" % SOCKET,
+        "stats socket %s mode 600 level admin expose-fd listeners" % runtime.SOCKET,
         "ssl-default-bind-options ssl-min-ver TLSv1.2" if encrypted(wish) else "",
     )
 

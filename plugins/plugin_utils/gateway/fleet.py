@@ -9,11 +9,10 @@ import dataclasses
 import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.runtime import server_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE, is_loopback
 
-# HAProxy's own rule for the names of proxies and servers.
-_ODD = re.compile(r"[^A-Za-z0-9_.:-]")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.-]+:\d+|\[[0-9A-Fa-f:.]+\]:\d+")
 
 
@@ -40,7 +39,7 @@ class Host:
 
     @property
     def server(self) -> str:
-        return _ODD.sub("_", self.name)
+        return server_name(self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +72,7 @@ def proxy_names(models) -> dict:
     """A name of a backend for each model: the model's own, so that metrics tell it, with what HAProxy refuses replaced."""
     found: dict = {}
     for model in sorted(models):
-        name = _ODD.sub("_", model)
+        name = server_name(model)
         while name in found.values():
             name += "_"
         found[model] = name

@@ -84,7 +84,8 @@ def decide(wish: dict, fleet: Fleet, here: Here, seen: dict | None = None, servi
     plan["links"] = [link for link in _links(wish) if seen["links"].get(link["path"]) != link["target"]]
     plan["files"] = [file for file in files if _differs(file, seen)]
     plan["obsolete"] = [_path(name) for name in seen["listing"] if name.startswith(OF_A_KEY) and name.endswith(".json") and name not in texts]
-    plan["loaded"], plan["reload"] = loaded, _differs(loaded, seen)
+    # A reload also brings back hosts that an upgrade which was cut off has left out.
+    plan["loaded"], plan["reload"] = loaded, _differs(loaded, seen) or bool(seen["drained"])
     plan["changes"] = [
         *([] if seen["version"] else [config.HAPROXY]),
         *([OWN[0]] if lacks_certificate else []),

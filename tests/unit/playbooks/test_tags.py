@@ -49,6 +49,7 @@ LISTED = {
         ("Check the settings of the service before the first change", SERVICE | MODELS | MIRROR),
         ("Fill the mirror", MIRROR | MODELS),
         ("Bring the release", SERVICE),
+        ("Let the gateways send it nothing new, and wait for what runs", SERVICE | MODELS),
         ("Bring up the new release", SERVICE),
         ("Prove the models again", MODELS),
         ("Bring up the new release", PAGE),
@@ -141,7 +142,7 @@ ENTRIES = {
     "ollama": ("main", "preflight"),
     "ollama_models": ("main",),
     "model_mirror": ("main", "release"),
-    "gateway": ("main", "check_wishes"),
+    "gateway": ("main", "check_wishes", "server"),
     "open_webui": ("main", "check_wishes"),
 }
 
@@ -209,5 +210,5 @@ def test_a_web_ui_without_its_password_stops_no_other_tag(fleet):
 
 def test_an_upgrade_of_the_release_alone_fetches_no_model(fleet):
     """The header of upgrade.yml promises both ways."""
-    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*LOOK, "model_mirror release", "ollama main"]
-    assert fleet("upgrade.yml", "--tags", "ollama,models")[0] == [*LOOK, *FILL, "ollama main", "ollama_models main"]
+    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*LOOK, "model_mirror release", "gateway server", "ollama main", "gateway server"]
+    assert fleet("upgrade.yml", "--tags", "ollama,models")[0] == [*LOOK, *FILL, "gateway server", "ollama main", "ollama_models main", "gateway server"]

@@ -63,7 +63,7 @@ FLEET = fleet.fleet_of(*hosts(gpu_a=[model("m1:7b", parallel=4)], gpu_b=[model("
 def seen(**more):
     return {
         "files": {}, "links": {}, "listing": [], "record": {}, "version": [2, 6, 12], "memory_bytes": 8 << 30, "taken": {}, "certificate": ABSENT, "root": True,
-        "authority": "-----BEGIN CERTIFICATE-----\n",
+        "drained": [], "authority": "-----BEGIN CERTIFICATE-----\n",
         **more,
     }  # fmt: skip
 
@@ -285,6 +285,11 @@ def test_what_haproxy_does_not_take_replaces_nothing():
     files = decide(seen())["files"]
     assert [(file["path"], file["validate"]) for file in files if file["validate"]] == [(config.FOLDER + "/haproxy.cfg", "/usr/sbin/haproxy -c -f %s")]
     assert [file["path"].rsplit("/")[-1] for file in files[-2:]] == ["haproxy.cfg", "llmfleet-gateway.service"]
+
+
+def test_a_host_that_an_upgrade_left_out_comes_back():
+    """One that was cut off between taking a host out and bringing it back would leave the rest of the fleet with its work for ever."""
+    assert decide({**converged(), "drained": ["gpu_a"]})["reload"] and not decide(converged())["reload"]
 
 
 def test_a_reload_that_never_came_is_made_up_for():
