@@ -25,6 +25,7 @@ PAGE = {"open_webui"}
 LISTED = {
     "deploy.yml": [
         ("Plan", {"always"}),
+        ("Judge the plans of all hosts together", {"always"}),
         ("Check the settings of the service before the first change", {"always"}),
         ("Gather the few facts that the roles need", MIRROR | MODELS | GATEWAY | PAGE),
         ("Check the gateway's variables", GATEWAY),
