@@ -87,7 +87,7 @@ def assert_equal(label, answer, keys, tensors, size, settings):
     era = versions.era_of_build(int(oracle.SERVER.split(".", 1)[0]))
     found = memory.memory(shape, memory.Settings(context, parallel, kind, kind, flash, ubatch, era))
     # The CPU holds a tied matrix once and reports the input layer with the rest.
-    ours = found.weights + (0 if shape.tied else shape.input_bytes) + found.kv + found.recurrent + found.compute + found.mask
+    ours = shape.cpu_weights + found.kv + found.recurrent + found.compute + found.mask
     print("%-28s ours %10.2f MiB, llama-server %d MiB" % (label, ours / MIB, answer["projected_bytes"] / MIB))
     # The server cuts off what is below a mebibyte.
     assert -0.02 <= (ours - answer["projected_bytes"]) / MIB <= 1.02

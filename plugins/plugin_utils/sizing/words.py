@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib, tokens
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, gib, tokens
 
 from .choice.case import Crowded, Nothing
 from .choice.residence import Late
@@ -76,9 +76,10 @@ def _nearest(rejected):
     sizes = {}
     for row in rejected:
         if row.kind != "gone":
-            miss = row.placed.short if row.kind == "short" else 0
-            sizes.setdefault(row.candidate.size, []).append((miss, len(sizes), row))
-    return [row for _miss, _place, row in sorted((min(rows, key=lambda found: found[:2]) for rows in sizes.values()), key=lambda found: found[:2])[:_TOLD]]
+            miss = (row.placed.short, 0) if row.kind == "short" else (0, -row.detail.rate if row.kind == "slow" else 0)
+            sizes.setdefault(row.candidate.size, []).append((*miss, len(sizes), row))
+    nearest = sorted((min(rows, key=lambda found: found[:-1]) for rows in sizes.values()), key=lambda found: found[:-1])
+    return [found[-1] for found in nearest[:_TOLD]]
 
 
 def _way_out(case, found):
@@ -122,12 +123,21 @@ def _miss(case, row):
         return "was refused for lack of memory on this host at %d tokens" % spilled.context
     if spilled:
         return "spilled %s to the CPU on this host at %d tokens" % (gib(spilled.missing), spilled.context)
+    if gib(row.placed.need) == gib(_room_for(row)):
+        return "would need %d MiB more" % -(-row.placed.short // MIB)
     return "would need %s" % gib(row.placed.need)
+
+
+def _room_for(row):
+    return row.placed.need - row.placed.short
 
 
 def rejected(case, row):
     """Why a tag was passed over, for the list of those."""
-    return _passed_over(row) or "%s of %s" % (_miss(case, row), gib(row.placed.need - row.placed.short))
+    if _passed_over(row):
+        return _passed_over(row)
+    miss = _miss(case, row)
+    return "%s %s %s" % (miss, "than" if miss.endswith("more") else "of", gib(_room_for(row)))
 
 
 def reason(case, item, entry):

@@ -365,7 +365,7 @@ def on_cpu(shape, load, rules, left):
     settings = _settings(shape, load, rules, left, left, "cpu")
     found = memory(shape, settings)
     repack = int(_REPACK * shape.blocks_bytes) if shape.quantized and _legacy(rules) else 0
-    weights = found.weights + (0 if shape.tied else shape.input_bytes)
+    weights = shape.cpu_weights
     overhead = PROCESS_RAM + repack + found.projector
     share = Share(None, weights, found.kv + found.recurrent, found.compute + found.mask, overhead, 0)
     need = share_total(share)

@@ -43,6 +43,7 @@ _ENCODERS = (
 )
 _GATED_ENCODERS = ("nomic-bert", "jina-bert-v2", "gemma-embedding", "modern-bert", "neo-bert", "eurobert")
 _HYBRIDS = ("qwen3next", "qwen35", "qwen35moe")
+_TWICE_ON_CPU = ("gemma4",)
 _INPUT_TENSORS = ("token_embd", "position_embd", "token_types", "per_layer_token_embd", "token_embd_norm")
 _VISION_TENSORS = ("v.", "mm.", "a.", "mmproj.")
 _BLOCK = re.compile(r"^blk\.(\d+)\.")
@@ -281,6 +282,13 @@ class Shape:
     def gpu_weights(self):
         """Bytes of a fully offloaded model: the input layer stays on the CPU, the output matrix does not."""
         return self.blocks_bytes + self.output_bytes
+
+    @property
+    def cpu_weights(self):
+        """Bytes of a model without a GPU: a tied matrix is there once (gemma4's twice: dry runs of b10566 and b11549, all five sizes), and so are the
+        embeddings of each layer that gemma4's small ones have."""
+        twice = self.architecture in _TWICE_ON_CPU or not self.tied
+        return self.gpu_weights + self.input_bytes - (0 if twice else min(self.input_bytes, self.output_bytes))
 
     @property
     def active_bytes(self):

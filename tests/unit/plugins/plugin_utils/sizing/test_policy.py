@@ -258,9 +258,9 @@ def test_a_chosen_tag_answers_fast_enough(spark):
 
 
 def test_the_refusal_for_speed_says_the_estimate_and_the_knob(spark):
-    """Whoever asks for too much learns how fast the best would be, and which variable to change."""
+    """Whoever asks for too much learns how fast the nearest one would be, and which variable to change."""
     (error,) = plan(spark, {"family": "llama3.3"})["errors"]
-    assert "70b-instruct-q8_0 about 3.0 tokens a second, below the 10 of llm_policy.min_tokens_per_second" in error
+    assert "70b about 5.2 tokens a second, below the 10 of llm_policy.min_tokens_per_second, and 1 more" in error
     assert "Lower llm_policy.min_tokens_per_second, name a tag with 'model:'" in error
 
 
@@ -600,3 +600,12 @@ def test_the_hosts_own_server_is_believed(make_machine, make_card):
     assert before["memory"]["total_bytes"] - after["memory"]["total_bytes"] >= 500 * MIB
     for silent in ({"asked": False}, {"where": "host"}, {"missing_bytes": 0}):
         assert from_oracle([dict(results[0], **silent)], "0.32.15") == {}
+
+
+def test_a_miss_that_rounds_away_is_told_in_mebibytes(make_machine, make_card):
+    """'would need 5.8 GiB of 5.8 GiB' helps nobody."""
+    found = plan(make_machine(make_card("NVIDIA GeForce RTX 3060 Laptop GPU", 6144, 224), ram=16), {"family": "gemma4", "context": 16384})
+    (row,) = [row for row in found["rejected"] if row["name"] == "gemma4:e4b"]
+    assert 0 < row["short_by_bytes"] < 40 * MIB
+    assert row["why"] == "would need %d MiB more than 5.8 GiB" % -(-row["short_by_bytes"] // MIB)
+    assert found["models"][0]["reason"].split("; ")[1] == "e4b would need %d MiB more" % -(-row["short_by_bytes"] // MIB)

@@ -53,6 +53,17 @@ def test_a_card_that_halves_the_speed_of_the_same_model_is_left_out():
     assert [(entry["name"], entry["context"]) for entry in found["models"]] == [(entry["name"], entry["context"]) for entry in alone["models"]]
 
 
+def test_the_type_of_the_cache_is_no_reason_to_be_slow():
+    """Over both, an RTX 3090 and an RTX 3060 hold deepseek-r1:32b with the cache in f16 and answer at 24 tokens a second; the 3090 alone at 36, in q8_0."""
+    both = named(("NVIDIA GeForce RTX 3090", 24176), ("NVIDIA GeForce RTX 3060", 11920))
+    found = make_plan([{"family": "deepseek-r1", "context": 16384}], {}, machines.machine(*both), "0.32.15", ["catalogue"])
+    entry = found["models"][0]
+    assert (entry["tag"], entry["kv_cache_type"], found["environment"]["CUDA_VISIBLE_DEVICES"]) == ("32b", "q8_0", "GPU-00000000")
+    exact = make_plan([{"family": "deepseek-r1", "context": 16384}], {"kv_cache_types": ["f16"]}, machines.machine(*both), "0.32.15", ["catalogue"])
+    assert entry["tokens_per_second"]["predicted"] > 1.25 * exact["models"][0]["tokens_per_second"]["predicted"]
+    assert len(exact["models"][0]["devices"]) == 2 and exact["models"][0]["context"] == entry["context"]
+
+
 def test_a_card_that_slows_little_stays():
     """A second card of the same generation may be wanted for the next model."""
     near = named(("NVIDIA GeForce RTX 4090", 24164), ("NVIDIA GeForce RTX 3090", 24000))
