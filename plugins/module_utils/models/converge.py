@@ -241,9 +241,9 @@ class Converger:
         ]
 
     def _is_copy(self, alias, want):
-        """By digest; Ollama converts one of two equal models and not the other, and remembers what it was made from."""
+        """By digest, of any of the manifests that a name has since 0.40."""
         copy, model = (self.local.models.get(name.key) for name in (alias, want.name))
-        return bool(copy and model and self.local.digests(copy) & self.local.digests(model))
+        return bool(copy and model and copy["digests"] & model["digests"])
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
