@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.transfer import Rate
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import looks, ticker_for
 
 # Ansible's own limit for the job on the host.
@@ -95,7 +96,7 @@ class ActionModule(ActionBase):
     def _follow(self, given, job, task_vars):
         """Returns when the job is over."""
         look = self._look(given, job["results_file"])
-        ticker, begun, download = ticker_for(task_vars), time.monotonic(), Download(given["what"])
+        ticker, begun, download = holder.Signs(self, task_vars, ticker_for(task_vars)), time.monotonic(), Download(given["what"])
         for answer in looks(lambda: self._low_level_execute_command(look)):
             now = time.monotonic()
             finished, size, total = read(answer["stdout"])

@@ -22,6 +22,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Fail
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_models import ARGUMENTS
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import result_of_job, ticker_for
 
 display = Display()
@@ -51,16 +52,20 @@ class ActionModule(ActionBase):
 
     def _run_there(self, task_vars):
         background = not self._task.async_val and not self._task.check_mode
-        result = self._execute_module(
-            module_name="llmfleet.ollama.ollama_models",
-            module_args=dict(self._task.args, background=background),
-            task_vars=task_vars,
-            wrap_async=self._task.async_val,
-        )
+        arguments = dict(self._task.args, background=background, holder=holder.me())
+        result = self._asked(arguments, task_vars)
+        held = result.get("held")
+        if held and holder.is_gone(held):
+            result = self._asked(dict(arguments, over=held["token"]), task_vars)
         job = result.pop("job", None)
         if job is None:
             return result
         return self._finished(result_of_job(self._low_level_execute_command, job, ticker_for(task_vars), DIED))
+
+    def _asked(self, arguments, task_vars):
+        return self._execute_module(
+            module_name="llmfleet.ollama.ollama_models", module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val,
+        )
 
     # -- from the controller -------------------------------------------------------------------------------------------
 

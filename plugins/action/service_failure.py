@@ -31,10 +31,12 @@ class ActionModule(ControllerAction):
         service, look = args["service"], task_vars["ansible_facts"]["look"]
         if args["fetching"]:
             said = failure.not_fetched(service, known["ollama_version"], known["ollama_download_checksum"], failed)
-            return dict(result, changed=False, failed=True, msg=said)
+            return dict(result, changed=False, failed=True, msg=said, fetching=True)
         happened = failure.Failure(
             system=look["system"], service=service, version=known["ollama_version"], port=known["ollama_port"], seconds=known["ollama_wait_seconds"],
             proof=args["proof"], back=args["back"], task=task.get("name") or "a task", result=failed, lines=failure.lines(args["log"]),
             pid=look["service"]["pid"], touched=args["touched"], stores=args["stores"], store=known["ollama_models_dir"],
         )
-        return dict(result, changed=False, msg=failure.told(happened), had_server=service["steps"]["had_server"])
+        return dict(
+            result, changed=False, msg=failure.told(happened), proved=failure.is_proved(happened), taken_away=failure.is_taken_away(happened),
+        )

@@ -58,6 +58,10 @@ options:
         description: The note of a move of the models that was cut off.
         type: str
         required: true
+      record:
+        description: The folder with the record of a change that was not ended; an empty text asks for none.
+        type: str
+        default: ''
       paths:
         description: Files, folders and links to look at. Links are not followed; files below 1 MB are hashed.
         type: list

@@ -126,6 +126,21 @@ options:
       - The action of the same name sets it to show the progress; it is of no use in a task.
     type: bool
     default: false
+  holder:
+    description:
+      - Who asks, as M(llmfleet.ollama.host_change) takes it. The action fills it in.
+      - As root, the host is taken before the first model comes or goes, and let go of in the end; a pull gives signs of life.
+    type: dict
+    suboptions:
+      token: {type: str, required: true, description: One run of Ansible.}
+      who: {type: str, required: true, description: 'Who it is, for people.'}
+      controller: {type: str, required: true, description: The machine it runs on.}
+      process: {type: str, required: true, description: Its process there.}
+      started: {type: str, required: true, description: When that was started.}
+  over:
+    description: The token of a holder that is known to be gone. The action fills it in.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -254,10 +269,15 @@ ansible_facts:
   type: dict
 """
 
+import os
+import platform
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import API_URL, RESERVE_BYTES, path_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.job import start
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import clock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
 
 ARGUMENTS = {
@@ -278,6 +298,8 @@ ARGUMENTS = {
     "retries": {"type": "int", "default": 4},
     "accept_empty": {"type": "bool", "default": False},
     "background": {"type": "bool", "default": False},
+    "holder": {"type": "dict", "options": {name: {"type": "str", "required": True} for name in lock.TEXTS if name != "doing"}},
+    "over": {"type": "str", "default": ""},
 }
 
 
@@ -287,15 +309,34 @@ def main():
         converger = Converger(module.params, check_mode=module.check_mode).look()
     except Failure as exc:
         module.fail_json(msg=str(exc))
+    hold = lock.Hold(lock.FOLDERS.get(platform.system()), who(module, converger), clock(), module.params["over"])
+    try:
+        hold.take()
+    except lock.Held as held:
+        module.fail_json(msg=lock.words(held.holder), held=held.holder)
     if module.params["background"] and converger.long_work and not module.check_mode:
-        module.exit_json(changed=False, job=start(lambda progress: run(converger, progress), "the work on the models"))
-    finish(module, run(converger))
+        module.exit_json(changed=False, job=start(lambda progress: run(converger, hold, progress), "the work on the models"))
+    finish(module, run(converger, hold))
 
 
-def run(converger, progress=None):
-    if progress:
-        converger.progress = progress
-    return converger.act()
+def who(module, converger):
+    """Who takes the host for itself; None where nothing changes, or where it is not root's to take."""
+    if module.check_mode or not converger.changes or not module.params["holder"] or os.geteuid() != 0:
+        return None
+    return dict(module.params["holder"], doing="models")
+
+
+def run(converger, hold, progress=None):
+    def tell(state):
+        hold.alive()
+        if progress:
+            progress(state)
+
+    converger.progress = tell
+    try:
+        return converger.act()
+    finally:
+        hold.free()
 
 
 def finish(module, result):

@@ -72,8 +72,12 @@ msg:
   type: str
   sample: "Ollama 9.0.1 (ollama_version) did not answer at http://127.0.0.1:11434 within 8 s; its last words: panic: this release is broken. 0.5.4 is
     back and serves at http://127.0.0.1:11434."
-had_server:
-  description: Whether there was a server before.
+proved:
+  description: Whether nothing is left to go back to.
+  returned: without O(fetching)
+  type: bool
+taken_away:
+  description: Whether what a first installation has made is to be removed again.
   returned: without O(fetching)
   type: bool
 """

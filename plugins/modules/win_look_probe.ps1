@@ -33,6 +33,7 @@ $spec = @{
                 door = @{ type = 'str'; required = $true }
                 settings = @{ type = 'str'; required = $true }
                 moving = @{ type = 'str'; required = $true }
+                record = @{ type = 'str'; default = '' }
                 paths = @{ type = 'list'; elements = 'str'; default = @() }
                 names = @{ type = 'list'; elements = 'str'; default = @() }
                 tools = @{ type = 'list'; elements = 'str'; default = @() }
@@ -488,6 +489,7 @@ $look.l4t = $null
 $look.gpu_groups = @()
 $look.controller = $null
 $look.brew_service = $null
+$look.change = @{ record = $null; holder = $null }
 $look.files = @(Read-Field 'files' { foreach ($path in $question.paths) { Get-FileEntry $path $question.user } })
 $look.user = @{ exists = [Boolean]$question.user; groups = @() }
 $look.task = if ($task) { $task.task } else { $null }

@@ -171,6 +171,20 @@ COMMON = {
     "desktop_app": Text(null=True), "brew_service": Text(null=True),
     # ---- what the API answers at the wanted address: version; models of /api/tags; running of /api/ps; each null when it does not answer
     "api": Record({"version": Text(null=True), "models": Each(Record(), null=True), "running": Each(Record(), null=True)}),
+    # ---- a change of Ollama that was begun and not ended
+    # record: what lies on the host until the change is proved or taken back; null without one. asked: the release that its last run asked for, tried: all
+    # of them. before: what served, of which release and previous are those of the links; version: what answered at url, empty where nothing did; releases:
+    # those that were there. missing: paths that a change may write and at which nothing was.
+    # holder: who is at it now; null where nobody is. silent_seconds: since its last sign of life.
+    "change": Record({
+        "record": Record({
+            "since": Whole(), "by": Text(), "asked": Text(), "tried": Each(Text()), "missing": Each(Text()),
+            "before": Record({
+                "release": Text(), "previous": Text(), "version": Text(), "url": Text(), "had_server": Flag(), "releases": Each(Text()),
+            }),
+        }, null=True),
+        "holder": Record({"who": Text(), "doing": Text(), "since": Whole(), "silent_seconds": Whole()}, null=True),
+    }),
     # what was proved of models on this host (llmfleet.fact); null without any
     "proofs": Record(null=True),
     # readers that failed or did not end in time: what they owe is null. Only what may be unknown may be among them.

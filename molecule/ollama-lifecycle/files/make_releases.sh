@@ -56,6 +56,14 @@ release 9.0.5
 
 program <<'END'
 #!/bin/sh
+echo "this release hangs" >&2
+sleep 1000
+END
+engine
+release 9.0.6
+
+program <<'END'
+#!/bin/sh
 sleep 1000
 END
 release 9.0.3

@@ -22,6 +22,7 @@ import subprocess
 import time
 from urllib.parse import urlsplit
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import Name, is_guard
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 
@@ -272,6 +273,20 @@ def ask(arguments, seconds=5, path=PATH):
     return tuple([done.returncode] + [stream[:LARGEST_FILE].decode("utf-8", "replace") for stream in (done.stdout, done.stderr)])
 
 
+def clock(path=PATH):
+    def run(argv):
+        answer = ask(argv, path=path)
+        return answer[1] if answer and answer[0] == 0 else None
+
+    return lock.Clock(lock.boot_id(run))
+
+
+def change(folder, system, root="", path=PATH):
+    """A change that was begun and not ended: what its record tells, and who is at it now. Neither is touched."""
+    said = record.read(root + folder) if folder else None
+    return {"record": record.told(said), "holder": lock.read(root + lock.FOLDERS[system], clock(path))}
+
+
 # -- the network ---------------------------------------------------------------------------------------------------------
 
 
@@ -357,11 +372,12 @@ def _entries(answer):
 # -- the whole -----------------------------------------------------------------------------------------------------------
 
 
-def places(question, root=""):
+def places(question, system, root="", path=PATH):
     """Steps of the job `places` that every system has."""
     return [
         ("user", lambda: user(question["user"])),
         ("files", lambda: [row for row in (describe(path, root) for path in question["paths"]) if row]),
+        ("change", lambda: change(question["record"], system, root, path)),
         ("proofs", lambda: proofs(question["proofs"], root)),
         ("manifests", lambda: manifests(question["models_dir"], root)),
     ]
@@ -377,7 +393,7 @@ def strangers(question, root, resolve):
 
 def assemble(values, question):
     """Fields of the look out of what the jobs brought home. What a failed reader owed is null."""
-    found = {name: values.get(name) for name in ("service", "door", "user", "files", "proofs", "install")}
+    found = {name: values.get(name) for name in ("service", "door", "user", "files", "change", "proofs", "install")}
     found.update(values.get("port") or {"port_owner": None, "own_listener": None})
     store = dict.fromkeys(("missing_mount", "filesystem", "free_bytes", "ownerless_volume", "has_entries", "closed_parent", "denied"))
     store.update(values.get("store") or {})

@@ -35,6 +35,7 @@ QUESTION = {
     "paths": {"type": "list", "elements": "str", "default": []},
     "names": {"type": "list", "elements": "str", "default": []},
     "tools": {"type": "list", "elements": "str", "default": []},
+    "record": {"type": "str", "default": ""},
 }
 ARGUMENTS = dict(
     PROBE, questions={"type": "list", "elements": "dict", "required": True, "options": QUESTION}, proofs_path={"type": "str"},

@@ -230,7 +230,7 @@ def jobs(question, root="", programs=common.PATH):
             ("port", lambda: port(question["port"], service(properties())["pid"], root)),
             ("door", lambda: door(question["door"], programs)),
         ]),
-        ("places", common.places(question, root) + [
+        ("places", common.places(question, "Linux", root, programs) + [
             ("gpu_groups", gpu_groups),
             ("install", lambda: dict(
                 place(install, root, programs), releases=common.releases(install, root), moving=os.path.lexists(root + question["moving"]),

@@ -154,7 +154,7 @@ def jobs(question, root="", programs=common.PATH):
             ("port", lambda: port(question["port"], question["user"], programs)),
             ("door", lambda: door(question["door"], programs)),
         ]),
-        ("places", common.places(question, root) + [
+        ("places", common.places(question, "Darwin", root, programs) + [
             ("install", lambda: dict(
                 place(install, programs, root), releases=common.releases(install, root), moving=os.path.lexists(root + question["moving"]),
                 ours=None,

@@ -100,6 +100,11 @@ class Converger:
             self.copies = [(alias, want) for want in self.wants.values() for alias in want.aliases]
 
     @property
+    def changes(self):
+        """Whether models come or go; a look, or a load to prove one, is no change."""
+        return bool(self.pulls or self.creates or self.removals)
+
+    @property
     def long_work(self):
         """Whether minutes may pass: a pull, or a load to prove a model."""
         return bool(self.pulls or self.prover.unproved)

@@ -115,6 +115,7 @@ class Question:
     """What the look must be asked of a host beyond what it always tells.
 
     user: of the service; on Windows a SID, '' for none. service, door: the names of unit, daemon or task, and of table, daemon or rule.
+    record: the folder of a change's record, '' where the system keeps none.
     paths: to look at, see look_schema.FILE. settings: the file of the service's environment, which names the store that it uses now.
     names: hosts to resolve. url: where the API answers on the host itself. tools: programs to look for.
     """
@@ -132,6 +133,7 @@ class Question:
     paths: tuple[str, ...]
     names: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    record: str = ""
 
     def to_dict(self):
         return _plain(dataclasses.asdict(self))

@@ -57,6 +57,8 @@ def _why(failure):
         return "At %s a server answers with version %s instead of %s (ollama_version)." % (url, version, failure.version)
     if status == 200:
         return "At %s a server answers that is not Ollama; ollama_port %s is in use." % (url, failure.port)
+    if failure.result.get("fetching"):
+        return str(failure.result.get("msg"))
     if not failure.proof:
         return "%s could not be set up: %s: %s" % (named, failure.task, failure.result.get("msg") or "no reason given")
     # A server that is started again and again is not waited for.
@@ -78,8 +80,8 @@ def _last(failure):
 def _words(failure):
     lines = _last(failure)
     unanswered = _why(failure).endswith(";")
-    # On Linux the journal begins long before this run.
-    if not lines or (failure.system == "linux" and not unanswered):
+    # On Linux the journal begins long before this run. And no server was started for a release that could not be had.
+    if not lines or failure.result.get("fetching") or (failure.system == "linux" and not unanswered):
         return ""
     said = re.sub("[.]$", "", " / ".join(lines))
     return "%s last words: %s." % ("its" if unanswered else "Its", said)
@@ -87,10 +89,16 @@ def _words(failure):
 
 def _now(failure):
     steps, before = failure.service["steps"], failure.service["before"]
+    if failure.result.get("fetching") and not failure.touched:
+        # It has said so.
+        return ""
     if not steps["had_server"]:
         return "There was no server before, so nothing runs now; the models directory stays."
     if not failure.touched:
-        return "The server from before was not touched and goes on."
+        # The look of this run has asked it, if it listens where the look asked.
+        asked = before is None or steps["back_url"] == failure.service["addresses"]["local"]
+        silent = asked and (not (before or {}).get("version") or (failure.proof and not _answered(failure.proof)[0]))
+        return "The server from before was not touched%s." % (", and does not answer" if silent else " and goes on")
     version, status = _answered(failure.back)
     if version and status in (None, 200):
         return "%s is back and serves at %s." % (version, steps["back_url"])
@@ -113,14 +121,26 @@ def lines(log):
 def not_fetched(service, version, checksum, result):
     """The message where a release could not be had. result: of the task or the loop that failed."""
     old = service["steps"]["old_version"]
-    return (
-        "Ollama %s (ollama_version) could not be had from %s: %s; correct ollama_version%s, or choose another ollama_download_base_url. "
-        "Nothing was changed%s."
-        % (
-            version, service["steps"]["sources"], _reason(result), " or ollama_download_checksum" if checksum else "",
-            "; %s goes on" % old if old else "",
-        )
+    said = "Ollama %s (ollama_version) could not be had from %s: %s; correct ollama_version%s, or choose another ollama_download_base_url." % (
+        version, service["steps"]["sources"], _reason(result), " or ollama_download_checksum" if checksum else "",
     )
+    if service["steps"].get("open"):
+        # A run that was cut off has changed what this one goes back to.
+        return said
+    return "%s Nothing was changed%s." % (said, "; %s goes on" % old if old else "")
+
+
+def is_proved(failure):
+    """Whether nothing is left to go back to, so that the record of the change may go."""
+    if not failure.touched or not failure.service["steps"]["had_server"] or failure.service["before"] is None:
+        return True
+    version, status = _answered(failure.back)
+    return bool(version) and status in (None, 200)
+
+
+def is_taken_away(failure):
+    """Whether what a first installation has made goes again; where the release could not be had, nothing was made."""
+    return not failure.service["steps"]["had_server"] and (failure.touched or not failure.result.get("fetching"))
 
 
 def _reason(result):

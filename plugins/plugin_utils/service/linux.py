@@ -12,7 +12,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, environment, release
+from . import address, change, environment, release
 from . import store as store_of
 from .contract import File, Problem, Question, Service
 from .door import Door, identity
@@ -30,6 +30,8 @@ DOOR_UNIT, DOOR_ENABLED, NFTABLES = DOOR.unit, DOOR.enabled, DOOR.nftables
 SECRETS = "/etc/llmfleet/ollama.env"
 RULES, DOOR_WATCH, DOOR_PROGRAM, DOOR_GONE = DOOR.rules, DOOR.watch, DOOR.program, DOOR.gone
 PROFILE = "/etc/profile.d/ollama.sh"
+# What a change may write before its proof.
+CHANGED = (UNIT, DROP_IN, SECRETS, GPU_UNIT, RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, DOOR_ENABLED, NFTABLES)
 CLI = "/usr/local/bin/ollama"
 HOME = "/usr/share/ollama"
 TABLE = DOOR.table
@@ -46,7 +48,7 @@ class Paths:
         self.current, self.previous = posixpath.join(inside, "current"), posixpath.join(inside, "previous")
         self.release = posixpath.join(inside, wish.version)
         self.part = posixpath.join(inside, ".%s.part" % wish.version)
-        # The files that a change replaces, until the new server is proved.
+        # The record of a change, until the new server is proved or the old one is back.
         self.before = posixpath.join(inside, ".before")
         # Names the archives that a release was made of; written last, so a directory without it is half a tree.
         self.archives = posixpath.join(self.release, "archives")
@@ -71,7 +73,7 @@ def question(wish, around):
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
-        models_dir=wish.models_dir, service="ollama.service", door=TABLE, settings=DROP_IN, moving=paths.moving, paths=watched,
+        models_dir=wish.models_dir, service="ollama.service", door=TABLE, settings=DROP_IN, moving=paths.moving, record=paths.before, paths=watched,
         names=address.door_names(wish, around), tools=("nft", "runuser", "zstd"),
     )
 
@@ -131,6 +133,7 @@ class _Decision:
         self.addresses = address.addresses(wish, around)
         self.guarded = address.guarded(wish)
         self.store_in_home = (wish.models_dir + "/").startswith(HOME + "/")
+        self.old = change.of_record(look) or self._old()
 
     def made(self):
         problems = self._problems()
@@ -140,7 +143,7 @@ class _Decision:
         except environment.BadSetting as wrong:
             problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
         if problems:
-            return Service(problems=problems)
+            return Service(problems=problems, warnings=[self._unfinished] if self.old.open else [])
         self._release()
         self._door()
         self.files = self._files()
@@ -151,7 +154,7 @@ class _Decision:
             steps.update(self._foretold(steps))
         unread = environment.unread(self.environment, self.wish.version)
         return Service(
-            warnings=[sentence for sentence in (unread, self._door_was_gone) if sentence],
+            warnings=[sentence for sentence in (unread, self._door_was_gone, self._unfinished) if sentence],
             version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
             complete=self.complete, files=self.files, environment=self.environment, door=self.door, addresses=self.addresses, restart=self.restart,
             before=self._before(), changes=changes, steps=steps,
@@ -163,6 +166,10 @@ class _Decision:
             version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives), complete=self.complete,
             changes=[] if self.complete else [self._fetching], steps={**self._release_steps(), "old_version": ""},
         )
+
+    @property
+    def _unfinished(self):
+        return change.unfinished(self.look, self.wish.version, self.addresses["local"])
 
     # ---- what this host cannot have
 
@@ -322,21 +329,30 @@ class _Decision:
 
     @property
     def restart(self):
-        return not self.complete or self.link_differs or any(file.part == "service" for file in self.stale) or self.outdated
+        # What a cut-off run has started may hang.
+        silent = self.old.open and self.look["api"]["version"] != self.wish.version
+        return not self.complete or self.link_differs or any(file.part == "service" for file in self.stale) or self.outdated or silent
+
+    def _old(self):
+        """The look asked the wanted address; a server that listens elsewhere has not told its version."""
+        url = address.listener_url(self.look["own_listener"]) or ""
+        version = self.look["api"]["version"] if url == self.addresses["local"] else None
+        whole = self.paths.archives in self.seen
+        return change.Before(
+            release=self._release_of(self.paths.current), previous=self._release_of(self.paths.previous), version=version or "", url=url,
+            had_server=self.look["service"]["path"] is not None,
+            releases=tuple(name for name in self.look["install"]["releases"] if whole or name != self.wish.version),
+            missing=tuple(path for path in (self.paths.current, *CHANGED) if path not in self.seen),
+        )
 
     def _before(self):
-        """The look asked the wanted address; a server that listens elsewhere has not told its version."""
-        url = address.listener_url(self.look["own_listener"])
-        version = self.look["api"]["version"] if url == self.addresses["local"] else None
-        return {"version": version or "", "url": url} if url else None
+        return {"version": self.old.version, "url": self.old.url} if self.old.url else None
 
     def _steps(self):
-        wish, look, paths = self.wish, self.look, self.paths
-        old, before_that = self._release_of(paths.current), self._release_of(paths.previous)
-        moved = self.link_differs and old not in ("", wish.version)
+        wish, look, paths, before = self.wish, self.look, self.paths, self.old
+        old, before_that = before.release, before.previous
+        moved = (self.link_differs or before.open) and old not in ("", wish.version)
         service = [file.path for file in self.files if file.part != "profile"]
-        before = self._before()
-        back_up = [file.path for file in self.stale if file.part != "profile" and file.path in self.seen]
         unneeded = [path for path in (SECRETS, RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, NFTABLES, GPU_UNIT, PROFILE) if path in self.seen]
         made_in = list(dict.fromkeys(posixpath.dirname(path) for path in (DROP_IN, SECRETS, RULES, NFTABLES) if path in service))
         user = look["user"]
@@ -348,14 +364,12 @@ class _Decision:
             **self._release_steps(),
             "link": self.link_differs,
             "has_secrets": any(file.secret for file in self.files),
-            "keep": command("linux/keep.sh", paths.before, *back_up) if back_up else [],
-            "restore": command("linux/restore.sh", paths.current, old, paths.before, *service),
+            "record": paths.before, "before": before.to_record(), "paths": [paths.current, *CHANGED], "open": before.open,
             "last_words": command("linux/last_words.sh"),
             "write": {part: [file for file in self.stale if file.part == part] for part in ("service", "door", "profile")},
             "owner": wish.user, "group": wish.group,
-            "made_new": [path for path in service if path not in self.seen],
-            "door_is_new": DOOR_UNIT not in self.seen,
-            "back_url": before["url"] if before else "",
+            "door_is_new": DOOR_UNIT in before.missing,
+            "back_url": before.url,
             "make_directories": [path for path in made_in if path not in self.seen],
             "install_nft": self.guarded and "nft" not in look["tools"],
             "load_door": self._load_door(), "load_rules": True,
@@ -368,11 +382,13 @@ class _Decision:
             "stop_door": not self.guarded and DOOR_UNIT in self.seen,
             "remove": [path for path in unneeded if path not in [file.path for file in self.files]],
             "moved": moved,
-            "remove_release": before_that if moved and before_that not in ("", wish.version, old) else "",
+            "remove_releases": self._superfluous(moved),
+            # Where the server from before is back.
+            "failed_releases": [name for name in dict.fromkeys((*before.tried, wish.version)) if name not in (*before.releases, old)],
             "old_version": old,
             "previous_version": old if moved else before_that,
             "previous_before": before_that,
-            "had_server": look["service"]["path"] is not None,
+            "had_server": before.had_server,
             "other_stores": [store["path"] for store in look["store"]["other_stores"]],
             "models_move": wish.models_move,
             "move_noted": paths.moving in self.seen,
@@ -394,9 +410,15 @@ class _Decision:
         """What is another thing in check mode: a user that is only foretold can own nothing, and what has no mode of its own is not done."""
         return {
             "owner": "" if steps["create_user"] else steps["owner"], "group": "" if steps["create_user"] else steps["group"],
-            "keep": [], "move_cli_aside": False, "moved": False, "remove_release": "", "narrow_door": "", "load_rules": not steps["door_is_new"],
+            "move_cli_aside": False, "moved": False, "remove_releases": [], "narrow_door": "", "load_rules": not steps["door_is_new"],
             "start": steps["start"] and steps["had_server"],
         }
+
+    def _superfluous(self, moved):
+        """Once the new one is proved: the release before the previous one, and what cut-off runs have brought and nobody will use."""
+        before, stays = self.old, {"", self.wish.version, self.old.release}
+        gone = [before.previous] if moved else []
+        return [name for name in (*gone, *(name for name in before.tried if name not in before.releases)) if name not in stays]
 
     def _make_store(self):
         """Who makes the model store: 'user' below the home, where that user may put a link anywhere, so root makes nothing; 'root'; '' for nobody."""
@@ -428,7 +450,8 @@ class _Decision:
             "link_cli": "link %s" % CLI,
             "stop_door": "stop the guard of port %d" % self.wish.port,
         }
-        changes = [] if self.complete else [self._fetching]
+        changes = [change.words(self.look)] if self.old.open else []
+        changes += [] if self.complete else [self._fetching]
         if steps["other_stores"] or steps["move_noted"]:
             changes.append("judge the models in %s" % (" and ".join(steps["other_stores"]) or self.wish.models_dir))
         if steps["join_groups"] and not steps["create_user"]:

@@ -159,6 +159,7 @@ class _Decision(Decision):
         archive = release.sources(wish, self.around, self.archives)[0]
         needs_engine = wishes.numbers(wish.version) >= release.FIRST_ENGINE
         return {
+            "record": "", "before": {}, "paths": [], "open": False,
             "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
             "start": self.restart, "load_door": self.door["differs"],
             "fetch": command(

@@ -76,6 +76,9 @@ def lead_modules(real):
     def execute(action, module_name=None, module_args=None, *rest, task_vars=None, **more):
         # A task without an action plugin of its own names its module nowhere else.
         name = module_name or action._task.action
+        if simulated(task_vars) and name == "llmfleet.ollama.host_change":
+            # Nobody else is here, and nobody will come. What the real module does, tests/unit/plugins/module_utils/change.
+            return {"changed": False, "record": None}
         if simulated(task_vars) and name in OF_HOST:
             module_args = module_args or action._task.args
             from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.stub import HOSTS
@@ -91,7 +94,8 @@ def lead_modules(real):
             facts = Path(action._templar.template(task_vars["stub_state"])).with_suffix(".facts")
             loopback = action._templar.template(task_vars["ansible_host"])
             url = re.sub(r"//127\.0\.0\.1(?=[:/])", f"//{loopback}", module_args["api_url"])
-            module_args = {**module_args, "api_url": url, "proofs_path": str(facts), "models_dir": None}
+            # It runs in this machine's Python, and would take this machine.
+            module_args = {**module_args, "api_url": url, "proofs_path": str(facts), "models_dir": None, "holder": None}
         return real(action, module_name, module_args, *rest, task_vars=task_vars, **more)
 
     return execute

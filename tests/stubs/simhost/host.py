@@ -121,6 +121,7 @@ class Host:
             },
             "desktop_app": self.state["machine"].get("desktop_app"), "brew_service": None,
             "api": {"version": version, "models": None, "running": None}, "proofs": self.proofs(), "failed": [],
+            "change": {"record": None, "holder": None},
         }
 
     def looked_at(self, path, asked):

@@ -17,7 +17,8 @@ _BARE = {
         "missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "ownerless_volume": None, "closed_parent": None, "denied": False,
         "has_entries": False, "other_stores": [], "manifests": [],
     },
-    "desktop_app": None, "brew_service": None, "api": {"version": None, "models": None, "running": None}, "proofs": None, "failed": [],
+    "desktop_app": None, "brew_service": None, "api": {"version": None, "models": None, "running": None}, "change": {"record": None, "holder": None},
+    "proofs": None, "failed": [],
 }
 _SYSTEMS = {
     "linux": {

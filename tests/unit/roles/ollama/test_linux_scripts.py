@@ -34,26 +34,6 @@ def write(path, text="", mode=0o644):
     return path
 
 
-def test_what_was_kept_comes_back_with_its_mode(tmp_path):
-    unit, secret, new = write(tmp_path / "a/unit", "old"), write(tmp_path / "a b/drop in", "old secret", 0o600), tmp_path / "a/new"
-    before, link = tmp_path / ".before", tmp_path / "current"
-    write(before / "left/by a cut-off run")
-    link.symlink_to("2.0")
-    assert sh("keep.sh", before, unit, secret).returncode == 0
-    assert not (before / "left").exists() and before.stat().st_mode & 0o777 == 0o700, "what it holds may be secret"
-    write(unit, "new"), write(secret, "new", 0o644), write(new, "new")
-    assert sh("restore.sh", link, "1.0", before, unit, secret, new).returncode == 0
-    assert (unit.read_text(), secret.read_text(), secret.stat().st_mode & 0o777) == ("old", "old secret", 0o600)
-    assert os.readlink(link) == "1.0" and not before.exists() and new.read_text() == "new", "what was not there before is removed by the role"
-
-
-def test_without_a_release_before_the_link_goes(tmp_path):
-    link = tmp_path / "current"
-    link.symlink_to("2.0")
-    assert sh("restore.sh", link, "", tmp_path / ".before").returncode == 0
-    assert not link.is_symlink()
-
-
 @pytest.mark.parametrize("engine, there, said", [
     ("lib/ollama/llama-server", ["bin/ollama", "lib/ollama/llama-server"], ""), ("", ["bin/ollama"], ""),
     ("lib/ollama/llama-server", ["bin/ollama"], "the archive has no program lib/ollama/llama-server\n"), ("", [], "the archive has no program bin/ollama\n"),

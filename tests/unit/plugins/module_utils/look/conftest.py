@@ -32,6 +32,7 @@ class Machine:
         self.tools.mkdir()
         self.root.mkdir()
         self.question = {
+            "record": "/opt/ollama/.before",
             "user": ME, "port": 11434, "url": "http://127.0.0.1:1", "install_dir": "/opt/ollama", "models_dir": "/srv/models",
             "service": "ollama.service", "door": "llmfleet_ollama", "settings": "/etc/systemd/system/ollama.service.d/10-llmfleet.conf",
             "moving": "/opt/ollama/.moving", "paths": [], "names": [], "tools": [],

@@ -73,6 +73,12 @@ NOW = {
     "not back": ({"touched": True, "back": SILENT}, "The files of 0.32.15 are back, but it does not answer."),
     "as before": ({"touched": True, "before": None}, "The files of 0.32.15 are back, but it does not answer, as it did not before."),
     "of another installer": ({"touched": True, "steps": {"old_version": ""}}, "The files of the server from before are back, but it does not answer."),
+    "not touched, and mute": ({"proof": SILENT}, "The server from before was not touched, and does not answer."),
+    "not touched, and mute before": ({"before": {"version": "", "url": URL}}, "The server from before was not touched, and does not answer."),
+    "not touched, on another port": (
+        {"proof": SILENT, "before": {"version": "", "url": "http://127.0.0.1:1"}, "steps": {"back_url": "http://127.0.0.1:1"}},
+        "The server from before was not touched and goes on.",
+    ),
     "models that stay": ({"stores": ["/old"], "steps": {"models_move": "leave"}}, "The server from before was not touched and goes on."),
     "models on their way": ({"stores": ["/old", "/older"]}, "The models are whole in /old and /older; what /new has got of them waits for the next run."),
 }

@@ -89,7 +89,7 @@ def test_a_bare_host_gets_everything():
         "create user ollama", "make /usr/share/ollama", "make " + STORE, "run 0.32.15 instead of nothing", "load the firewall rules of port 11434",
         "restart ollama.service", "link /usr/local/bin/ollama",
     ]
-    assert made.before is None and made.steps["had_server"] is False and made.steps["keep"] == []
+    assert made.before is None and made.steps["had_server"] is False
 
 
 # ---- each thing that differs, and what follows
@@ -155,10 +155,17 @@ def test_a_door_that_is_no_longer_wanted_is_removed():
 
 
 def test_the_way_back_is_known_before_the_first_change():
-    """What is replaced is kept, what was not there before is removed again."""
-    made = decided(without(with_file(with_file(BASE, linux.UNIT, sha256="0" * 64), CURRENT, target="0.31.0"), linux.NFTABLES))
-    assert made.steps["keep"][3:] == ["keep", "/opt/ollama/.before", linux.UNIT] and made.steps["made_new"] == [linux.NFTABLES]
+    """Of everything that the change may write; the link first, so that a full disk or one that is closed does not keep the old release from coming back."""
+    look = without(with_file(BASE, CURRENT, target="0.31.0"), linux.NFTABLES)
+    made = decided({**look, "install": {**look["install"], "releases": ["0.31.0", "0.32.15"]}})
+    steps = made.steps
+    assert steps["record"] == "/opt/ollama/.before" and steps["paths"] == [CURRENT, *linux.CHANGED] and not steps["open"]
+    assert {file.path for file in made.files if file.part != "profile"} <= set(steps["paths"])
+    assert steps["before"] == {
+        "release": "0.31.0", "previous": "", "version": "0.32.15", "url": "http://127.0.0.1:11434", "had_server": True, "releases": ["0.31.0", "0.32.15"],
+    }
     assert made.steps["old_version"] == "0.31.0" and made.before["url"] == "http://127.0.0.1:11434" and made.steps["had_server"]
+    assert steps["failed_releases"] == [], "it was there before"
 
 
 @pytest.mark.parametrize("current, previous, moved, told, removed", [
@@ -170,7 +177,7 @@ def test_one_release_is_kept_to_go_back_to(current, previous, moved, told, remov
     for path, target in ((CURRENT, current), ("/opt/ollama/previous", previous)):
         look = with_file(look, path, kind="link", target=target) if target else look
     steps = decided(look).steps
-    assert (steps["moved"], steps["previous_version"], steps["remove_release"]) == (moved, told, removed)
+    assert (steps["moved"], steps["previous_version"], steps["remove_releases"]) == (moved, told, [removed] if removed else [])
 
 
 STORES = {
@@ -292,7 +299,7 @@ def test_the_rules_admit_whom_they_name():
 def test_a_link_that_names_no_release_removes_nothing(target):
     """Deleted: whatever `previous` leads to would become part of a path that root removes."""
     look = with_file(with_file(BASE, CURRENT, target="0.31.0"), "/opt/ollama/previous", kind="link", target=target)
-    assert decided(look).steps["remove_release"] == ""
+    assert decided(look).steps["remove_releases"] == []
     assert decided(with_file(BASE, CURRENT, target=target)).steps["old_version"] == ""
 
 
@@ -366,7 +373,7 @@ def test_in_check_mode_nothing_is_planned_that_it_cannot_foretell():
     assert differs == {"owner": "", "group": "", "move_cli_aside": False, "load_rules": False, "start": False}
     older = converged({"ollama_version": "0.24.0"})
     foretold = decide("here", {"ollama_version": "0.32.15"}, with_file(older, linux.UNIT, sha256="0" * 64), around)
-    assert (foretold.steps["keep"], foretold.steps["moved"], foretold.steps["start"], foretold.steps["owner"]) == ([], False, True, "ollama")
+    assert (foretold.steps["moved"], foretold.steps["start"], foretold.steps["owner"]) == (False, True, "ollama")
 
 
 # ---- what goes away

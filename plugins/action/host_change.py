@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs module host_change with the name of this run; takes over at once from a run of this machine that was killed."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        if getattr(self._connection._shell, "_IS_WINDOWS", False):
+            return {"changed": False, "record": None, "msg": "Windows keeps no record yet"}
+        arguments = dict(self._task.args, holder=holder.me())
+        result = self._asked(arguments, task_vars)
+        held = result.get("held")
+        if held and holder.is_gone(held):
+            result = self._asked(dict(arguments, over=held["token"]), task_vars)
+        return result
+
+    def _asked(self, arguments, task_vars):
+        return self._execute_module(module_name="llmfleet.ollama.host_change", module_args=arguments, task_vars=task_vars)

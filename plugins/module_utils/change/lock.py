@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who changes this host now: one controller at a time, and nobody for longer than it gives signs of life.
+
+Two runs that change one host take each other's half-unpacked release, copies and containers for their own. The lock is a file in a folder of root's
+that a start of the host empties (below /run). How long its holder has been silent is measured by the clock since that start, which nobody sets.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+
+from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
+
+# By platform.system().
+FOLDERS = {"Linux": "/run/llmfleet/lock", "Darwin": "/var/run/llmfleet/lock"}
+# A holder that has given no sign of life for so long was killed.
+SILENT_SECONDS = 900
+LARGEST = 65536
+# What a holder says of itself, as text. token: one run of Ansible. controller, process, started: for that controller, which can see whether it still runs.
+TEXTS = ("token", "who", "doing", "controller", "process", "started")
+
+_HOLDER, _GUARD = "holder.json", "guard"
+
+
+class Held(Exception):
+    """Somebody else changes this host; holder says who."""
+
+    def __init__(self, holder):
+        super().__init__(holder["who"])
+        self.holder = holder
+
+
+class Clock:
+    """Wall clock for people, and the time since the host's start, with that start's name, for us."""
+
+    def __init__(self, boot):
+        self.boot = boot
+
+    @staticmethod
+    def wall():
+        return int(time.time())
+
+    @staticmethod
+    def since_start():
+        # It goes on while the machine sleeps; a Mac's has no such name.
+        return int(time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)))
+
+
+def read(folder, clock):
+    """The holder, with `silent_seconds`; None where nobody holds it any more. A look may ask."""
+    try:
+        said = json.loads(nofollow.read(os.path.join(folder, _HOLDER), LARGEST).decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict) or not all(isinstance(said.get(name), str) for name in TEXTS + ("boot",)):
+        return None
+    if not all(isinstance(said.get(name), int) and not isinstance(said[name], bool) for name in ("since", "alive_at")):
+        return None
+    silent = clock.since_start() - said["alive_at"]
+    if said["boot"] != clock.boot or not 0 <= silent < SILENT_SECONDS:
+        return None
+    return dict({name: said[name] for name in TEXTS + ("since",)}, silent_seconds=silent)
+
+
+def take(folder, me, clock, over=""):
+    """Makes `me` (TEXTS) the holder, or gives another sign of life of it. over: the token of a holder that is known to be gone. Raises Held."""
+    with _guarded(folder):
+        there = read(folder, clock)
+        if there and there["token"] not in (me["token"], over):
+            raise Held(there)
+        since = there["since"] if there and there["token"] == me["token"] else clock.wall()
+        _write(folder, me, since, clock)
+
+
+def renew(folder, token, clock):
+    """A sign of life of the holder, if it still is the one. Says whether it is."""
+    with _guarded(folder):
+        there = read(folder, clock)
+        if there is None or there["token"] != token:
+            return False
+        _write(folder, there, there["since"], clock)
+        return True
+
+
+def free(folder, token, clock):
+    """Lets go, of what is its own."""
+    with _guarded(folder):
+        there = read(folder, clock)
+        if there and there["token"] == token:
+            nofollow.unlink(os.path.join(folder, _HOLDER))
+
+
+@contextmanager
+def _guarded(folder):
+    """One reader and writer at a time, in a folder that only root enters."""
+    above = os.path.dirname(folder)
+    if not os.path.isdir(above):
+        os.makedirs(above, 0o755)
+    with nofollow.folder(above) as at:
+        try:
+            os.mkdir(os.path.basename(folder), 0o700, dir_fd=at)
+        except FileExistsError:
+            pass
+    with nofollow.folder(folder) as at:
+        guard = os.open(_GUARD, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(guard)
+
+
+def _write(folder, me, since, clock):
+    said = dict({name: str(me[name]) for name in TEXTS}, since=since, boot=clock.boot, alive_at=clock.since_start())
+    with nofollow.folder(folder) as at:
+        # The guard is ours, so nobody else writes under this name.
+        new = os.open(_HOLDER + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
+        with os.fdopen(new, "w", encoding="utf-8") as file:
+            json.dump(said, file, sort_keys=True)
+        os.rename(_HOLDER + ".new", _HOLDER, src_dir_fd=at, dst_dir_fd=at)
+
+
+class Hold:
+    """The lock for the length of one piece of work, as a context; while that tells how far it is, `alive` gives signs of life. me: None takes nothing."""
+
+    # More often than is needed by far, and less often than is felt.
+    EVERY = 60
+
+    def __init__(self, folder, me, clock, over=""):
+        self.folder, self.me, self.clock, self.over = folder, me, clock, over
+        self.renewed_at = None
+
+    def take(self):
+        if self.me:
+            take(self.folder, self.me, self.clock, self.over)
+            self.renewed_at = self.clock.since_start()
+        return self
+
+    def alive(self):
+        if self.me and self.clock.since_start() - self.renewed_at >= self.EVERY:
+            self.renewed_at = self.clock.since_start()
+            renew(self.folder, self.me["token"], self.clock)
+
+    def free(self):
+        if self.me:
+            free(self.folder, self.me["token"], self.clock)
+
+
+def boot_id(run):
+    """The name of this start of the host, '' where it has none. run(argv) -> text or None, for a Mac."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return (run(["sysctl", "-n", "kern.bootsessionuuid"]) or "").strip()
+
+
+def words(holder):
+    """Why somebody else has to wait, in one sentence."""
+    minutes = holder["silent_seconds"] // 60
+    return (
+        "%s changes this host (%s) since %s, and gave its last sign of life %s; wait until that run is over, or until it has been silent for %d minutes, and "
+        "run this again." % (
+            holder["who"], holder["doing"], time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(holder["since"])),
+            "%d minutes ago" % minutes if minutes else "within the last minute", SILENT_SECONDS // 60,
+        )
+    )

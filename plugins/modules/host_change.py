@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_change
+short_description: Change a host as the only one, with a record of what served before
+version_added: 0.1.0
+author: [llmfleet authors (@llmfleet)]
+description:
+  - One controller at a time changes a host. Whoever comes second is refused in one sentence that names the first. A lock ends with a start of the host, or
+    when its holder has given no sign of life for 15 minutes; each call of this module is one. Where the holder's run was killed, the same controller goes on
+    at once.
+  - The record says what served before the change, and holds copies of the files that the change may replace. It lies on the host until the change is proved
+    or taken back, so the next run, from whatever controller, can go on or go back.
+  - The action of this name adds who asks; use it in playbooks. On Windows it does nothing.
+  - Needs Python's standard library only.
+options:
+  state:
+    description:
+      - V(begin) takes the lock, and writes the record unless one is open.
+      - V(renew) is a sign of life of who has the lock; it takes none.
+      - V(restore) puts back what the record has kept. The record stays until the old server is proved.
+      - V(done) removes the record and lets go of the lock.
+    type: str
+    choices: [begin, renew, restore, done]
+    required: true
+  record:
+    description: The folder of the record. Without it only the lock is meant.
+    type: path
+  before:
+    description:
+      - What served before the change, for V(begin). C(release) and C(previous), C(version) and C(url) of what answers, C(had_server), and the C(releases)
+        that are there.
+      - Where the version is empty and the URL is not, that is asked.
+    type: dict
+    default: {}
+  asked:
+    description: The release that is asked for.
+    type: str
+    default: ''
+  paths:
+    description: Links and files that the change may replace, in the order in which they are put back.
+    type: list
+    elements: path
+    default: []
+  proved:
+    description: For V(done), whether what serves now has answered. Without that the record stays for the next run.
+    type: bool
+    default: true
+  doing:
+    description: What is done, for others who have to wait.
+    type: str
+    default: Ollama
+  lock:
+    description: The folder of the lock. Without it V(/run/llmfleet/lock), on a Mac V(/var/run/llmfleet/lock).
+    type: path
+  holder:
+    description: Who asks. The action fills it in.
+    type: dict
+    suboptions:
+      token: {type: str, required: true, description: One run of Ansible.}
+      who: {type: str, required: true, description: 'Who it is, for people.'}
+      controller: {type: str, required: true, description: The machine it runs on.}
+      process: {type: str, required: true, description: Its process there.}
+      started: {type: str, required: true, description: When that was started.}
+    required: true
+  over:
+    description: The token of a holder that is known to be gone. The action fills it in.
+    type: str
+    default: ''
+attributes:
+  check_mode:
+    description: Takes nothing and writes nothing.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+  idempotent:
+    description: A record that is open stays what it is.
+    support: full
+  platform:
+    description: Linux and macOS.
+    support: full
+    platforms: posix
+"""
+
+EXAMPLES = r"""
+- name: Take the host for this change
+  llmfleet.ollama.host_change:
+    state: begin
+    record: /opt/ollama/.before
+    asked: 0.32.15
+    before: {release: 0.31.0, previous: '', version: 0.31.0, url: 'http://127.0.0.1:11434', had_server: true, releases: [0.31.0]}
+    paths: [/opt/ollama/current, /etc/systemd/system/ollama.service]
+
+- name: Let go of it
+  llmfleet.ollama.host_change:
+    state: done
+    record: /opt/ollama/.before
+"""
+
+RETURN = r"""
+record:
+  description: What served before the change, as the record has it; null without one.
+  returned: success
+  type: dict
+held:
+  description: Who else changes the host.
+  returned: failure, where somebody does
+  type: dict
+"""
+
+import platform
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
+
+HOLDER = {name: {"type": "str", "required": True} for name in lock.TEXTS if name != "doing"}
+BARE = {"release": "", "previous": "", "version": "", "url": "", "had_server": False, "releases": []}
+
+
+def before_of(given):
+    """What served, whole; a server that listens elsewhere than where a look asks has not told its version."""
+    found = {name: given.get(name, usual) for name, usual in BARE.items()}
+    if found["url"] and not found["version"]:
+        try:
+            found["version"] = str(common.get(found["url"], "/api/version", 5).get("version") or "")
+        except common.Silent:
+            # It is only not promised afterwards.
+            pass
+    return found
+
+
+def act(wanted, now):
+    """Says whether what serves was changed."""
+    folder, state = wanted["lock"] or lock.FOLDERS.get(platform.system(), lock.FOLDERS["Linux"]), wanted["state"]
+    me = dict(wanted["holder"], doing=wanted["doing"])
+    if state == "done":
+        if wanted["record"] and wanted["proved"]:
+            record.done(wanted["record"])
+        lock.free(folder, me["token"], now)
+        return False
+    if state == "renew":
+        lock.renew(folder, me["token"], now)
+        return False
+    lock.take(folder, me, now, wanted["over"])
+    if state == "begin" and wanted["record"]:
+        record.begin(wanted["record"], before_of(wanted["before"]), wanted["asked"], me["who"], now.wall(), wanted["paths"])
+    return record.restore(wanted["record"]) if state == "restore" else False
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["begin", "renew", "restore", "done"], "required": True},
+            "record": {"type": "path"},
+            "before": {"type": "dict", "default": {}},
+            "asked": {"type": "str", "default": ""},
+            "paths": {"type": "list", "elements": "path", "default": []},
+            "proved": {"type": "bool", "default": True},
+            "doing": {"type": "str", "default": "Ollama"},
+            "lock": {"type": "path"},
+            "holder": {"type": "dict", "options": HOLDER, "required": True},
+            "over": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    wanted, changed = module.params, False
+    try:
+        if not module.check_mode:
+            changed = act(wanted, common.clock())
+        found = record.told(record.read(wanted["record"])) if wanted["record"] else None
+    except lock.Held as held:
+        module.fail_json(msg=lock.words(held.holder), held=held.holder)
+    except OSError as error:
+        module.fail_json(msg="%s cannot be kept or put back: %s." % (error.filename or wanted["record"] or wanted["lock"], error.strerror))
+    module.exit_json(changed=changed, record=found)
+
+
+if __name__ == "__main__":
+    main()

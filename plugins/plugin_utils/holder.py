@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who this run of Ansible is to the hosts that it changes, and whether another one of this machine still runs."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import uuid
+
+from ansible.errors import AnsibleError
+
+
+def me() -> dict[str, str]:
+    """The same in every task of one run. An action runs in a child of ansible-playbook."""
+    process = os.getppid()
+    said = {"controller": _machine(), "process": str(process), "started": _started(process)}
+    token = hashlib.sha256("\n".join(said.values()).encode("utf-8")).hexdigest()[:16]
+    return {"token": token, "who": f"{_user()}@{socket.gethostname()}", **said}
+
+
+def is_gone(holder) -> bool:
+    """Whether a holder ran on this machine and has ended. Of another machine's nobody here can know."""
+    process = str(holder.get("process") or "")
+    return holder.get("controller") == _machine() and process.isdigit() and _started(int(process)) != holder.get("started")
+
+
+class Signs:
+    """A ticker that tells the host, too, now and then, that this run lives while something long goes on there. A host that nobody holds is not taken."""
+
+    # A third of what a holder may be silent for.
+    EVERY = 300
+
+    def __init__(self, action, task_vars, ticker, clock=time.monotonic):
+        self._action, self._task_vars, self._ticker, self._clock = action, task_vars, ticker, clock
+        self._told_at = clock()
+
+    def __call__(self, state):
+        self._ticker(state)
+        if self._clock() - self._told_at < self.EVERY or getattr(self._action._connection._shell, "_IS_WINDOWS", False):
+            return
+        self._told_at = self._clock()
+        # One that cannot be reached for a moment is looked after by whoever follows the work.
+        with contextlib.suppress(AnsibleError):
+            self._action._execute_module(
+                module_name="llmfleet.ollama.host_change", module_args={"state": "renew", "holder": me()}, task_vars=self._task_vars,
+            )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _machine() -> str:
+    """Two machines may have one name, and copies of one image the same id."""
+    try:
+        number = pathlib.Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except OSError:
+        number = ""
+    return f"{socket.gethostname()} {number or uuid.getnode()}"
+
+
+def _started(process: int) -> str:
+    """When a process was started, '' where it does not run: a number alone is given again."""
+    if os.path.isdir("/proc/self"):
+        try:
+            fields = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            return ""
+        # Counted from the machine's start, so that one belongs to it.
+        return fields[19] + " " + pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    told = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(process)], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+    )
+    return " ".join(told.stdout.split())

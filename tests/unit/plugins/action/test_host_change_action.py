@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two runs of Ansible and one host: a real play, against a folder in place of /run.
+
+Deleted, a Ctrl-C would keep the same person out of the host for a quarter of an hour, or two people would change it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import yaml
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
+from ansible_collections.llmfleet.ollama.plugins.modules import host_change
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
+from support import ROOT, servers
+
+
+def play(folder, *tasks):
+    """(return code, what it said) of a play with these calls of host_change."""
+    rows = [{"llmfleet.ollama.host_change": {"lock": str(folder / "run/lock"), "doing": "Ollama 2.0", **task}} for task in tasks]
+    (folder / "site.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": rows}]))
+    hosts = {"hub": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    (folder / "ansible.cfg").write_text("[defaults]\n")
+    environment = {
+        **os.environ, "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1",
+    }
+    program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
+    done = subprocess.run(
+        [program, "-i", "hosts.yml", "site.yml"], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )
+    return done.returncode, done.stdout
+
+
+def held(folder):
+    return lock.read(str(folder / "run/lock"), common.clock())
+
+
+def test_a_run_that_ended_without_a_word_is_followed_at_once(tmp_path):
+    """Its process is gone, and this machine knows that; the record has who it was."""
+    begin = {
+        "state": "begin", "record": str(tmp_path / "opt/.before"), "asked": "2.0", "paths": [str(tmp_path / "opt/current")],
+        "before": {"release": "1.0", "had_server": True},
+    }
+    assert play(tmp_path, begin)[0] == 0
+    first = held(tmp_path)
+    assert first["who"] == holder.me()["who"] and holder.is_gone(first)
+    code, said = play(tmp_path, {**begin, "asked": "3.0"}, {"state": "renew"}, {"state": "done"})
+    assert code == 0, said
+    assert held(tmp_path) is None and record.read(str(tmp_path / "opt/.before"))["tried"] == ["2.0", "3.0"]
+
+
+def test_a_run_of_another_controller_is_not(tmp_path):
+    lock.take(str(tmp_path / "run/lock"), {**holder.me(), "doing": "Ollama 1.0", "token": "other", "who": "otto@lap", "controller": "lap 2"}, common.clock())
+    code, said = play(tmp_path, {"state": "begin", "record": str(tmp_path / "opt/.before")})
+    assert code == 2 and "otto@lap changes this host (Ollama 1.0) since" in said and "15 minutes" in said
+    assert not (tmp_path / "opt").exists() and held(tmp_path)["token"] == "other"
+
+
+def test_who_this_run_is():
+    """A number of a process is given again; its time of start tells the two apart."""
+    me = holder.me()
+    assert me == holder.me() and not holder.is_gone(me)
+    assert holder.is_gone({**me, "started": "then"}) and not holder.is_gone({**me, "started": "then", "controller": "lap 2"})
+    assert not holder.is_gone({}) and not holder.is_gone({**me, "process": "x"})
+
+
+def test_signs_of_life_while_something_long_goes_on():
+    """Ten hours of a download on a slow line are no silence; and a host is not asked every second."""
+    calls, seconds = [], [0]
+
+    def execute(**call):
+        calls.append((call["module_name"], call["module_args"]["state"]))
+        raise AnsibleConnectionFailure("for a moment")
+
+    shell = type("Shell", (), {"_IS_WINDOWS": False})()
+    action = type("Action", (), {"_connection": type("Connection", (), {"_shell": shell})(), "_execute_module": staticmethod(execute)})()
+    told = []
+    signs = holder.Signs(action, {}, told.append, clock=lambda: seconds[0])
+    for seconds[0] in (1, 299, 300, 301, 599, 600):
+        signs({"what": "x"})
+    assert calls == [("llmfleet.ollama.host_change", "renew")] * 2 and len(told) == 6
+    shell._IS_WINDOWS, seconds[0] = True, 10000
+    signs({"what": "x"})
+    assert len(calls) == 2
+
+
+@pytest.fixture
+def wanted(tmp_path):
+    return {
+        "state": "begin", "record": str(tmp_path / "opt/.before"), "before": {}, "asked": "2.0", "paths": [], "proved": True, "doing": "Ollama",
+        "lock": str(tmp_path / "lock"), "holder": {**holder.me()}, "over": "",
+    }
+
+
+def test_a_server_that_listens_elsewhere_is_asked_for_its_version(wanted):
+    class Handler(servers.Quiet):
+        def do_GET(self):
+            body = json.dumps({"version": "1.0"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with servers.serving(Handler) as url:
+        host_change.act({**wanted, "before": {"url": url}}, common.clock())
+        assert record.read(wanted["record"])["before"] == {**host_change.BARE, "url": url, "version": "1.0"}
+    assert host_change.before_of({"url": url})["version"] == ""
+
+
+def test_a_sign_of_life_takes_nothing(wanted):
+    host_change.act({**wanted, "state": "renew"}, common.clock())
+    assert lock.read(wanted["lock"], common.clock()) is None
+
+
+def test_what_is_not_proved_stays_for_the_next_run(wanted):
+    host_change.act(wanted, common.clock())
+    host_change.act({**wanted, "state": "done", "proved": False}, common.clock())
+    assert record.read(wanted["record"]) and lock.read(wanted["lock"], common.clock()) is None
+    host_change.act({**wanted, "state": "done"}, common.clock())
+    assert record.read(wanted["record"]) is None
