@@ -9,6 +9,10 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
 
 # (mark in Ollama's words, whether another try is pointless, what to say). Sources: ollama's server/images.go, download.go, auth.go.
 _NEWER = "%(name)s needs a newer Ollama than this host's %(version)s: raise ollama_version, or choose an older tag"
+_REDIRECT = (
+    "%(name)s: %(where)s sends this host's Ollama %(version)s to another address, which it does not follow: let hosts pull from a mirror in their own network "
+    "(role model_mirror, llm_registry), or, behind ollama_https_proxy, choose an ollama_version before 0.35"
+)
 KNOWN = (
     ("file does not exist", True, "%(name)s does not exist at %(where)s: check the name and the tag in llm_models"),
     ("newer version of ollama", True, _NEWER),
@@ -24,6 +28,9 @@ KNOWN = (
         True,
         "%(name)s: %(where)s sends its tokens from another host, which Ollama refuses: write huggingface.co instead of hf.co",
     ),
+    # Since 0.35 (ollama/ollama#18512, #18533); behind an HTTP proxy that is every pull (#18831).
+    ("redirect target not allowed", True, _REDIRECT),
+    ("blocked redirect", True, _REDIRECT),
     ("no space left", True, "%(name)s: the disk of the model store is full: make room, or set ollama_models_dir to a bigger disk"),
     (
         "directory name is invalid",

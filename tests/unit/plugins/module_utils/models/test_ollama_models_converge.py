@@ -314,6 +314,8 @@ def test_silent_server_fails(converge, ollama, small):
         ("mkdir C:\\m: The directory name is invalid.", "80 or 443"),
         ("this model requires MLX support, but the MLX runtime is not available", "GGUF"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "CA"),
+        ("Get blob: redirect target not allowed", "ollama_version before 0.35"),
+        ("pull model manifest: blocked redirect to a different host", "llm_registry"),
     ],
 )
 def test_hopeless_errors_fail_at_once_with_the_way_out(converge, ollama, small, words, advice):
