@@ -309,6 +309,8 @@ class FakeOllama(_Server):
         elif name in self.load_errors:
             status, words = self.load_errors[name]
             self.send(request, status, {"error": words})
+        elif name not in self.names():
+            self.send(request, 404, {"error": "model '%s' not found" % name})
         elif "embed" in name and route == "/api/generate":
             self.send(request, 400, {"error": '"%s" does not support generate' % name})
         elif any(other in self.names() and self.weights(other) == self.weights(name) for other in self.loaded if other != name):
@@ -323,7 +325,8 @@ class FakeOllama(_Server):
                 "model": name,
                 "size": self.loaded_size,
                 "size_vram": int(self.loaded_size * share),
-                "digest": "x",
+                "digest": sha(self.read(name)),
+                "expires_at": ("2318" if body.get("keep_alive") == -1 else "2026") + "-03-10T16:04:05.0Z",
                 "context_length": self.context_length,
             }
             if body.get("prompt") and name in self.spoke:

@@ -12,7 +12,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, change, environment, release
+from . import address, change, environment, release, warm
 from . import store as store_of
 from .contract import File, Problem, Question, Service
 from .door import Door, identity
@@ -69,7 +69,7 @@ def question(wish, around):
         UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
         DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, SECRETS,
         PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
-        paths.newer_names,
+        paths.newer_names, warm.place("linux", wish.install_dir).list,
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,

@@ -11,7 +11,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, release
+from . import address, release, warm
 from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -62,6 +62,7 @@ def question(wish, around):
         paths=(
             DAEMON, DOOR_DAEMON, RULES, CLI, os.path.dirname(CLI), PROOFS, wish.install_dir, wish.models_dir,
             places["current"], places["home"], places["logs"], _newer_names(wish),
+            warm.place("macos", wish.install_dir).list,
         ),
         names=address.door_names(wish, around),
     )

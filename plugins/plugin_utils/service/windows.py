@@ -10,7 +10,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, release
+from . import address, release, warm
 from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -55,7 +55,7 @@ def question(wish, around):
         models_dir=wish.models_dir, service=TASK, door=RULE, settings=places["launcher"], moving=places["moving"],
         paths=(
             wish.install_dir, wish.models_dir, places["current"], places["service"], places["launcher"], places["home"], places["logs"], PROOFS,
-            _newer_names(wish),
+            _newer_names(wish), warm.place("windows", wish.install_dir).list,
         ),
         names=address.door_names(wish, around),
     )

@@ -66,6 +66,8 @@ def _planned(case):
         _add_turns_hint(case, chosen, entries)
         _add_context_hint(case, chosen, entries)
     warnings += [words.estimated(item.candidate) for item in chosen if item.candidate.source == "estimate"]
+    warm = [item for item in chosen if item.want.keep_warm]
+    errors = [words.warm_in_turns(case, warm)] if len(warm) > 1 and case.policy.resident != "all" else []
     return {
         "models": entries,
         "rejected": result.rejected(case, chosen),
@@ -74,8 +76,8 @@ def _planned(case):
         "disk_free_bytes": None,
         # As a proof must name them, so that the next plan knows it again.
         "cards": card_set(every_card),
-        "ok": True,
-        "errors": [],
+        "ok": not errors,
+        "errors": errors,
         "warnings": warnings,
         "summary": words.summary(entries),
     }

@@ -56,6 +56,8 @@ def entry(case, item, cache=None):
         "requires": candidate.metadata.get("requires"),
         "requested": want.item,
     }
+    if want.keep_warm:
+        found["keep_warm"] = True
     if want.managed:
         # No num_gpu but a person's: with it llama.cpp fits nothing, and counts whole layers where it would move experts only.
         found.update({"from": candidate.name, "parameters": dict(want.parameters)})

@@ -241,6 +241,16 @@ def disk_too_small(download, disk, path):
     )
 
 
+def warm_in_turns(case, warm):
+    """Several models shall stay loaded where the policy has them loaded in turns."""
+    need = sum(item.placed.need for item in warm)
+    return (
+        "%s have keep_warm, but llm_policy.resident is one, so that one model is loaded at a time: together they take %s of %s; take keep_warm from all but "
+        "one, or set llm_policy.resident to all, with which the plan chooses models that fit together"
+        % (" and ".join(item.want.where for item in warm), gib(need), gib(room(case.host)))
+    )
+
+
 def summary(entries):
     return "; ".join(_told(entry) for entry in entries) or "no model is wanted"
 

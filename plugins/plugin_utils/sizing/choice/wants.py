@@ -19,7 +19,7 @@ from ..source import catalogue
 
 DEFAULT_CONTEXT = 8192
 _LADDER = (1048576, 524288, 262144, 131072, 98304, 65536, 49152, 32768, 24576, 16384, 12288, 8192, 6144, 4096, 3072, 2048, 1024, 512)
-_ITEM_KEYS = ("family", "model", "name", "from", "parameters", "context", "min_context", "digest", "quantizations", "require_gpu", "replicas")
+_ITEM_KEYS = ("family", "model", "name", "from", "parameters", "context", "min_context", "digest", "quantizations", "require_gpu", "replicas", "keep_warm")
 _POLICY_KEYS = (
     "parallel",
     "kv_cache_types",
@@ -38,7 +38,7 @@ _FORMER = {"cpu_min_tokens_per_second": "min_tokens_per_second"}
 
 # context, min_context: None where nobody wrote them; replicas: None for every host; only: the tag that was chosen for the fleet, None where the host chooses
 Want = collections.namedtuple(
-    "Want", "position where item kind target context min_context own_context managed parameters quantizations require_gpu replicas only"
+    "Want", "position where item kind target context min_context own_context managed parameters quantizations require_gpu replicas only keep_warm"
 )
 Policy = collections.namedtuple("Policy", " ".join(_POLICY_KEYS))
 
@@ -171,6 +171,7 @@ def _one(item, position):
         _boolean(item.get("require_gpu", False), where + ".require_gpu"),
         _integer(item["replicas"], where + ".replicas") if item.get("replicas") is not None else None,
         None,
+        _boolean(item.get("keep_warm", False), where + ".keep_warm"),
     )
 
 

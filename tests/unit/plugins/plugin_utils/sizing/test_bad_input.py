@@ -21,6 +21,8 @@ CASES = [
     ([{"family": "deepseek-r1", "context": 2048, "min_context": 4096}], {}, ["llm_models[0].min_context"]),
     ([{"family": "deepseek-r1", "contxt": 2048}], {}, ["llm_models[0] has no 'contxt'", "context"]),
     ([{"family": "deepseek-r1", "replica": 2}], {}, ["llm_models[0] has no 'replica': did you mean replicas?"]),
+    ([{"family": "deepseek-r1", "keep_warm": "maybe"}], {}, ["llm_models[0].keep_warm is 'maybe'", "true or false"]),
+    ([{"family": "deepseek-r1", "keepwarm": True}], {}, ["llm_models[0] has no 'keepwarm': did you mean keep_warm?"]),
     ([{"family": "deepseek-r1", "replicas": 0}], {}, ["llm_models[0].replicas is 0: write 1 or more"]),
     ([{"family": "deepseek-r1", "replicas": "two"}], {}, ["llm_models[0].replicas is 'two'", "whole number"]),
     ([{"family": "deepseek-r1", "model": "x"}], {}, ["llm_models[0]", "exactly one"]),
@@ -111,3 +113,12 @@ def test_a_refusal_names_the_wish_that_forbids_system_memory(make_machine, make_
 
     assert "or choose" not in way() and "require_gpu" not in way()
     assert "ake require_gpu out, so that a part of it may lie in system memory" in way(require_gpu=True)
+
+
+def test_models_that_take_turns_cannot_all_stay_loaded(make_machine, make_card):
+    """Each would push the other out, and both would be loaded again and again."""
+    warm = [{"model": "qwen3:8b", "keep_warm": True}, {"model": "deepseek-r1:7b", "keep_warm": True}]
+    (error,) = make_plan(warm, {"resident": "one"}, make_machine(make_card()), "0.32.15", ["catalogue"])["errors"]
+    assert "llm_models[0] and llm_models[1] have keep_warm, but llm_policy.resident is one" in error and "GiB of 11.6 GiB" in error
+    one = make_plan([warm[0], "deepseek-r1:7b"], {"resident": "one"}, make_machine(make_card()), "0.32.15", ["catalogue"])
+    assert one["ok"] and [entry.get("keep_warm") for entry in one["models"]] == [True, None]

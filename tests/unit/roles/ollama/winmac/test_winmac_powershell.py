@@ -16,10 +16,13 @@ import pytest
 import tree_sitter
 import tree_sitter_powershell
 import yaml
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import warm
 
 PROJECT = Path(__file__).resolve().parents[5]
 ROLE = PROJECT / "roles/ollama"
 SCRIPTS = sorted((ROLE / "files/windows").glob("*.ps1"))
+# Those that an action sends.
+SENT = [path for path in SCRIPTS if path.name.startswith("warm")]
 PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
 
 
@@ -70,11 +73,23 @@ def test_script_is_for_windows_powershell_5(script):
     assert text.isascii(), "Windows PowerShell reads a script without BOM in the machine's code page"
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def declared_in(script):
+    text = script.read_text(encoding="utf-8")
+    return set(re.findall(r"(?m)^    \[[\w\[\]]+\]\$(\w+),?$", text.split("param(", 1)[1].split("\n)", 1)[0]))
+
+
+def test_parameters_of_the_sent_scripts_are_those_that_are_sent():
+    task, program = ROLE / "files/windows/warm_task.ps1", ROLE / "files/windows/warm.ps1"
+    assert sorted(SENT) == sorted([task, program])
+    assert declared_in(task) == set(warm.task(warm.place("windows", "C:\\ollama"), {}, "S-1-5-19"))
+    started = re.search(r"-File .*' -f", task.read_text(encoding="utf-8")).group()
+    assert {name.lstrip("-") for name in re.findall(r"-[A-Z]\w+", started)} - {"File"} == declared_in(program)
+
+
+@pytest.mark.parametrize("script", [path for path in SCRIPTS if path not in SENT], ids=lambda path: path.name)
 def test_parameters_of_the_tasks_are_those_of_the_script(script):
     """win_powershell fails on a parameter that the script lacks, on the host only."""
-    text = script.read_text(encoding="utf-8")
-    declared = set(re.findall(r"(?m)^    \[[\w\[\]]+\]\$(\w+),?$", text.split("param(", 1)[1].split("\n)", 1)[0]))
+    declared = declared_in(script)
     calls = []
     for path in (ROLE / "tasks/windows").glob("*.yml"):
         calls += list(uses(yaml.safe_load(path.read_text(encoding="utf-8")), script.name))

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep models loaded that the plan wants warm: decides here, and does on the host what differs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+from ansible_collections.llmfleet.ollama.plugins.modules.ollama_warm import PYTHON
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory, warm
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.programs import text
+
+SYSTEMS = {"Windows": "windows", "Darwin": "macos"}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _validation, args = self.validate_argument_spec(
+            argument_spec={"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+        )
+        facts = task_vars.get("ansible_facts") or {}
+        present = args["state"] == "present"
+        plan, look = facts.get("model_plan") or {} if present else {}, facts.get("look") or {}
+        nothing = {"changed": False, "models": []}
+        # Without a plan nothing is known of it, and where models are taken away nothing is to be loaded.
+        if present and (not plan.get("ok") or self._templar.template(task_vars.get("ollama_models_state")) == "absent"):
+            return nothing
+        system = SYSTEMS.get(facts.get("os_family"), "linux")
+        variables, around = inventory.of_host(task_vars, self._templar.template, {})
+        # Before a role is there, no defaults are.
+        questions = decide.questions({"ollama_version": OLLAMA_VERSION, **variables}, around)
+        question = next((asked for asked in questions if asked.system == system), None)
+        if question is None:
+            return nothing
+        where = warm.place(system, question.install_dir)
+        files = warm.files(system, where, plan, question.url, PYTHON, question.user)
+        if not files and look and where.list not in [entry["path"] for entry in look.get("files") or []]:
+            return nothing
+        if system == "windows":
+            return self._windows(where, files, question.user, task_vars, [model["name"] for model in warm.models(plan)])
+        label = warm.LABEL if system == "macos" else ""
+        options = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, "label": label}
+        return self._execute_module(module_name="llmfleet.ollama.ollama_warm", module_args=options, task_vars=task_vars)
+
+    def _windows(self, where, files, account, task_vars, names):
+        there = {path: self._content(path) for path in (where.program, where.list)}
+        differs = any(there[path] != files.get(path) for path in there)
+        if not differs or self._task.check_mode:
+            return {"changed": differs, "models": names}
+        options = {
+            "script": text("windows/warm_task.ps1"),
+            "error_action": "stop",
+            "parameters": warm.task(where, files, account),
+        }
+        answer = self._execute_module(module_name="ansible.windows.win_powershell", module_args=options, task_vars=task_vars)
+        return answer if answer.get("failed") else {"changed": True, "models": names}
+
+    def _content(self, path):
+        """A file of a Windows host, None where there is none."""
+        with tempfile.TemporaryDirectory(prefix="llmfleet-warm-") as folder:
+            local = os.path.join(folder, "file")
+            try:
+                self._connection.fetch_file(path, local)
+            except AnsibleConnectionFailure:
+                raise
+            except AnsibleError:
+                return None
+            try:
+                with open(local, encoding="utf-8", newline="") as file:
+                    return file.read()
+            except OSError:
+                return None
