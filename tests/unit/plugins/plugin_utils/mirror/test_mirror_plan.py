@@ -316,3 +316,11 @@ def test_what_a_task_asks_the_plan_for_is_in_the_plan(name):
     for key, inner in re.findall(r"__model_mirror_plan\.(\w+)(?:\.(\w+))?", TASKS[name]):
         assert key in made, "%s asks for %s" % (name, key)
         assert not inner or inner in made[key], "%s asks for %s.%s" % (name, key, inner)
+
+
+@pytest.mark.parametrize("wishes", [{}, {"tls_certificate": "/c.pem", "tls_key": "/k.pem"}])
+def test_a_mirror_sends_nobody_to_another_host(wishes):
+    """Clients of Ollama 0.35 and later follow a redirect within one host only. Deleted, one rewrite in the site would end every pull of theirs."""
+    text = files.site({**WISH, **wishes}, True)
+    assert [line.split()[2] for line in text.splitlines() if "add_header Location" in line] == ["$request_uri;"]
+    assert not [word for word in ("rewrite ", "return 30", "proxy_pass", "http://", "https://") if word in text]

@@ -13,6 +13,7 @@ import ipaddress
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import address_sets
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.environment import BadSetting, merge, unread
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data, versions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +83,23 @@ def test_names_that_the_release_does_not_read(name, version, known):
 
 def test_a_myth_is_told_with_the_way_out():
     assert "llm_registry" in unread({"OLLAMA_REGISTRY": "x"}, "0.32.15")
+
+
+# What 0.40.1 lists of its own (AsMap of envconfig/config.go); (Bool) are those that it reads as switches.
+AS_MAP = """
+DEBUG DEBUG_LOG_REQUESTS(Bool) GO_TEMPLATE(Bool) FLASH_ATTENTION(Bool) KV_CACHE_TYPE GPU_OVERHEAD IGPU_ENABLE(Bool) HOST KEEP_ALIVE LLM_LIBRARY LOAD_TIMEOUT
+MAX_LOADED_MODELS MAX_TRANSFER_STREAMS MAX_QUEUE MODELS NO_CLOUD(Bool) NOHISTORY(Bool) NOPRUNE(Bool) NUM_PARALLEL ORIGINS SCHED_SPREAD(Bool) CONTEXT_LENGTH
+CREATE_REMOTE(Bool) EDITOR REMOTES VULKAN(Bool)
+""".split()
+# Read elsewhere: server/cloud_proxy.go, server/routes.go, the client, and the switch of its own authentication.
+ELSEWHERE = {"OLLAMA_CLOUD_BASE_URL", "OLLAMA_EXPERIMENT", "OLLAMA_API_KEY", "OLLAMA_AUTH"}
+
+
+def test_the_table_is_that_of_0_40_1_row_by_row():
+    """Deleted, a host with 0.40 would be warned of a variable that it reads, or a word that Ollama takes for true would be written."""
+    rows = {row["name"]: row for row in data.load("environment")["variables"]}
+    named = {"OLLAMA_" + entry.partition("(")[0] for entry in AS_MAP}
+    assert {name for name in versions.known_variables((0, 40, 1)) if name.startswith("OLLAMA_")} == named | ELSEWHERE
+    switches = {"OLLAMA_" + entry.partition("(")[0] for entry in AS_MAP if "(" in entry}
+    assert {name for name in named if rows[name].get("type") == "bool"} == switches
+    assert unread(dict.fromkeys(("LLAMA_ARG_FIT", "LLAMA_ARG_FIT_TARGET", "LLAMA_ARG_FIT_CTX", "LLAMA_ARG_CACHE_RAM"), "1"), "0.40.2") is None
