@@ -60,7 +60,9 @@ class ActionModule(ActionBase):
             },
         )
         task_vars = task_vars or {}
-        given["options"].update(windows_proxy(given["proxy"]))
+        if given["proxy"]:
+            # download hides it as it stands.
+            given["options"].update({"proxy": given["proxy"]} if given["module"] == "llmfleet.ollama.download" else windows_proxy(given["proxy"]))
         if self._task.check_mode:
             return self._execute_module(module_name=given["module"], module_args=given["options"], task_vars=task_vars)
         job = self._start(given, task_vars)

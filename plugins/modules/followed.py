@@ -18,7 +18,7 @@ author:
   - llmfleet authors (@llmfleet)
 options:
   module:
-    description: Name of the module, such as V(ansible.builtin.get_url) or V(ansible.windows.win_get_url). A name of an action plugin will not do.
+    description: Name of the module, such as V(llmfleet.ollama.download) or V(ansible.windows.win_get_url). A name of an action plugin will not do.
     type: str
     required: true
   options:
@@ -31,7 +31,7 @@ options:
     required: true
   path:
     description:
-      - The file that grows. A V(*) in it stands for any name; the newest file counts. For C(get_url) that is V(tmp*) in its C(tmp_dest).
+      - The file that grows. A V(*) in it stands for any name; the newest file counts. For M(llmfleet.ollama.download) that is V(tmp*) beside its C(dest).
       - Not needed on Windows, where C(win_get_url) writes into its own temporary folder.
     type: str
     default: ""
@@ -45,7 +45,8 @@ options:
     default: ""
   proxy:
     description:
-      - URL of a proxy, for C(win_get_url) only, whose options for it are filled from here. A name and a password may stand in it, and are shown nowhere.
+      - URL of a proxy, for C(win_get_url) and M(llmfleet.ollama.download), whose options for it are filled from here. A name and a password may stand in
+        it, and are shown nowhere.
     type: str
     default: ""
 attributes:
@@ -66,7 +67,7 @@ EXAMPLES = r"""
     what: ollama-linux-amd64.tar.zst
     url: &url https://github.com/ollama/ollama/releases/download/v0.32.15/ollama-linux-amd64.tar.zst
     path: /var/tmp/ollama/tmp*
-    module: ansible.builtin.get_url
+    module: llmfleet.ollama.download
     options:
       url: *url
       dest: /var/tmp/ollama/ollama-linux-amd64.tar.zst

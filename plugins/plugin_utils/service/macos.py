@@ -154,9 +154,11 @@ class _Decision(Decision):
 
     def _steps(self):
         wish, look, places = self.wish, self.look, self.places
-        store = self.files.get(wish.models_dir) or {}
+        store, logs = (self.files.get(path) or {} for path in (wish.models_dir, places["logs"]))
         unfinished = [name for name in self.releases.leftovers if name not in (wish.version + ".new", wish.version + ".tgz")]
-        owned = [(wish.models_dir, "0755"), (places["home"], "0700"), (places["logs"], "0755")]
+        # Ollama writes its environment into its log, a proxy's password too.
+        owned = [(wish.models_dir, "0755"), (places["home"], "0700"), (places["logs"], "0750")]
+        give = self.daemon.differs or store.get("owner") != wish.user or logs.get("mode") != "0750"
         archive = release.sources(wish, self.around, self.archives)[0]
         needs_engine = wishes.numbers(wish.version) >= release.FIRST_ENGINE
         return {
@@ -177,7 +179,7 @@ class _Decision(Decision):
             "back_url": self.addresses["local"], "models_move": wish.models_move,
             "unfinished": [] if self.releases.complete else unfinished,
             "create_user": not look["user"]["exists"],
-            "directories": [{"path": path, "mode": mode} for path, mode in owned] if self.daemon.differs or store.get("owner") != wish.user else [],
+            "directories": [{"path": path, "mode": mode} for path, mode in owned] if give else [],
             "other_stores": [store["path"] for store in look["store"]["other_stores"]], "move_noted": look["install"]["moving"],
             "loaded": look["service"]["loaded"],
             "make_cli_directory": os.path.dirname(CLI) not in self.files,

@@ -210,7 +210,8 @@ class _Decision(Decision):
         modify = _inherit("M", self.sid)
         wanted = (
             (self.places["service"], "protected", closed + _inherit("RX", self.sid)), (self.places["home"], "granted", closed + modify),
-            (self.places["logs"], "granted", ["/grant", *modify]), (self.wish.models_dir, "granted", ["/grant", *modify]),
+            # Ollama writes its environment into it, a proxy's password too.
+            (self.places["logs"], "protected", closed + modify), (self.wish.models_dir, "granted", ["/grant", *modify]),
         )
         return [{"path": path, "give": ["icacls.exe", path, *rights]} for path, ready, rights in wanted if not (self.files.get(path) or {}).get(ready)]
 

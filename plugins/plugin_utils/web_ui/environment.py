@@ -15,6 +15,12 @@ DATA_DIR = "/app/backend/data"
 SECRETS_MOUNT = "/run/open-webui"
 # A fleet of one's own asks nobody outside, unless the user wants it.
 _UNLESS_TOLD = {"ENABLE_VERSION_UPDATE_CHECK": "False", "ENABLE_OPENAI_API": "False"}
+# Run by the image's own Python: ends with 0 where the database has a user.
+_HAS_A_USER = """import os, sqlalchemy
+address = os.environ.get("DATABASE_URL", "sqlite:///file:%s/webui.db?mode=ro&uri=true")
+with sqlalchemy.create_engine(address).connect() as database:
+    raise SystemExit(not database.scalar(sqlalchemy.text("SELECT count(*) FROM \\"user\\"")))
+""" % DATA_DIR
 # Beside what managed() gives.
 _ALSO_MANAGED = (
     "OLLAMA_BASE_URL",
@@ -75,17 +81,26 @@ def public(wish: Wish, on_host_network: bool) -> dict:
 
 
 def secret_file(wish: Wish) -> str:
-    """The shell lines by which secrets reach the process, and not through the container's description, which any diff or `inspect` shows."""
-    secrets = {"WEBUI_ADMIN_EMAIL": wish.admin_email, "WEBUI_ADMIN_PASSWORD": wish.admin_password, "WEBUI_ADMIN_NAME": wish.admin_name}
-    secrets.update({"DATABASE_URL": wish.database_url} if wish.database_url else {})
-    secrets.update(wish.secret_environment)
+    """The shell lines by which secrets reach the process, and not through the container's description, which any diff or `inspect` shows.
+
+    The administrator's stay out where the database has a user: the server needs them once, and tools that its users add may read its environment.
+    """
+    administrator = {"WEBUI_ADMIN_EMAIL": wish.admin_email, "WEBUI_ADMIN_PASSWORD": wish.admin_password, "WEBUI_ADMIN_NAME": wish.admin_name}
+    secrets = {**({"DATABASE_URL": wish.database_url} if wish.database_url else {}), **wish.secret_environment}
     lines = [
         "# Written by Ansible role llmfleet.ollama.open_webui; read by group %d when the container starts." % wish.gid,
         'WEBUI_SECRET_KEY="$(cat %s/secret_key)"' % SECRETS_MOUNT,
         "export WEBUI_SECRET_KEY",
-        *("export %s=%s" % (name, shlex.quote(str(secrets[name]))) for name in sorted(secrets)),
+        *_exports(secrets),
+        "python -c %s 2>/dev/null || {" % shlex.quote(_HAS_A_USER),
+        *_exports(administrator),
+        "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _exports(variables: dict) -> list:
+    return ["export %s=%s" % (name, shlex.quote(str(variables[name]))) for name in sorted(variables)]
 
 
 def left_behind(wish: Wish, variables: list) -> list:

@@ -135,6 +135,8 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         "container": act or (image["present"] and seen["requests"]),
         "restart": act and (secrets["stale"] or not kept),
         "configure": act or there["running"],
+        # The process that has made the administrator's account still has the password.
+        "forget": act and not there["exists"] and not data.get("users"),
         "save": bool(data["database"] or wish.database_dump_command),
         "upgrade": upgrade,
         "data": not data["exists"] or data["owner"] != wish.uid,

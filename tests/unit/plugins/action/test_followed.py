@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Downloads that show how far they are: a real play with Ansible's own get_url, and what a host can answer in between."""
+"""Downloads that show how far they are, and to nobody the password of a proxy: real plays, and what a host can answer in between."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.shell.powershell import ShellModule as PowerShell
 from ansible_collections.llmfleet.ollama.plugins.action import followed
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import progress
-from support import ROOT, servers
+from support import ROOT, needs, servers
 
 DATA = b"x" * (6 << 20)
 
@@ -59,16 +60,17 @@ def slow():
         yield Handler
 
 
-def play(folder, url, checksum, shown):
+def play(folder, url, checksum, shown, proxy=""):
     (folder / "part").mkdir(exist_ok=True)
     task = {
         "name": "Download",
         "llmfleet.ollama.followed": {
             "what": "a.tar.zst 1.0",
-            "url": url,
             "path": "%s/part/tmp*" % folder,
-            "module": "ansible.builtin.get_url",
-            "options": {"url": url, "dest": "%s/part/a" % folder, "tmp_dest": "%s/part" % folder, "checksum": checksum, "mode": "0600"},
+            "headers": "%s/part/headers" % folder,
+            "proxy": proxy,
+            "module": "llmfleet.ollama.download",
+            "options": {"url": url, "dest": "%s/part/a" % folder, "checksum": checksum, "mode": "0600", "headers_to": "%s/part/headers" % folder},
         },
     }
     (folder / "site.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
@@ -83,8 +85,9 @@ def play(folder, url, checksum, shown):
         "ANSIBLE_NOCOLOR": "1",
     }
     program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
+    words = [program, *["-vvvv"] * bool(proxy), "-i", "hosts.yml", "site.yml"]
     with subprocess.Popen(
-        [program, "-i", "hosts.yml", "site.yml"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as started:
         said = ""
         for line in started.stdout:
@@ -96,22 +99,63 @@ def play(folder, url, checksum, shown):
 
 
 def test_a_download_shows_percent_rate_and_time_left(tmp_path, slow):
-    """1.5 GB of a release were a silent task name for minutes; the file, its mode and its checksum stay get_url's work."""
+    """1.5 GB of a release were a silent task name for minutes; the file, its mode and its checksum stay right."""
     said, code = play(tmp_path, slow.url, "sha256:" + hashlib.sha256(DATA).hexdigest(), slow.shown)
     assert code == 0, said
     assert re.search(r"^hub: a\.tar\.zst 1\.0 +\d+ %, \d\.\d MiB of 6\.0 MiB, \d+\.\d [KM]iB/s, \d+ s left$", said, re.M), said
     assert "changed: [hub]" in said and (tmp_path / "part/a").read_bytes() == DATA
     assert (tmp_path / "part/a").stat().st_mode & 0o777 == 0o600
     assert list((tmp_path / "async").iterdir()) == [], "the job's file stayed on the host"
-    assert slow.asked.count("HEAD") == 1 and slow.asked.count("GET") == 1
+    assert slow.asked == ["GET"] and [entry.name for entry in (tmp_path / "part").iterdir()] == ["a"]
 
 
-def test_a_wrong_file_fails_as_get_url_says_and_a_silent_size_is_no_fault(tmp_path, slow):
+def test_a_wrong_file_fails_with_both_sums_and_a_silent_size_is_no_fault(tmp_path, slow):
     """The role's way back reads the module's own sentence; and a server that names no length must not stop a download."""
     slow.says_size = False
     said, code = play(tmp_path, slow.url, "sha256:" + "0" * 64, slow.shown)
-    assert code == 2 and "did not match " + "0" * 64 in said
+    assert code == 2 and "did not match %s; it was %s" % ("0" * 64, hashlib.sha256(DATA).hexdigest()) in said
     assert re.search(r"^hub: a\.tar\.zst 1\.0, \d\.\d MiB, \d+\.\d [KM]iB/s$", said, re.M), said
+
+
+def test_a_list_of_sums_names_the_file(tmp_path):
+    """Deleted, `ollama_download_checksum: sha256:<URL>` would be without a test."""
+    lists = {"/good": "%s  ./a.tar.zst\n" % hashlib.sha256(b"whole").hexdigest(), "/bad": "%s  a.tar.zst\n" % ("1" * 64), "/none": "\n"}
+
+    class Handler(servers.Quiet):
+        def do_GET(self):
+            body = lists.get(self.path, "whole").encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with servers.serving(Handler) as url:
+        for name, words in (("/bad", "did not match"), ("/none", "names no checksum of a.tar.zst")):
+            said, code = play(tmp_path, url + "/a.tar.zst", "sha256:" + url + name, threading.Event())
+            assert code == 2 and words in said and not (tmp_path / "part/a").exists(), said
+        said, code = play(tmp_path, url + "/a.tar.zst", "sha256:" + url + "/good", threading.Event())
+        assert code == 0 and (tmp_path / "part/a").read_text() == "whole", said
+
+
+@needs.linux  # /proc
+def test_nobody_sees_the_password_of_the_proxy(tmp_path):
+    """Deleted, it would stand in the process list of the host for the whole download, and in sudo's log."""
+    seen, words = [], []
+
+    class Handler(servers.Quiet):
+        def do_CONNECT(self):
+            seen.append(self.headers["Proxy-Authorization"])
+            for line in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    words.append(line.read_bytes())
+            self.send_error(502, "closed to p@ss-S3cr3t")
+
+    with servers.serving(Handler) as url:
+        said, code = play(tmp_path, "https://releases.example/a", "", threading.Event(), url.replace("//", "//fleet:p%40ss-S3cr3t@"))
+    assert code == 2 and "Tunnel connection failed: 502" in said, said
+    assert seen[0] == "Basic " + base64.b64encode(b"fleet:p@ss-S3cr3t").decode()
+    assert any(b"python" in word for word in words) and not [word for word in words if b"ss-S3cr3t" in word]
+    assert "ss-S3cr3t" not in said
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def left(wish=WISH, around=AROUND, **changed):
     ]
     files += [
         there(BIN, "directory"), there(CLI, "link", target="/opt/ollama/current/ollama"), there("/opt/ollama/current", "link", target="/opt/ollama/0.32.15"),
-        there(wish.models_dir, "directory", owner=wish.user),
+        there(wish.models_dir, "directory", owner=wish.user), there("/opt/ollama/logs", "directory", owner=wish.user, mode="0750"),
     ]
     guarded = made.door["guarded"]
     look = bare(
@@ -203,7 +203,7 @@ def test_a_bare_mac_gets_everything_in_this_order():
         "bind": "0.0.0.0:11434", "local": "http://127.0.0.1:11434", "cli": "127.0.0.1:11434", "url": "http://mac.test:11434",
     }
     assert made.steps["directories"] == [
-        {"path": "/opt/ollama/models", "mode": "0755"}, {"path": "/opt/ollama/home", "mode": "0700"}, {"path": "/opt/ollama/logs", "mode": "0755"},
+        {"path": "/opt/ollama/models", "mode": "0755"}, {"path": "/opt/ollama/home", "mode": "0700"}, {"path": "/opt/ollama/logs", "mode": "0750"},
     ]
     assert made.to_dict()["release"]["version"] == "0.32.15"
 
@@ -233,6 +233,7 @@ DIFFERENCES = {
     "the rules were flushed": (left(door={"rules": 0}), {}, [LOAD]),
     "the door is not loaded": (left(door={"loaded": False}), {}, [LOAD]),
     "the store is somebody else's": (with_file(left(), "/opt/ollama/models", owner="ann"), {}, [GIVE]),
+    "others may read the log": (with_file(left(), "/opt/ollama/logs", mode="0755"), {}, [GIVE]),
     "the command line is gone": (without(CLI, left()), {}, ["link " + CLI]),
     "it leads elsewhere": (with_file(left(), CLI, target="/opt/homebrew/bin/ollama"), {}, ["link " + CLI]),
     "the link to the release is gone": (without("/opt/ollama/current", left()), {}, ["run 0.32.15 instead of nothing", START]),
@@ -327,7 +328,7 @@ def test_removal_keeps_models_and_user():
     made = removed(left(install={"releases": ["0.31.0", "0.32.15"]}))
     assert made.changes == [
         "stop net.llmfleet.ollama", "stop net.llmfleet.ollama-door", "drop the firewall rules", "remove " + DAEMON, "remove " + DOOR, "remove " + RULES,
-        "remove " + CLI, "remove /opt/ollama/current", "remove /opt/ollama/0.31.0", "remove /opt/ollama/0.32.15",
+        "remove " + CLI, "remove /opt/ollama/current", "remove /opt/ollama/logs", "remove /opt/ollama/0.31.0", "remove /opt/ollama/0.32.15",
     ]
     assert made.steps["release_door"] and not made.steps["remove_user"]
     assert not any(re.search(r"models|home", path) for path in made.steps["remove"])

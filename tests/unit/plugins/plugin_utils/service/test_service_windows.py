@@ -60,7 +60,7 @@ def left(wish=WISH, **changed):
     content = made.files[0].content
     files = [
         directory("C:\\ollama", protected=True, owner="S-1-5-32-544"), directory(SERVICE, protected=True), directory(HOME, protected=True, granted=True),
-        directory(LOGS, granted=True), directory(MODELS, granted=True), there(CURRENT, "link", target="C:\\ollama\\0.32.15"),
+        directory(LOGS, protected=True, granted=True), directory(MODELS, granted=True), there(CURRENT, "link", target="C:\\ollama\\0.32.15"),
         there(LAUNCHER, mode=None, owner=None, group=None, sha256=hashlib.sha256(content.encode("utf-8")).hexdigest()),
     ]
     look = host(
@@ -231,7 +231,8 @@ def test_paths_that_cmd_cannot_carry_are_named(path):
 RIGHTS = {
     SERVICE: ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)RX"],
     HOME: ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)M"],
-    LOGS: ["/grant", "*S-1-5-19:(OI)(CI)M"], MODELS: ["/grant", "*S-1-5-19:(OI)(CI)M"],
+    LOGS: ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)M"],
+    MODELS: ["/grant", "*S-1-5-19:(OI)(CI)M"],
 }
 
 
@@ -311,6 +312,7 @@ DIFFERENCES = {
     "the rule is switched off": (left(door={"rule": {**RULE, "enabled": False}}), {}, [WRITE_RULE]),
     "others may write into the service": (with_file(left(), SERVICE, protected=False), {}, [f"give {SERVICE} to LOCAL SERVICE"]),
     "the key's directory is gone": (without(HOME, left()), {}, [f"give {HOME} to LOCAL SERVICE"]),
+    "others may read the log": (with_file(left(), LOGS, protected=False), {}, [f"give {LOGS} to LOCAL SERVICE"]),
     "the account may not write models": (with_file(left(), MODELS, granted=False), {}, [f"give {MODELS} to LOCAL SERVICE"]),
     "the path": (left(on_path=False), {}, ["put C:\\ollama\\current on the machine's PATH"]),
     "the machine's OLLAMA_HOST": (left(machine_ollama_host="0.0.0.0"), {}, ["set the machine's OLLAMA_HOST to 127.0.0.1:11434"]),

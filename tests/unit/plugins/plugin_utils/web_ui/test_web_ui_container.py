@@ -93,8 +93,9 @@ def test_what_follows_from_the_public_address(url, origin, secure):
     assert "WEBUI_URL" not in env() and env(url=url, environment={"WEBUI_URL": "http://mine"})["WEBUI_URL"] == "http://mine"
 
 
-def read_by_a_shell(text, *names):
-    """The values of the names after a shell has read the lines."""
+def read_by_a_shell(text, *names, users="0"):
+    """The values of the names after a shell has read the lines. users: what the database says of how many it has, empty where there is none."""
+    text = "python() { test 0 -lt %s; }\n%s" % (users or 0, text)
     script = text.replace("/run/open-webui/secret_key", "/dev/null") + "\n".join("printf '%%s\\0' \"${%s-unset}\"" % name for name in names)
     return subprocess.run(["/bin/sh", "-euc", script], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
@@ -110,7 +111,28 @@ def test_secrets_reach_the_process_unharmed_and_stay_out_of_the_description():
     assert read_by_a_shell(text, *names) == ['it\'s $HOME "quoted"', "me@x.org", "a\nb", "5", "postgresql://u:p%40@db/x", ""]
     assert text.startswith("# Written by Ansible role llmfleet.ollama.open_webui; read by group 10300 when the container starts.\nWEBUI_SECRET_KEY=")
     assert not {"Z", "DATABASE_URL", "WEBUI_ADMIN_PASSWORD"} & set(environment.public(secret, False))
-    assert "DATABASE_URL" not in environment.secret_file(wish())
+    assert "export DATABASE_URL" not in environment.secret_file(wish())
+
+
+def test_the_administrators_password_is_given_to_no_process_that_does_not_need_it():
+    """Deleted, every tool that an administrator of the web UI adds could read it from the environment for as long as the container lives."""
+    text = environment.secret_file(wish(secret_environment={"Z": "1"}))
+    names = ["WEBUI_ADMIN_PASSWORD", "WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_NAME", "Z"]
+    assert read_by_a_shell(text, *names, users="") == read_by_a_shell(text, *names) == ["a long password", "me@x.org", "Admin", "1"]
+    assert read_by_a_shell(text, *names, users="1") == ["unset", "unset", "unset", "1"]
+
+
+@pytest.mark.parametrize(
+    "there,forgets",
+    [
+        ({"container": {"exists": False}, "data": {"users": None}}, True),
+        ({"container": {"exists": False}, "data": {"users": 0}}, True),
+        ({"container": {"exists": False}, "data": {"users": 3}}, False),
+        ({}, False),
+    ],
+)
+def test_only_the_process_that_made_the_administrator_is_restarted(there, forgets):
+    assert decide(seen(there))["steps"]["forget"] is forgets and decide(seen(there), check_mode=True)["steps"]["forget"] is False
 
 
 HARD = "postgresql+psycopg://we%40b:p%40ss+'w$rd@host.docker.internal:5433/we%20bui?x=1&sslmode=require"
