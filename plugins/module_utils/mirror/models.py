@@ -29,6 +29,10 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_ad
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 
 
+# Of a model that only a signed-in Ollama is shown.
+_SIGN_IN = ("HTTP 401", "HTTP 403")
+
+
 def _sentences(told):
     """One sentence for all models of which the same is said; {(words for one, words for several): names}."""
     return [one.replace("%s", names[0], 1) if len(names) == 1 else several.replace("%s", ", ".join(names), 1) for (one, several), names in told.items()]
@@ -90,8 +94,10 @@ class MirrorStore:
             if not self.registry.serves(self.registry.pull_name(name)):
                 self.warnings.append("%s is not mirrored: hosts pull a name with a host of its own from there" % name.short)
                 continue
-            whole = self._publish(name)
-            problem = self._compare(name, whole)
+            # Once: what is published is what upstream says at this moment.
+            lookup = self.client.manifest(name)
+            whole = self._publish(name, lookup)
+            problem = self._compare(name, whole, lookup)
             if problem:
                 (unsure if whole else problems).setdefault(problem, []).append(name.short)
         self.warnings += _sentences(unsure)
@@ -104,9 +110,9 @@ class MirrorStore:
             self._write_index()
         return self
 
-    def _publish(self, name):
+    def _publish(self, name, lookup):
         """Serves a model that the filling store holds whole. Says whether it is served now."""
-        manifest = self._to_serve(name)
+        manifest = self._to_serve(name, lookup)
         if manifest is None:
             return self._whole(self.public, name)
         sound = [self._verify(digest, size) for digest, size in manifest.layers.items()]
@@ -124,14 +130,31 @@ class MirrorStore:
                 write_file(os.path.join(self.public.path, "manifests", *name), manifest.body)
         return True
 
-    def _to_serve(self, name):
-        """The manifest of a model that the filling store holds, byte for byte as upstream gave it. A newer Ollama keeps a list, which upstream gives only
-        to its like: the plain one is asked for, and served if it is of the same layers."""
-        held = self.filled.manifest(name)
-        if held is None or not (held.children or held.named):
-            return held
-        plain = self.client.manifest(name).manifest
-        return plain if plain is not None and not self.filled.bad_blobs(plain) else None
+    def _to_serve(self, name, lookup):
+        """The manifest of a model that the filling store holds, byte for byte as upstream gives it now. A newer Ollama keeps a list, which upstream gives
+        only to its like: the plain one was asked for, and is served if it is of the same layers.
+
+        Whoever reaches the filling server may give its models any name, so what it holds is never published on its own word: only what is served
+        already goes on, and what root has put there by hand, or what upstream shows to nobody but Ollama, is taken where upstream says nothing.
+        """
+        held, offered = self.filled.manifest(name), lookup.manifest
+        if held is None:
+            return None
+        newer = bool(held.children or held.named)
+        if offered is not None and not offered.children and (newer or is_same(held, offered)):
+            return None if newer and self.filled.bad_blobs(offered) else offered
+        served = self.public.manifest(name)
+        goes_on = served is not None and served.body == held.body
+        unsaid = offered is None and not newer and (lookup.words in _SIGN_IN or self._roots_own(name))
+        return held if goes_on or unsaid else None
+
+    def _roots_own(self, name):
+        """Whether nobody but root, or who runs this, can have written the manifest."""
+        try:
+            found = nofollow.lstat(os.path.join(self.filled.path, "manifests", *name))
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
 
     def _serve(self, digest):
         """A second name for a verified blob; False where another file has its name by now."""
@@ -182,9 +205,8 @@ class MirrorStore:
         manifest = store.manifest(name)
         return manifest is not None and not store.bad_blobs(manifest)
 
-    def _compare(self, name, whole):
+    def _compare(self, name, whole, lookup):
         """Notes a model to be pulled. What stands in the way of that, or in doubt of a copy that is here: words for one model and for several."""
-        lookup = self.client.manifest(name)
         place = self.registry.label(name)
         if lookup.kind == "found":
             held = [found for found in (self.filled.manifest(name), self.public.manifest(name)) if found] if whole else []

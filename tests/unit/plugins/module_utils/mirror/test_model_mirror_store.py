@@ -274,6 +274,54 @@ def test_a_verified_blob_that_is_exchanged_is_verified_again(mirror, taken_over,
     assert result["corrupt"] and not os.path.lexists(blob_of(tmp_path, "public"))
 
 
+def forged(tmp_path, filler):
+    """Another model under the name of small:1b in the filling server's store, as any user of its host may make one there by /api/create and /api/copy."""
+    filler.have("small:1b", model_blobs("evil"))
+    folder = tmp_path / "mirror" / "ollama"
+    for path in [folder, *folder.rglob("*")]:
+        os.lchown(path, SOMEBODY, SOMEBODY)
+
+
+def manifest_of(tmp_path):
+    return (tmp_path / "mirror/public/manifests/registry.ollama.ai/library/small/1b").read_bytes()
+
+
+@needs.root
+@pytest.mark.parametrize("upstream", [None, 503, 404])
+def test_a_tag_is_never_served_with_what_upstream_did_not_say(mirror, filler, registry, tmp_path, upstream):
+    """Deleted: whoever reaches the filling server chooses weights and templates for the whole fleet, under a name that it trusts."""
+    registry.put("library/small/1b", model_blobs("small"))
+    forged(tmp_path, filler)
+    registry.fault = upstream
+    if upstream is None:
+        assert mirror(["small:1b"])["missing"] == ["small:1b"]
+    else:
+        with pytest.raises(Failure, match="small:1b"):
+            mirror(["small:1b"])
+    assert [path for path in served(tmp_path) if "manifests" in path] == []
+
+
+@needs.root
+@pytest.mark.parametrize("upstream", [None, 503])
+def test_a_forged_model_does_not_take_the_place_of_the_right_one(mirror, filler, registry, taken_over, tmp_path, upstream):
+    right = manifest_of(tmp_path)
+    forged(tmp_path, filler)
+    registry.fault = upstream
+    result = mirror(["small:1b"])
+    assert manifest_of(tmp_path) == right and result["published"] == [] and result["missing"] == ([] if upstream else ["small:1b"])
+
+
+@needs.root
+def test_upstreams_own_bytes_are_served_and_not_those_of_the_filling_server(mirror, filler, registry, tmp_path):
+    """Deleted: the same layers in other roles, say a template as the system's words, would be served."""
+    registry.put("library/small/1b", model_blobs("small"))
+    forged(tmp_path, filler)
+    filler.have("small:1b", model_blobs("small"))
+    manifest = tmp_path / "mirror/ollama/manifests/registry.ollama.ai/library/small/1b"
+    manifest.write_bytes(manifest.read_bytes().replace(b"{", b'{"x": 1, ', 1))
+    assert mirror(["small:1b"])["published"] == ["small:1b"] and manifest_of(tmp_path) == registry.models["library/small/1b"]
+
+
 @pytest.fixture
 def newer_filler(tmp_path, registry):
     server = NewerOllama(tmp_path / "mirror" / "ollama", registry)
