@@ -114,6 +114,7 @@ container:
     - C(managed) says whether the role has made it. For one that was made by hand, C(data) is the volume or folder under its data,
       C(database_elsewhere) whether it uses another database than SQLite, C(variables) the names of what was added to the image's environment, and
       C(key_weak) whether its secret key is shorter than any start script makes it.
+    - C(holds_password) says whether its process was given the administrator's password.
   type: dict
   returned: always
 previous:
@@ -196,6 +197,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.host im
     missing_programs,
     python_with_requests,
     unreachable,
+    was_given,
 )
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system import filesystem
 
@@ -318,6 +320,7 @@ def main() -> None:
         if inspected and not result["container"]["managed"]:
             key, _source = secret_key_of(engine, inspected)
             result["container"]["key_weak"] = key is not None and len(key) < SHORTEST_KEY
+        result["container"]["holds_password"] = was_given("WEBUI_ADMIN_PASSWORD", (inspected or {}).get("State", {}).get("Pid"))
         result["previous"] = describe_container(engine.container(wanted["name"] + "-previous"))
         result["image"] = describe_image(engine.image(wanted["image"]))
         result["data"] = probe_data(engine, wanted["data"], result["engine"]["root"])

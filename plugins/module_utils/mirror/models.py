@@ -28,7 +28,6 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry im
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 
-
 # Of a model that only a signed-in Ollama is shown.
 _SIGN_IN = ("HTTP 401", "HTTP 403")
 

@@ -26,7 +26,7 @@ class Lookup:
         self.manifest = manifest
 
 
-class _HttpsStays(urllib.request.HTTPRedirectHandler):
+class HttpsStays(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from https down to http."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
@@ -60,7 +60,7 @@ class RegistryClient:
         proxies = {} if urllib.request.proxy_bypass_environment(host, self.proxies) else self.proxies
         proxies = {scheme: url for scheme, url in proxies.items() if scheme in ("http", "https")}
         return urllib.request.build_opener(
-            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=ssl.create_default_context()), _HttpsStays
+            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=ssl.create_default_context()), HttpsStays
         )
 
     def manifest(self, name):

@@ -51,6 +51,17 @@ def listener(port: int, proc: str = "/proc") -> str | None:
     return "another process"
 
 
+def was_given(variable: str, pid: int | None, proc: str = "/proc") -> bool:
+    """Whether a process was started with a variable in its environment."""
+    if not pid:
+        return False
+    try:
+        with open(os.path.join(proc, str(pid), "environ"), "rb") as source:
+            return any(entry.startswith(variable.encode() + b"=") for entry in source.read().split(b"\0"))
+    except OSError:
+        return False
+
+
 def ask_versions(urls: list, timeout: float) -> list:
     """Ask all Ollama servers at once, so that dead ones cost one timeout in all."""
     answers: list = [None] * len(urls)

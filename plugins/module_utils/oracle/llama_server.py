@@ -4,6 +4,9 @@
 """Asks a llama-server what a model would take, without its weights: the head of the file, a hole of the right size, and the server's own words.
 
 The server says them before it reads a weight; it is killed right after, since it would go on and load the hole.
+
+Nobody has checked the head: it is a range of a file, which has no digest. So root has it read by a user that exists for nothing else, who has no network
+and no path to write to.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +24,8 @@ import urllib.request
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES, OLLAMA_VERSION
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.linux import gpu_groups
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import HttpsStays
 
 MAX_HEAD = 64 * MIB
 OPTIONS = {
@@ -46,6 +52,10 @@ OPTIONS = {
     "fit_margin_bytes": {"type": "int", "default": FIT_MARGIN_BYTES},
     "timeout": {"type": "int", "default": 30},
 }
+# Where the server in its box finds the model. ProtectHome covers /home, so that the place is empty but for it.
+SHOWN = "/home/model.gguf"
+# What of the host's environment may be meant for it.
+PREFIXES = ("CUDA_", "GGML_", "GPU_", "HIP_", "HSA_", "LLAMA_", "NVIDIA_", "ROCR_", "VK_")
 _PROJECTED = re.compile(r"projected to use (\d+) MiB of (device|host) memory vs\. (\d+) MiB of")
 _DEVICE = re.compile(r"\| +- (\S+)(?: \((.*?)\))? +\| +(\d+) = +(\d+) \+ \( *(\d+) = +(\d+) \+ +(\d+) \+ +(\d+)\)")
 
@@ -59,7 +69,7 @@ def fetch_head(url, length, timeout):
     if not 0 < length <= MAX_HEAD:
         raise NoAnswer("the head of a model has 1 byte to 64 MiB, not %d bytes" % length)
     request = urllib.request.Request(url, headers={"Range": "bytes=0-%d" % (length - 1)})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler(urllib.request.getproxies_environment()))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(urllib.request.getproxies_environment()), HttpsStays)
     try:
         with opener.open(request, timeout=timeout) as answer:
             body = b""
@@ -133,15 +143,50 @@ def missing_bytes(answer, margin):
     return max(0, answer["projected_bytes"] + margin - answer["free_bytes"])
 
 
+def boxed(line, path, unit, timeout, variables, groups):
+    """The command line by which systemd runs one, as a user of its own."""
+    properties = {
+        "DynamicUser": "yes", "SupplementaryGroups": " ".join(groups), "CapabilityBoundingSet": "", "NoNewPrivileges": "yes",
+        "PrivateNetwork": "yes", "RestrictAddressFamilies": "AF_INET AF_UNIX", "RestrictNamespaces": "yes", "LockPersonality": "yes",
+        "SystemCallArchitectures": "native", "ProtectSystem": "strict", "ProtectHome": "tmpfs", "ReadOnlyPaths": "/tmp /var/tmp",
+        "TemporaryFileSystem": "/dev/shm",
+        "BindReadOnlyPaths": "%s:%s" % (path, SHOWN), "ProtectProc": "invisible", "ProtectKernelTunables": "yes", "ProtectControlGroups": "yes",
+        "RuntimeMaxSec": str(timeout + 30),
+    }  # fmt: skip
+    words = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec", "--unit=" + unit]
+    words += ["--property=%s=%s" % pair for pair in properties.items()]
+    kept = {name: value for name, value in variables.items() if name.startswith(PREFIXES) or name == "LD_LIBRARY_PATH"}
+    return words + ["--setenv=%s=%s" % pair for pair in sorted(kept.items())] + ["--"] + line
+
+
 def ask(server, path, settings, timeout, environment=None):
     """Start the server, read until it has said what it would take, end it."""
     variables = dict(os.environ if environment is None else environment)
     folder = os.path.dirname(os.path.realpath(server))
     variables["LD_LIBRARY_PATH"] = os.pathsep.join(part for part in (folder, variables.get("LD_LIBRARY_PATH")) if part)
+    line, unit = command(server, path, settings), ""
+    if os.geteuid() == 0:
+        if not (os.path.isdir("/run/systemd/system") and shutil.which("systemd-run")):
+            raise NoAnswer("%s is not run as root on bytes that nobody has checked, and there is no systemd here that could run it as somebody else" % server)
+        # In the box it is seen by everybody, as the folder around it is not.
+        os.chmod(path, 0o644)
+        unit = "llmfleet-oracle-%d.service" % os.getpid()
+        line = boxed(command(server, SHOWN, settings), path, unit, timeout, variables, gpu_groups())
+    try:
+        return _answer_of(server, line, variables, timeout)
+    finally:
+        if unit:
+            for verb in (["kill", "--signal=SIGKILL"], ["stop"]):
+                subprocess.call(  # pylint: disable=ansible-bad-function
+                    ["systemctl", *verb, unit], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+
+
+def _answer_of(server, line, variables, timeout):
     try:
         # run_command waits for the end, which a server does not have.
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            command(server, path, settings),
+            line,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

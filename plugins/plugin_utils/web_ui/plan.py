@@ -135,8 +135,7 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         "container": act or (image["present"] and seen["requests"]),
         "restart": act and (secrets["stale"] or not kept),
         "configure": act or there["running"],
-        # The process that has made the administrator's account still has the password.
-        "forget": act and not there["exists"] and not data.get("users"),
+        "forget": act and _shall_forget(wish, seen, kept),
         "save": bool(data["database"] or wish.database_dump_command),
         "upgrade": upgrade,
         "data": not data["exists"] or data["owner"] != wish.uid,
@@ -179,6 +178,16 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         "patience": max(wish.patience, PATIENCE),
         "planned": models.planned_models(wish.backends, wish.backend_hosts, around.hostvars, around.me, network_mode),
     }
+
+
+def _shall_forget(wish: Wish, seen: dict, kept: bool) -> bool:
+    """Whether a process will have the administrator's password that needs it no more: the one that makes the account, or one whose first run was cut off
+    and that nothing else restarts. Whether the account is there, only SQLite says before the run."""
+    there, users = seen["container"], seen["data"].get("users")
+    if not there["exists"]:
+        return not users
+    quiet = kept and not seen["secrets"]["stale"] and not wrong_host.by_hand(seen)
+    return bool(wish.sqlite and users and there.get("holds_password") and quiet)
 
 
 def _calls(wish: Wish) -> dict:

@@ -103,3 +103,10 @@ def test_the_docker_modules_get_a_python_that_has_requests(tmp_path):
     assert host.python_with_requests(answers(venv=1, system=0), venv, others) == system
     assert host.python_with_requests(answers(venv=1, system=1), venv, others) is None and asked == [venv, system]
     assert host.python_with_requests(answers(system=1), system, others) is None and asked == [system]
+
+
+def test_a_process_that_was_given_a_variable(tmp_path):
+    (tmp_path / "17").mkdir()
+    (tmp_path / "17/environ").write_bytes(b"PATH=/bin\0WEBUI_ADMIN_PASSWORD=x\0")
+    given = [host.was_given("WEBUI_ADMIN_PASSWORD", pid, str(tmp_path)) for pid in (17, 18, 0, None)]
+    assert given == [True, False, False, False] and not host.was_given("ADMIN_PASSWORD", 17, str(tmp_path))

@@ -52,6 +52,12 @@ def test_the_command_is_ollamas():
     assert "-c 16384 -np 2 -b 512 -ub 512 --flash-attn auto --cache-type-k q8_0 --cache-type-v q8_0" in line
 
 
+@pytest.fixture(autouse=True)
+def as_somebody(monkeypatch):
+    """Not as root, who runs it in a box of systemd's."""
+    monkeypatch.setattr(dry.os, "geteuid", lambda: 1000)
+
+
 @pytest.fixture
 def server(tmp_path):
     """A program in place of llama-server; it writes its process id and goes on for a minute, as the real one would, then writes `late`."""
@@ -94,6 +100,21 @@ def test_a_server_that_dies_is_no_answer(server):
         dry.ask(server(["error: unknown argument"], "sys.exit(1)"), "m.gguf", SETTINGS, 10)
     with pytest.raises(dry.NoAnswer, match="does not start"):
         dry.ask("/nowhere/llama-server", "m.gguf", SETTINGS, 10)
+
+
+def test_root_never_runs_it_and_it_reads_without_network_and_without_a_path_to_write_to(server, tmp_path, monkeypatch):
+    """Deleted, a parser of C++ would read bytes that nobody has checked as root. What systemd makes of it was seen in the lab, see docs/sizing.md."""
+    words = dry.boxed(["llama-server", "--model", dry.SHOWN], "/a/m.gguf", "u.service", 30, {"CUDA_X": "1", "AWS_SECRET": "s"}, ["video"])
+    assert words[0] == "systemd-run" and words[words.index("--") + 1:] == ["llama-server", "--model", dry.SHOWN]
+    said = {word.partition("=")[2] for word in words if word.startswith("--property=")}
+    wanted = ("DynamicUser=yes", "PrivateNetwork=yes", "ProtectSystem=strict", "ProtectHome=tmpfs", "ReadOnlyPaths=/tmp /var/tmp", "CapabilityBoundingSet=")
+    assert said.issuperset(wanted) and "BindReadOnlyPaths=/a/m.gguf:" + dry.SHOWN in said
+    assert "--setenv=CUDA_X=1" in words and not [word for word in words if "AWS" in word]
+    monkeypatch.setattr(dry.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(dry.os.path, "isdir", lambda path: False)
+    with pytest.raises(dry.NoAnswer, match="not run as root"):
+        dry.ask(server(ONE), "m.gguf", SETTINGS, 10)
+    assert not (tmp_path / "pid").exists(), "it ran"
 
 
 def test_the_file_is_a_hole(tmp_path):

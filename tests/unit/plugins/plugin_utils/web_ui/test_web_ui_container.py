@@ -129,6 +129,12 @@ def test_the_administrators_password_is_given_to_no_process_that_does_not_need_i
         ({"container": {"exists": False}, "data": {"users": 0}}, True),
         ({"container": {"exists": False}, "data": {"users": 3}}, False),
         ({}, False),
+        ({"container": {"holds_password": True}, "data": {"users": 1}}, True),
+        ({"container": {"holds_password": True}, "data": {"users": None}}, False),
+        # It is restarted, or replaced, for another reason.
+        ({"container": {"holds_password": True}, "data": {"users": 1}, "secrets": {"stale": True}}, False),
+        ({"container": {"holds_password": True}, "data": {"users": 1}, "secrets": {"environment": False}}, False),
+        ({"container": {"holds_password": True, "managed": False}, "data": {"users": 1}}, False),
     ],
 )
 def test_only_the_process_that_made_the_administrator_is_restarted(there, forgets):
