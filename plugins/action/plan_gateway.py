@@ -23,7 +23,7 @@ class ActionModule(ControllerAction):
         service_mgr = task_vars.get("ansible_facts", {}).get("service_mgr") or "systemd"
         gateways = task_vars["groups"].get("gateway") or [me]
         here = plan.Here(me, hostvars[me].get("ansible_host") or me, gateways[0])
-        around = fleet.fleet_of(task_vars["groups"], hostvars, me, (seen or {}).get("record"))
+        around = fleet.fleet_of(task_vars["groups"], hostvars, me, (seen or {}).get("record"), (seen or {}).get("web_uis"))
         decided = plan.decide(wish, around, here, seen, service_mgr, self._task.check_mode)
         if decided["problems"]:
             # Only the sentences: Ansible prints all of a failed result.

@@ -97,6 +97,10 @@ authority:
   description: The certificate of the fleet's own authority, empty where there is none.
   returned: always
   type: str
+web_uis:
+  description: Checksums of the keys of web UIs that an earlier run wrote down, by their hosts.
+  returned: always
+  type: dict
 drained:
   description: Hosts to which the gateway sends nothing new, since an upgrade that was cut off, or somebody, has said so.
   returned: always
@@ -155,6 +159,7 @@ def main():
         certificate=host.certificate(params["certificate"], params["key"]),
         authority=host.authority(os.path.join(params["folder"], host.AUTHORITY)),
         drained=runtime.drained(),
+        web_uis=host.web_uis_of(os.path.join(params["folder"], host.WEB_UIS)),
         root=os.geteuid() == 0,
         apt=os.path.exists("/usr/bin/apt-get"),
     )

@@ -43,6 +43,9 @@ options:
       key:
         description: Bearer token for a server behind a proxy that asks for one.
         type: str
+      key_file:
+        description: File of the host with that token, in the place of O(backends[].key).
+        type: path
       connection_type:
         description: What Open WebUI shows beside the server's models.
         type: str
@@ -259,6 +262,14 @@ MODELS_CONFIG = "/api/v1/configs/models"
 PLANNED = "planned"
 
 
+def with_key(backend: dict) -> dict:
+    """The connection with the key that lies in a file. In a dry run the file may still be to come."""
+    if not backend.get("key_file") or not os.path.exists(backend["key_file"]):
+        return backend
+    with open(backend["key_file"], encoding="ascii") as source:
+        return dict(backend, key=source.read().strip())
+
+
 class Reconciler:
     """Collects what changed and how it looked, for one result and one diff."""
 
@@ -452,6 +463,7 @@ def main() -> None:
                     "url": {"type": "str", "required": True},
                     "prefix_id": {"type": "str"},
                     "key": {"type": "str", "no_log": True},
+                    "key_file": {"type": "path", "no_log": False},
                     "connection_type": {"type": "str", "choices": ["local", "external"], "default": "local"},
                 },
             },
@@ -511,7 +523,7 @@ def main() -> None:
         work.settings({**wanted["settings"], "ENABLE_SIGNUP": False})
         work.signup()
         if wanted["backends"] is not None:
-            work.backends(wanted["backends"])
+            work.backends([with_key(backend) for backend in wanted["backends"]])
         if wanted["builtin_tools"] is not None:
             work.builtin_tools(wanted["builtin_tools"])
         work.models(wanted["planned"], wanted["default_model"], wanted["remember"], wanted["hide_non_chat"])

@@ -11,6 +11,11 @@ import ssl
 import time
 import urllib.parse
 
+# On the host of a web UI: its key for the gateway, and the folder of those whom it trusts, where the authority has the checksum of its subject as
+# its name, as OpenSSL looks for it (openssl x509 -hash).
+KEY_FILE = "gateway_key"
+TRUST_FOLDER = "trust"
+AUTHORITY_FILE = "5154f1d2.0"
 PROMPT = "Say hello in one short sentence."
 MAX_TOKENS = 64
 

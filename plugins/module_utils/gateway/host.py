@@ -19,6 +19,9 @@ FOLDER = "/etc/llmfleet-gateway"
 RECORD = "fleet.json"
 # What clients have to trust where the fleet signs its certificates itself.
 AUTHORITY = "authority.pem"
+# And of the web UIs, whose keys it knows by their checksums.
+WEB_UIS = "web-uis.json"
+DIGEST = re.compile(r"[0-9a-f]{64}")
 MEMORY = re.compile(r"^MemTotal:\s+(\d+) kB$", re.MULTILINE)
 VERSION = re.compile(r"version (\d+)\.(\d+)(?:\.(\d+))?")
 
@@ -73,6 +76,17 @@ def record_of(path):
     good = isinstance(found, dict) and all(
         isinstance(rows, list) and all(isinstance(row, dict) and isinstance(row.get("name"), str) for row in rows) for rows in found.values()
     )
+    return found if good else {}
+
+
+def web_uis_of(path):
+    """What an earlier run wrote of the web UIs: host -> checksum of its key."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    good = isinstance(found, dict) and all(isinstance(digest, str) and DIGEST.fullmatch(digest) for digest in found.values())
     return found if good else {}
 
 

@@ -127,7 +127,7 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> 
         ["defaults", *_defaults(wish)],
         [
             "frontend gateway",
-            *_door(wish),
+            *_door(wish, fleet),
             *(_key() if keys else _indented("# gateway_keys is empty: everybody who reaches the port.")),
             *_path(limited),
             *_size(wish, allowed),
@@ -222,15 +222,16 @@ def _tried_again(wish: dict) -> str:
     return "conn-failure empty-response 503" if wish["max_body_bytes"] <= LARGE_BYTES else "conn-failure"
 
 
-def _door(wish: dict) -> list:
+def _door(wish: dict, fleet: Fleet) -> list:
     """Who comes in at all."""
     bind = _bind(wish, wish["port"])
     if encrypted(wish):
         bind += " ssl crt %s/tls/gateway.pem alpn http/1.1" % FOLDER
-    admitted = address_sets(["127.0.0.0/8", "::1", *wish["allowed_cidrs"]])
+    admitted = address_sets(["127.0.0.0/8", "::1", *wish["allowed_cidrs"], *fleet.admitted])
+    who = " ".join([*admitted["ipv4"], *admitted["ipv6"]])
     return _indented(
         bind,
-        "tcp-request connection reject unless { src %s }" % " ".join([*admitted["ipv4"], *admitted["ipv6"]]) if wish["allowed_cidrs"] else "",
+        "tcp-request connection reject unless { src_is_local } || { src %s }" % who if wish["allowed_cidrs"] else "",
         "# One line of JSON for each request; a key is told by its name.",
         'log-format "%s"' % _quoted(LOG),
         "http-request set-var(txn.key) str(-)",

@@ -11,7 +11,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.runtime import server_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE, is_loopback
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE, is_address, is_loopback
 
 _ADDRESS = re.compile(r"[A-Za-z0-9_.-]+:\d+|\[[0-9A-Fa-f:.]+\]:\d+")
 
@@ -50,6 +50,9 @@ class Fleet:
     hosts: tuple = ()
     unknown: tuple = ()
     closed: tuple = ()
+    # Hosts of web UIs: checksum of the key of each, and their addresses.
+    web_uis: dict = dataclasses.field(default_factory=dict)
+    admitted: tuple = ()
 
     def holders(self) -> dict:
         """Model by its short name or an alias -> [(host, model)]."""
@@ -109,8 +112,19 @@ def _models(plan: dict) -> tuple:
     return tuple(found.values())
 
 
-def fleet_of(groups, hostvars, me: str, record: dict | None) -> Fleet:
-    """groups and hostvars as Ansible gives them; record: what an earlier run wrote down (see recorded), by host."""
+def web_uis_of(groups, hostvars, known: dict | None) -> dict:
+    """Host of each web UI -> checksum of its key: of this run, or as an earlier one wrote it down."""
+    found = {}
+    for name in groups.get("open_webui") or ():
+        told = (hostvars[name].get("ansible_facts") or {}).get("open_webui_gateway") or {}
+        digest = told.get("digest") or (known or {}).get(name)
+        if digest:
+            found[name] = str(digest)
+    return found
+
+
+def fleet_of(groups, hostvars, me: str, record: dict | None, known: dict | None = None) -> Fleet:
+    """groups and hostvars as Ansible gives them; record, known: what an earlier run wrote down of hosts (see recorded) and of web UIs."""
     hosts, unknown, closed = [], [], []
     for name in groups.get("ollama") or []:
         variables = hostvars[name]
@@ -131,7 +145,9 @@ def fleet_of(groups, hostvars, me: str, record: dict | None) -> Fleet:
             continue
         if models:
             hosts.append(Host(name, address, models, remembered))
-    return Fleet(tuple(hosts), tuple(unknown), tuple(closed))
+    addresses = [str(hostvars[name].get("ansible_host") or "") for name in groups.get("open_webui") or ()]
+    admitted = tuple(address for address in addresses if address and is_address(address) and address != "localhost")
+    return Fleet(tuple(hosts), tuple(unknown), tuple(closed), web_uis_of(groups, hostvars, known), admitted)
 
 
 def recorded(fleet: Fleet) -> dict:

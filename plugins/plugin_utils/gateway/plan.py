@@ -10,10 +10,10 @@ import hashlib
 import ipaddress
 import json
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.host import RECORD
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.host import RECORD, WEB_UIS
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import config
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.fleet import Fleet, recorded
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.wish import certificate_of, read_keys, wrong_wishes
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.wish import certificate_of, read_keys, with_web_uis, wrong_wishes
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import found
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE, is_address
 
@@ -59,8 +59,10 @@ def decide(wish: dict, fleet: Fleet, here: Here, seen: dict | None = None, servi
     plan["problems"] += _wrong_host(wish, fleet, keys, seen)
     if plan["problems"]:
         return plan
-    texts = config.files(wish, keys, fleet, config.room(wish, seen["memory_bytes"]))
+    texts = config.files(wish, with_web_uis(keys, fleet.web_uis), fleet, config.room(wish, seen["memory_bytes"]))
     texts[RECORD] = json.dumps(recorded(fleet), indent=1, sort_keys=True) + "\n"
+    if fleet.web_uis:
+        texts[WEB_UIS] = json.dumps(fleet.web_uis, indent=1, sort_keys=True) + "\n"
     configuration = texts.pop(CONFIGURATION)
     # What HAProxy has taken in, the certificate's content included; written after the reload, so that one which never came is made up for.
     taken = hashlib.sha256(json.dumps([sorted(texts.items()), configuration, config.unit(), seen["certificate"]["digest"]]).encode()).hexdigest()

@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.runtime import server_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import found, problem
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import address_sets, is_address, is_loopback
@@ -17,6 +18,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address im
 # Shorter ones can be guessed by trying; what `openssl rand -hex 16` writes has 32.
 SHORTEST_KEY = 20
 FIELDS = ("name", "key", "models", "requests_per_minute", "expires")
+# Of the variables that say where a gateway is, for who asks from another host; defaults/main.yml of the role has the same.
+DEFAULTS = {"host": "0.0.0.0", "port": 8443, "tls_certificate": "", "tls_names": [], "accept_plain_http": False}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -101,6 +104,11 @@ def _key(entry: dict) -> Key:
         requests_per_minute=int(entry.get("requests_per_minute") or 0),
         expires=_day(entry["expires"]) if entry.get("expires") is not None else 0,
     )
+
+
+def with_web_uis(keys: list[Key], web_uis: dict) -> list[Key]:
+    """The keys of the users and those of the fleet's web UIs, which may have every model. A gateway of no keys asks nobody. No user's key has an @."""
+    return [*keys, *(Key("open-webui@%s" % server_name(host), digest.upper()) for host, digest in sorted(web_uis.items()))] if keys else []
 
 
 def certificate_of(wish: dict) -> str:

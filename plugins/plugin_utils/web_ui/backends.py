@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import difflib
 
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import front
+
 DEFAULT_PORT = 11434
-KEYS = ("url", "prefix_id", "key", "connection_type")
+# The role's default.
+CONFIG_DIR = "/etc/open-webui"
+KEYS = ("url", "prefix_id", "key", "key_file", "connection_type")
 # What people write for them, beside slips of the pen.
 MEANT = {"prefix": "prefix_id", "name": "prefix_id", "host": "url", "address": "url", "base_url": "url", "token": "key", "api_key": "key"}
 
@@ -21,7 +25,10 @@ def resolved_mode(network_mode, hosts, me):
 
 
 def open_webui_backends(hosts, hostvars, me, network_mode, prefixes=True):
-    """One connection for each host, named as Open WebUI has to call it from its container on host `me`."""
+    """One connection for each host, named as Open WebUI has to call it from its container on host `me`; in a fleet with a gateway that alone."""
+    gateway = front.front_of(hostvars, me)
+    if gateway:
+        return [front.backend(gateway, hostvars[me].get("open_webui_config_dir") or CONFIG_DIR)]
     network_mode = resolved_mode(network_mode, hosts, me)
     short = {host: host.split(".")[0] for host in hosts}
     unique = len(set(short.values())) == len(short)

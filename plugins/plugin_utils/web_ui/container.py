@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import address, environment
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.client import TRUST_FOLDER
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import address, environment, front
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wish import Wish
 
 # Podman describes volumes and capabilities in other words than it was given, so that they would differ for ever.
 COMPARED_BY_PODMAN = {"volumes": "ignore", "cap_drop": "ignore"}
 
 
-def describe(wish: Wish, network_mode: str, podman: bool, command: list) -> dict:
-    """command: what the image would run. published_ports and etc_hosts are missing where the container shares the host's network."""
+def describe(wish: Wish, network_mode: str, podman: bool, command: list, trusts: bool = False) -> dict:
+    """command: what the image would run; trusts: it has to trust the fleet's own authority. published_ports and
+    etc_hosts are missing where the container shares the host's network."""
     on_host_network = network_mode == "host"
     # nocopy: the engine would give the volume the image's owner again.
     # z: where SELinux is enforced, a container may read no folder of the host that does not carry the containers' label; elsewhere it means nothing.
@@ -27,8 +29,9 @@ def describe(wish: Wish, network_mode: str, podman: bool, command: list) -> dict
         "volumes": [
             "%s:%s:%s" % (wish.data, environment.DATA_DIR, options),
             "%s:%s:ro,z" % (wish.secrets_dir, environment.SECRETS_MOUNT),
+            *(["%s/%s:%s:ro,z" % (wish.config_dir, TRUST_FOLDER, front.TRUSTED)] if trusts else []),
         ],
-        "env": environment.public(wish, on_host_network),
+        "env": {**({"SSL_CERT_DIR": front.SSL_CERT_DIR} if trusts else {}), **environment.public(wish, on_host_network)},
         # Podman calls an image that is asked for by its digest by its tag; the identities are compared in any case.
         "image_name_mismatch": "ignore" if podman else "recreate",
     }

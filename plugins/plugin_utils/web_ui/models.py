@@ -10,6 +10,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import front
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.backends import backend_url
 
 _COUNT = re.compile(r"^([0-9.]+)([BM])$")
@@ -22,16 +23,33 @@ def planned_models(backends, hosts, hostvars, me, network_mode):
     """One row for each connection whose host has a plan: its host, address, prefix and models."""
     by_url = {backend["url"].rstrip("/"): backend for backend in backends}
     rows = []
+    gateway = front.used(front.front_of(hostvars, me), backends)
+    if gateway:
+        found = {}
+        for plan in (_plan(hostvars[host]) for host in hosts):
+            # The best of those that go by one name: a host may have more room for it than another.
+            for model in _models(plan):
+                if model["name"] not in found or model["on_gpu"]:
+                    found[model["name"]] = model
+        return [{"host": gateway.host, "url": gateway.url, "prefix_id": "", "models": list(found.values())}] if found else []
     for host in hosts:
-        plan = (hostvars[host].get("ansible_facts") or {}).get("model_plan")
+        plan = _plan(hostvars[host])
         backend = by_url.get(backend_url(host, hostvars[host], me, network_mode))
-        if not backend or not plan or not plan.get("ok"):
+        if not backend or not plan:
             continue
-        models = [_model(entry, entry["name"]) for entry in plan["models"]]
-        # What a model of one's own is made from is on the host, too, and wanted there.
-        models += [_model(entry, entry["from"]) for entry in plan["models"] if entry.get("from")]
-        rows.append({"host": host, "url": backend["url"], "prefix_id": backend.get("prefix_id") or "", "models": models})
+        rows.append({"host": host, "url": backend["url"], "prefix_id": backend.get("prefix_id") or "", "models": _models(plan)})
     return rows
+
+
+def _plan(variables) -> dict:
+    plan = (variables.get("ansible_facts") or {}).get("model_plan") or {}
+    return plan if plan.get("ok") else {}
+
+
+def _models(plan: dict) -> list:
+    models = [_model(entry, entry["name"]) for entry in plan.get("models") or ()]
+    # What a model of one's own is made from is on the host, too, and wanted there.
+    return models + [_model(entry, entry["from"]) for entry in plan.get("models") or () if entry.get("from")]
 
 
 def _model(entry, name):

@@ -15,6 +15,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import (
     database,
     door,
     environment,
+    front,
     models,
     outcome,
     way_back,
@@ -52,7 +53,10 @@ def decide(
     seen: what module open_webui_probe found. checks: which problems are looked for (CHECKS). archive: what the archive says of itself that is
     restored, None where there is no restore. given: what only one of the checks knows of. Where there are problems, the rest may be missing.
     """
-    network_mode = resolved_mode(wish.network_mode, wish.backend_hosts, around.me)
+    gateway = front.used(front.front_of(around.hostvars, around.me), wish.backends)
+    # A gateway of the same host is asked from there, too, and not from a network of the engine, which it does not let in.
+    near = [*wish.backend_hosts, *([gateway.host] if gateway else [])]
+    network_mode = resolved_mode(wish.network_mode, near, around.me)
     plan = {
         "problems": [],
         "changes": [],
@@ -78,7 +82,7 @@ def decide(
     plan["database"] = {"host": there.host, "port": there.port}
     plan["look"] = _look(wish, plan)
     if seen:
-        plan.update(_for_the_host(wish, around, seen, network_mode, plan["url"], archive))
+        plan.update(_for_the_host(wish, around, seen, network_mode, plan["url"], archive, bool(gateway and gateway.own)))
         plan["changes"] = [name for name in CHANGES if plan["steps"][name]]
     for name in checks:
         plan["problems"] += CHECKS[name](Case(wish, around.check_mode, seen, archive, given))
@@ -96,7 +100,8 @@ def _look(wish: Wish, plan: dict) -> dict:
         "database_host": plan["database"]["host"],
         "database_port": plan["database"]["port"],
         "commands": [] if wish.sqlite else [command for command in (wish.database_dump_command, wish.database_restore_command) if command],
-        "backends": [backend["url"] for backend in wish.backends],
+        # One with a key of its own is asked by the web UI, which has it.
+        "backends": [backend["url"] for backend in wish.backends if not backend.get("key_file")],
         "door": door.LOOK,
     }
 
@@ -110,7 +115,7 @@ def _restore_file(wish: Wish) -> str:
 CHANGES = ("engine", "python", "resume", "takeover", "pull", "secrets", "install_nft", "remove_door")
 
 
-def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url: str, archive: dict | None) -> dict:
+def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url: str, archive: dict | None, trusts: bool) -> dict:
     there, data, image, secrets = (seen[part] for part in ("container", "data", "image", "secrets"))
     act = not around.check_mode
     # The Docker modules cannot even look without it, and a dry run installs nothing.
@@ -156,7 +161,7 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
     return {
         "steps": {name: bool(wanted) for name, wanted in steps.items()},
         "engine_unit": "podman.socket" if "podman" in wish.engine_package else "docker.service",
-        "container": container.describe(wish, network_mode, seen["engine"]["podman"], image["command"]),
+        "container": container.describe(wish, network_mode, seen["engine"]["podman"], image["command"], trusts),
         "ready_url": container.ready_url(wish, network_mode),
         "comparisons": container.COMPARED_BY_PODMAN if seen["engine"]["podman"] else {},
         "failed_log": outcome.failed_log(wish),

@@ -168,7 +168,7 @@ def _of_the_backends(seen: dict) -> list:
     silent = "; ".join("%(url)s: %(error)s" % backend for backend in seen["backends"])
     return found(
         (
-            not any(backend["version"] for backend in seen["backends"]),
+            seen["backends"] and not any(backend["version"] for backend in seen["backends"]),
             "silent_backends",
             "open_webui_backends",
             "None of the Ollama servers in open_webui_backends answers this host (%s); start one, or let its firewall admit this host "

@@ -41,6 +41,7 @@ LISTED = {
         ("Plan again where the prediction did not hold", MODELS),
         ("Fill the mirror with what the new plans name", MIRROR | MODELS),
         ("Take the smaller plan that fits what was measured", MODELS),
+        ("Have the key of the web UI", GATEWAY | PAGE),
         ("Run the gateway", GATEWAY),
         ("Run Open WebUI", PAGE),
         ("Say where to go", PAGE),
@@ -132,7 +133,7 @@ PLAN = """
 - name: Plan
   ansible.builtin.set_fact:
     os_family: Debian
-    model_plan: {ok: true, models: [{name: 'small:1b', context: 1, kv_cache_type: f16}]}
+    model_plan: {ok: true, models: [{name: 'small:1b', context: 1, kv_cache_type: f16, headroom_bytes: 0}]}
     cacheable: true
 - name: Say who runs
   ansible.builtin.debug: {msg: RAN plan main}
@@ -144,7 +145,7 @@ ENTRIES = {
     "ollama_models": ("main",),
     "model_mirror": ("main", "release"),
     "gateway": ("main", "check_wishes", "server"),
-    "open_webui": ("main", "check_wishes"),
+    "open_webui": ("main", "check_wishes", "gateway_key"),
 }
 
 
@@ -194,8 +195,8 @@ BRING = ["registry main", "ollama_models main", "plan main", "model_mirror main"
         ("ollama", [*LOOK, *TELL, "model_mirror release", "ollama main"]),
         ("models", [*LOOK, *TELL, *FILL, *BRING]),
         ("model_mirror", [*LOOK, *FILL]),
-        ("gateway", [*LOOK, "gateway check_wishes", "gateway main"]),
-        ("open_webui", [*LOOK, "open_webui check_wishes", *TELL, "open_webui main"]),
+        ("gateway", [*LOOK, "gateway check_wishes", "open_webui gateway_key", "gateway main"]),
+        ("open_webui", [*LOOK, "open_webui check_wishes", *TELL, "open_webui gateway_key", "open_webui main"]),
     ],
 )
 def test_a_tag_runs_its_role_and_no_other(tags, ran, fleet):

@@ -63,7 +63,7 @@ FLEET = fleet.fleet_of(*hosts(gpu_a=[model("m1:7b", parallel=4)], gpu_b=[model("
 def seen(**more):
     return {
         "files": {}, "links": {}, "listing": [], "record": {}, "version": [2, 6, 12], "memory_bytes": 8 << 30, "taken": {}, "certificate": ABSENT, "root": True,
-        "drained": [], "authority": "-----BEGIN CERTIFICATE-----\n",
+        "drained": [], "web_uis": {}, "authority": "-----BEGIN CERTIFICATE-----\n",
         **more,
     }  # fmt: skip
 
@@ -223,6 +223,22 @@ def test_names_that_haproxy_refuses_stay_apart():
     assert fleet.proxy_names(["hf.co/a/b:q4", "hf.co/a_b:q4"]) == {"hf.co/a/b:q4": "hf.co_a_b:q4", "hf.co/a_b:q4": "hf.co_a_b:q4_"}
 
 
+def test_a_web_ui_comes_with_a_key_of_its_own():
+    """It may ask for every model, is let in from where it is, and is remembered while its host is off. A gateway of no keys stays one."""
+    groups, variables = hosts(gpu_a=[model("m1:7b")])
+    groups["open_webui"] = ["page"]
+    variables["page"] = {"inventory_hostname": "page", "ansible_host": "10.0.1.7", "ansible_facts": {"open_webui_gateway": {"digest": "ab" * 32}}}
+    around = fleet.fleet_of(groups, variables, "hub", None)
+    entries = [{"name": "ann", "key": ANN}]
+    made = texts(decide(seen(), around, keys=entries, allowed_cidrs=["10.0.0.0/24"]))
+    assert "AB" * 32 + " open-webui@page\n" in made["keys.map"] and "page" not in made["limited.map"]
+    assert "reject unless { src_is_local } || { src 10.0.0.0/24 10.0.1.7 127.0.0.0/8 ::1 }" in made["haproxy.cfg"]
+    del variables["page"]["ansible_facts"]
+    known = json.loads(made["web-uis.json"])
+    assert texts(decide(seen(), fleet.fleet_of(groups, variables, "hub", None, known), keys=entries))["keys.map"] == made["keys.map"]
+    assert texts(decide(seen(), around, keys=[], accept_no_keys=True))["keys.map"] == ""
+
+
 def test_a_host_that_took_no_part_keeps_its_routes():
     """Else a run with --limit, or while a host is off, would take its models away from the clients. One that left the inventory goes."""
     record = json.loads(texts(decide(seen()))["fleet.json"])
@@ -364,7 +380,7 @@ def test_haproxy_takes_the_configuration(tmp_path, monkeypatch, wishes):
     if program is None:
         pytest.skip("not to be had here: HAProxy, which checks the gateway's configuration")
     monkeypatch.setattr(config, "FOLDER", str(tmp_path))
-    monkeypatch.setattr(config, "SOCKET", str(tmp_path / "socket"))
+    monkeypatch.setattr(config.runtime, "SOCKET", str(tmp_path / "socket"))
     wishes = {**WISH, "tls_certificate": "", "tls_key": "", "accept_plain_http": True, **wishes}
     odd = fleet.fleet_of(*hosts(gpu_a=[model("hf.co/a/b:Q4_K_M"), model("m2:14b")], gpu_b=[model("m2:14b")]), "hub", None)
     keys, problems = wish.read_keys(wishes["keys"])

@@ -68,7 +68,7 @@ def test_no_prefixes_on_request():
         ({"url": "http://a:11434", "prefix_id": "a", "key": "k", "connection_type": "local"}, None),
         ({"url": "http://a:11434", "prefix": "a"}, "has the unknown key prefix: did you mean prefix_id?"),
         ({"url": "http://a:11434", "conection_type": "local"}, "has the unknown key conection_type: did you mean connection_type?"),
-        ({"url": "http://a:11434", "colour": "red"}, "has the unknown key colour: it has url, prefix_id, key, connection_type."),
+        ({"url": "http://a:11434", "colour": "red"}, "has the unknown key colour: it has url, prefix_id, key, key_file, connection_type."),
         ({"address": "http://a:11434"}, "has the unknown key address: did you mean url?"),
         ({"prefix_id": "a"}, "has no url; write the server's address"),
         ("http://a:11434", "is 'http://a:11434'; write a dictionary"),

@@ -52,6 +52,6 @@ def test_the_decision_reads_each_variable_that_the_role_gives_it():
 
 def test_every_file_of_tasks_is_entered():
     """By another one, or by a playbook."""
-    entries = {"main", "present", "absent", "backup", "restore", "probe", "check_wishes"}
+    entries = {"main", "present", "absent", "backup", "restore", "probe", "check_wishes", "gateway_key"}
     included = set(re.findall(r"include_tasks: (\w+)[.]yml", "".join(TASKS.values())))
     assert {name.removesuffix(".yml") for name in TASKS} == entries | included
