@@ -50,10 +50,12 @@ def _told(model: dict) -> dict:
 
 def _left(entries: list, devices):
     """Bytes that are left on the cards, or in system memory of a host without. What lies on the same cards leaves what the fullest leaves; None where
-    nobody knows, as of a host without models whose machine was not looked at."""
+    nobody knows, as of a host without models whose machine was not looked at, or of a plan that somebody else made."""
+    if any(entry.get("headroom_bytes") is None for entry in entries):
+        return None
     groups: list = []
     for entry in entries:
-        cards, least = {device["index"] for device in entry.get("devices") or ()}, entry["headroom_bytes"]
+        cards, least = {device.get("index") for device in entry.get("devices") or ()}, entry["headroom_bytes"]
         for other in [group for group in groups if group[0] & cards or not group[0] and not cards]:
             groups.remove(other)
             cards, least = cards | other[0], min(least, other[1])

@@ -61,5 +61,11 @@ def test_what_people_read():
     ]
 
 
+def test_a_plan_that_says_less_is_told_all_the_same():
+    """A cache of facts or a report may be of an earlier release, and what cannot be told must stop no run."""
+    told = table.lines(table.rows({"a": [{"name": "x"}], "b": []}))
+    assert told[1] == "x           1            a" and told[-2:] == ["a           no host has x", "b           nothing is lost"]
+
+
 def test_a_fleet_without_models_has_no_table():
     assert table.lines(table.rows({"a": []})) == []
