@@ -298,11 +298,18 @@ class Search:
             return None
         context, tags = self._longest(found, least)
         if context == self.contexts[0] and self.host.cards:
-            found = combine.best(
-                [self._weights(want, tag, context) for want, tag in zip(self.wanted, tags)], lambda chosen: self._settings(chosen, context)
-            )
-            tags = found or tags
+            tags = self._heavier(tags, context) or tags
         return tags, self._settings(tags, context)
+
+    def _heavier(self, tags, context):
+        """The weights of these sizes that lose least together; of those that lose as little, the ones that leave the preferred cache."""
+        weights = [self._weights(want, tag, context) for want, tag in zip(self.wanted, tags)]
+        found = combine.best(weights, lambda chosen: self._settings(chosen, context))
+        if found and self._settings(found, context).k_type != self._kinds_for(found)[0]:
+            exact = combine.best(weights, lambda chosen: self._lay(chosen, self._load(context, self._kinds_for(chosen)[0])))
+            if exact and _losses(exact) <= _losses(found):
+                return exact
+        return found
 
     def _last_resort(self, sizes, least):
         """The least of all, with the lightest cache: whatever is better would be so on a smaller card only."""
@@ -515,6 +522,10 @@ class Search:
         if not exact:
             self.gone.setdefault(want.position, []).append(Rejected(candidate, "gone", detail=why))
         return True
+
+
+def _losses(tags):
+    return round(sum(tag.quality["loss"] for tag in tags), 6)
 
 
 def _trained(candidate):
