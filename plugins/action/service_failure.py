@@ -31,7 +31,8 @@ class ActionModule(ControllerAction):
         service, look = args["service"], task_vars["ansible_facts"]["look"]
         if args["fetching"]:
             said = failure.not_fetched(service, known["ollama_version"], known["ollama_download_checksum"], failed)
-            return dict(result, changed=False, failed=True, msg=said, fetching=True)
+            untouched = {} if service["steps"].get("open") else {"untouched": True}
+            return dict(result, changed=False, failed=True, msg=said, fetching=True, **untouched)
         happened = failure.Failure(
             system=look["system"], service=service, version=known["ollama_version"], port=known["ollama_port"], seconds=known["ollama_wait_seconds"],
             proof=args["proof"], back=args["back"], task=task.get("name") or "a task", result=failed, lines=failure.lines(args["log"]),
