@@ -31,7 +31,9 @@ class ActionModule(ControllerAction):
             return dict(result, hosts={})
         here = set(task_vars.get("ansible_play_hosts") or names)
         remembered = memory.plans(list(context.CLIARGS.get("inventory") or []))
-        hosts = [self._host(name, models[name], hostvars[name], task_vars, name in here, remembered.get(name)) for name in names]
+        # One for each registry: what hosts share is read once, and hosts that differ in nothing are tried once.
+        headers = {}
+        hosts = [self._host(name, models[name], hostvars[name], task_vars, name in here, remembered.get(name), headers) for name in names]
         placed = wanted.place_all(hosts)
         if placed["problems"]:
             return dict(result, failed=True, msg=told(placed["problems"], " "))
@@ -40,7 +42,7 @@ class ActionModule(ControllerAction):
         return dict(result, hosts=placed["hosts"])
 
     @staticmethod
-    def _host(name, models, variables, task_vars, here, remembered):
+    def _host(name, models, variables, task_vars, here, remembered, headers):
         facts = variables.get("ansible_facts") or {}
         # A cache of facts may know the last plan, too.
         known = (facts.get("model_plan") or {}).get("models") or remembered or []
@@ -49,10 +51,12 @@ class ActionModule(ControllerAction):
             return wanted.Host(name, models, remembered=tuple(known))
         look = facts.get("look") or {}
         installed = [*((look.get("store") or {}).get("manifests") or []), *((look.get("api") or {}).get("models") or [])]
-        try:
-            way = Tree(task_vars["groups"], task_vars["hostvars"]).way(variables.get("llm_registry") or "")
-        except BadTree as problem:
-            raise AnsibleActionFail(str(problem))
+        registry = variables.get("llm_registry") or ""
+        if registry not in headers:
+            try:
+                headers[registry] = metadata.Headers(registry, way=Tree(task_vars["groups"], task_vars["hostvars"]).way(registry), run=RUN)
+            except BadTree as problem:
+                raise AnsibleActionFail(str(problem))
         sources = tuple(variables.get("llm_metadata_sources") or plan.SOURCES)
         inputs = {
             "models": models,
@@ -60,7 +64,7 @@ class ActionModule(ControllerAction):
             "vram": vram,
             "ollama_version": variables.get("ollama_version") or OLLAMA_VERSION,
             "sources": sources,
-            "header": metadata.Headers(variables.get("llm_registry") or "", way=way, run=RUN) if "header" in sources else None,
+            "header": headers[registry] if "header" in sources else None,
             "proofs": look.get("proofs") or {},
             "families": variables.get("llm_families") or {},
             "filesystem": variables.get("ollama_models_dir") or path_of("models", facts.get("os_family") or ""),

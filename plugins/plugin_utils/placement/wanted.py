@@ -63,9 +63,9 @@ def place_all(hosts: list) -> dict:
             placed[name][position] = ""
     busy = dict.fromkeys(by_name, 0)
     found = {name: {"placed": known, "copies": {}} for name, known in placed.items()}
-    problems, say = [], []
+    problems, say, known = [], [], {}
     for group in groups:
-        around = _Around(group, by_name, placed)
+        around = _Around(group, by_name, placed, known)
         here = copies.place(group.want.replicas, around.sizes, around.known, around.fit, around.holds, around.away, busy)
         if here.missing and not around.unknown:
             problems.append(_refused(group, here, around))
@@ -99,8 +99,8 @@ def _words(item) -> str:
 class _Around:
     """What there is to know of one want's hosts."""
 
-    def __init__(self, group, by_name, placed):
-        self.group, self.by_name, self.placed = group, by_name, placed
+    def __init__(self, group, by_name, placed, known):
+        self.group, self.by_name, self.placed, self.tried = group, by_name, placed, known
         self.unknown = sorted(name for name in group.positions if by_name[name].inputs is None)
         self.known = sorted(set(group.positions) - set(self.unknown))
         self.missed, self._fits = {}, {}
@@ -128,7 +128,7 @@ class _Around:
         if (name, tag) not in self._fits:
             position = self.group.positions[name]
             others = {other: known for other, known in self.placed[name].items() if other != position}
-            tried = fit.try_tag(self.by_name[name].inputs, position, tag, others)
+            tried = fit.try_tag(self.by_name[name].inputs, position, tag, others, self.tried)
             fits = copies.Fit(**dataclasses.asdict(tried)) if isinstance(tried, fit.Found) else None
             if fits is None:
                 self.missed[name] = min(tried, self.missed.get(name, tried), key=lambda miss: (miss.short is None, miss.short or 0))

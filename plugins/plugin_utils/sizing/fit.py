@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import plan, result, words
+from . import kinds, plan, result, words
 from .choice import weak_cards
 from .choice.search import Search
 from .errors import BadInput
@@ -46,35 +46,49 @@ def candidates(inputs: dict, position: int) -> list:
     return list(sizes.values())
 
 
-def try_tag(inputs: dict, position: int, tag: str, placed: dict):
-    """Found or Missed. placed: what is known of the other wants of the host, see plan.case_of."""
+def try_tag(inputs: dict, position: int, tag: str, placed: dict, known: dict | None = None):
+    """Found or Missed. placed: what is known of the other wants of the host, see plan.case_of; known: what was found of hosts of the same kind, which have
+    the same answer, kept by who asks for many."""
     try:
         case, problems = plan.case_of(**_case_inputs(inputs), placed={**placed, position: tag})
-        search = Search(case)
-        outcome = None if problems else search.run()
-        if outcome:
-            case, search, outcome, _left_out = weak_cards.leave_out(case, search, outcome)
+        if problems:
+            return Missed(None, problems[0])
+        known = {} if known is None else known
+        # A header that is remembered by its identity is kept with the answer.
+        key = (position, kinds.of(case))
+        if key not in known:
+            known[key] = (_tried(case, position), case.header)
+        found, download = known[key][0]
     except (BadInput, ValueError) as problem:
         return Missed(None, str(problem))
-    if problems or outcome.problems:
-        return Missed(None, (problems or outcome.problems)[0])
-    if outcome.failure:
-        return Missed(words.short(case, outcome.failure), words.failure(case, outcome.failure))
-    item = next(item for item in outcome.chosen if item.want.position == position)
     disk = result.disk_of(inputs["vram"], inputs.get("filesystem")) or {}
-    download = sum({item.candidate.name: item.candidate.download_bytes for item in outcome.chosen}.values())
     if disk.get("total_bytes") and download > disk["total_bytes"]:
         return Missed(download - disk["total_bytes"], words.disk_too_small(download, disk, inputs["filesystem"]))
+    return found
+
+
+def _tried(case, position):
+    """(Found or Missed, bytes to download) of every host of the case's kind."""
+    search = Search(case)
+    outcome = search.run()
+    case, search, outcome, _left_out = weak_cards.leave_out(case, search, outcome)
+    if outcome.problems:
+        return Missed(None, outcome.problems[0]), 0
+    if outcome.failure:
+        return Missed(words.short(case, outcome.failure), words.failure(case, outcome.failure)), 0
+    item = next(item for item in outcome.chosen if item.want.position == position)
+    download = sum({one.candidate.name: one.candidate.download_bytes for one in outcome.chosen}.values())
     context, placing = item.placed.settings.context, item.placed
     left = item.before[1] if not case.host.cards else sum(item.before[0])
     taken = sum(placement.share_total(share) for share in placing.shares if bool(share.card) == bool(case.host.cards))
-    return Found(
+    found = Found(
         whole=not case.host.cards or all(one.placed.kind not in ("partial", "cpu") for one in outcome.chosen),
         half=all(one.candidate.embedding or one.placed.settings.context >= (one.aim.half or 0) for one in outcome.chosen),
         context=context,
         speed=speed.predicted(item.candidate.shape, placing, case.host) or 0.0,
         room=left - taken,
     )
+    return found, download
 
 
 def _case_inputs(inputs: dict) -> dict:

@@ -15,10 +15,7 @@ _plans = collections.OrderedDict()
 def once(case, make):
     """make(case), from an earlier case of the same kind if there was one. What make returns is remembered and never changed: it is copied."""
     host, cards = _nameless(case.host)
-    key = (
-        repr(case.wanted), case.policy, host._replace(environment=None), case.version, repr(vars(case.spills)), case.flash, case.sources,
-        id(case.header), case.place, repr(case.families),
-    )
+    key = _key(case, host)
     if key in _plans:
         _plans.move_to_end(key)
     else:
@@ -26,6 +23,18 @@ def once(case, make):
         if len(_plans) > _KEPT:
             _plans.popitem(last=False)
     return _named(_copied(_plans[key][0]), cards)
+
+
+def of(case):
+    """What hosts of one kind have in common. As long as somebody keeps the case's header, it is of no other kind."""
+    return _key(case, _nameless(case.host)[0])
+
+
+def _key(case, host):
+    return (
+        repr(case.wanted), case.policy, host._replace(environment=None), case.version, repr(vars(case.spills)), case.flash, case.sources,
+        id(case.header), case.place, repr(case.families),
+    )
 
 
 def _nameless(host):
