@@ -111,7 +111,8 @@ class Download:
         answer, info = fetch_url(self.module, url, timeout=self.wanted["timeout"], decompress=False)
         if info["status"] == -1:
             self.fail(info["msg"])
-        if info["status"] != 200:
+        # A copy on the host itself has no status.
+        if info["status"] != 200 and not url.startswith("file:/"):
             self.fail("Request failed", status_code=info["status"], response=info["msg"])
         return answer, info
 
