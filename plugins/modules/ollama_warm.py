@@ -27,7 +27,7 @@ options:
     type: dict
     default: {}
   starter:
-    description: The file of I(files) that starts the program. Set by the action.
+    description: The file of O(files) that starts the program. Set by the action.
     type: path
   program:
     description: The program that loads the models. Set by the action.
