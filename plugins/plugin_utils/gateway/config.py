@@ -118,6 +118,14 @@ def _indented(*lines: str) -> list:
 
 def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> str:
     limited = [key for key in keys if key.models]
+    api = [
+        *(_key() if keys else _indented("# gateway_keys is empty: everybody who reaches the port.")),
+        *_path(limited),
+        *_size(wish, allowed),
+        *_model(),
+        *(_limits() if limited else []),
+        *_backend_of(),
+    ]
     sections = [
         [
             "# Written by role llmfleet.ollama.gateway from the plans of the fleet: what is changed here is lost with the next run.",
@@ -128,12 +136,9 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> 
         [
             "frontend gateway",
             *_door(wish, fleet),
-            *(_key() if keys else _indented("# gateway_keys is empty: everybody who reaches the port.")),
-            *_path(limited),
-            *_size(wish, allowed),
-            *_model(),
-            *(_limits() if limited else []),
-            *_backend_of(),
+            *(_pages(bool(keys)) if wish["web_ui"] else []),
+            *(_for_api(api) if wish["web_ui"] else api),
+            *(_indented("default_backend web_ui") if wish["web_ui"] else []),
         ],
         _redirect(wish),
         [
@@ -149,6 +154,7 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> 
         ["# How often each key asks.", "backend rates", *_indented("stick-table type string len 64 size 10k expire 2m store http_req_rate(60s)")],
         ["# How many large requests there are.", "backend large", *_indented("stick-table type integer size 1 expire 60m store conn_cur")],
         _hosts(fleet),
+        _web_ui(wish, fleet) if wish["web_ui"] else [],
     ]
     holders = fleet.holders()
     sections += [_backend(wish, model, proxy, holders[model]) for model, proxy in proxy_names(set(fleet.served_as().values())).items()]
@@ -236,8 +242,54 @@ def _door(wish: dict, fleet: Fleet) -> list:
         'log-format "%s"' % _quoted(LOG),
         "http-request set-var(txn.key) str(-)",
         "http-request set-var(txn.asks) path",
-        'http-request return status 200 content-type text/plain string "llmfleet gateway is running" if { path / /healthz }',
+        'http-request return status 200 content-type text/plain string "llmfleet gateway is running" if { path %s/healthz }' % ("" if wish["web_ui"] else "/ "),
     )
+
+
+# Paths of the API that no page of Open WebUI has; the last ones are refused here as without a page.
+API = (*POSTS, "/v1", "/api/tags", "/api/ps", "/healthz", "/api/pull", "/api/push", "/api/create", "/api/delete", "/api/copy")
+
+
+def _pages(keys: bool) -> list:
+    """What is for Open WebUI: whatever is not for the API. /api/version is a path of both, and who comes with a key of the gateway means the API's."""
+    known = "http_auth_bearer,sha2(256),hex,map_str(%s/keys.map) -m found" % FOLDER
+    return _indented(
+        "# Whether it is for Open WebUI.",
+        "http-request set-var(txn.page) bool(true) unless { path_beg /v1/ /api/blobs/ } or { path %s }" % " ".join(API),
+        "http-request unset-var(txn.page) if { path /api/version } { %s }" % known if keys else "",
+        "acl page var(txn.page) -m bool",
+    )
+
+
+def _for_api(lines: list) -> list:
+    """Rules of the API, which hold for no page."""
+    made = []
+    for line in lines:
+        rule, found, condition = line.rpartition(" if ")
+        if not line.strip().startswith(("http-request ", "use_backend ")):
+            made.append(line)
+        elif found:
+            made.append("%s if %s" % (rule, " or ".join("!page " + part for part in condition.split(" or "))))
+        else:
+            made.append(line + " if !page")
+    return made
+
+
+def _web_ui(wish: dict, fleet: Fleet) -> list:
+    """Its connection for what is said while it is said lasts as long as the page is open."""
+    return [
+        "backend web_ui",
+        *_indented(
+            "balance source",
+            "option httpchk GET /health",
+            "http-check expect status 200",
+            "option forwardfor",
+            "http-request set-header X-Forwarded-Proto %s" % ("https" if encrypted(wish) else "http"),
+            "timeout tunnel 1h",
+            "default-server check inter 5s fall 2 rise 1 init-addr libc,none",
+            *("server %s %s" % page for page in fleet.pages),
+        ),
+    ]
 
 
 def _key() -> list:

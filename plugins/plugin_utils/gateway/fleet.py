@@ -13,6 +13,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.runtime im
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import EVERYWHERE, is_address, is_loopback
 
+# Role open_webui's.
+PAGE_PORT = 3000
 _ADDRESS = re.compile(r"[A-Za-z0-9_.-]+:\d+|\[[0-9A-Fa-f:.]+\]:\d+")
 
 
@@ -53,6 +55,8 @@ class Fleet:
     # Hosts of web UIs: checksum of the key of each, and their addresses.
     web_uis: dict = dataclasses.field(default_factory=dict)
     admitted: tuple = ()
+    # (server, address) of each.
+    pages: tuple = ()
 
     def holders(self) -> dict:
         """Model by its short name or an alias -> [(host, model)]."""
@@ -123,6 +127,22 @@ def web_uis_of(groups, hostvars, known: dict | None) -> dict:
     return found
 
 
+def pages_of(groups, hostvars, me: str) -> tuple:
+    """Where the gateway finds the web UIs; one that listens on another host's loopback is out of reach."""
+    found = []
+    for name in groups.get("open_webui") or ():
+        variables = hostvars[name]
+        bind, port = str(variables.get("open_webui_bind_address") or "0.0.0.0"), int(variables.get("open_webui_port") or PAGE_PORT)
+        if (variables.get("open_webui_state") or "present") != "present" or (name != me and is_loopback(bind)):
+            continue
+        address = EVERYWHERE.get(bind, bind) if name == me else variables.get("ansible_host") or name if bind in EVERYWHERE else bind
+        address = str(address).strip("[]")
+        place = "%s:%d" % ("[%s]" % address if ":" in address else address, port)
+        if _ADDRESS.fullmatch(place):
+            found.append((server_name(name), place))
+    return tuple(found)
+
+
 def fleet_of(groups, hostvars, me: str, record: dict | None, known: dict | None = None) -> Fleet:
     """groups and hostvars as Ansible gives them; record, known: what an earlier run wrote down of hosts (see recorded) and of web UIs."""
     hosts, unknown, closed = [], [], []
@@ -147,7 +167,7 @@ def fleet_of(groups, hostvars, me: str, record: dict | None, known: dict | None 
             hosts.append(Host(name, address, models, remembered))
     addresses = [str(hostvars[name].get("ansible_host") or "") for name in groups.get("open_webui") or ()]
     admitted = tuple(address for address in addresses if address and is_address(address) and address != "localhost")
-    return Fleet(tuple(hosts), tuple(unknown), tuple(closed), web_uis_of(groups, hostvars, known), admitted)
+    return Fleet(tuple(hosts), tuple(unknown), tuple(closed), web_uis_of(groups, hostvars, known), admitted, pages_of(groups, hostvars, me))
 
 
 def recorded(fleet: Fleet) -> dict:

@@ -19,6 +19,7 @@ WISHES = {
     "accept_plain_http": {"type": "bool", "required": True},
     "allowed_cidrs": {"type": "list", "elements": "str", "required": True},
     "redirect_port": {"type": "int", "required": True},
+    "web_ui": {"type": "bool", "required": True},
     "tls_names": {"type": "list", "elements": "str", "required": True},
     "tls_certificate": {"type": "str", "required": True},
     "tls_key": {"type": "str", "required": True, "no_log": False},

@@ -203,6 +203,13 @@ def _wrong_host(wish: dict, fleet: Fleet, keys: list, seen: dict) -> list:
             "No plan names a model, and the gateway remembers none of an earlier run: run the playbook for the hosts of group ollama, too.",
         ),
         (
+            wish["web_ui"] and not fleet.pages,
+            "no_page",
+            "gateway_web_ui",
+            "gateway_web_ui is true, and the gateway reaches no host of group open_webui: put one into it, on the gateway's own host or one that listens on "
+            "more than its loopback, or set gateway_web_ui to false.",
+        ),
+        (
             holders and mistaken and not fleet.unknown,
             "key_model",
             "gateway_keys",

@@ -19,7 +19,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address im
 SHORTEST_KEY = 20
 FIELDS = ("name", "key", "models", "requests_per_minute", "expires")
 # Of the variables that say where a gateway is, for who asks from another host; defaults/main.yml of the role has the same.
-DEFAULTS = {"host": "0.0.0.0", "port": 8443, "tls_certificate": "", "tls_names": [], "accept_plain_http": False}
+DEFAULTS = {"host": "0.0.0.0", "port": 8443, "tls_certificate": "", "tls_names": [], "accept_plain_http": False, "web_ui": False}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

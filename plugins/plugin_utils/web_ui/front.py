@@ -19,11 +19,12 @@ SSL_CERT_DIR = "/etc/ssl/certs:" + TRUSTED
 
 
 class Front(typing.NamedTuple):
-    """host: a gateway's name in the inventory; own: whether the fleet's own authority signs its certificate."""
+    """host: a gateway's name in the inventory; own: whether the fleet's own authority signs its certificate; page: whether it serves Open WebUI, too."""
 
     host: str
     url: str
     own: bool
+    page: bool = False
 
 
 def front_of(hostvars, me: str) -> Front | None:
@@ -35,14 +36,15 @@ def front_of(hostvars, me: str) -> Front | None:
         if host == me or not is_loopback(wish["host"]):
             given = certificate_of(wish) == "given" and wish["tls_names"]
             address = given[0] if given else hostvars[host].get("ansible_host") or host
-            return Front(host, url(wish, address), certificate_of(wish) == "own")
+            return Front(host, url(wish, address), certificate_of(wish) == "own", wish["web_ui"])
     return None
 
 
 def _wish(variables) -> dict:
     """Of another host of the inventory, where the role's defaults are not at hand."""
     found = {name: variables.get("gateway_" + name, default) for name, default in DEFAULTS.items()}
-    return {**found, "host": str(found["host"]), "port": int(found["port"]), "accept_plain_http": boolean(found["accept_plain_http"], strict=False)}
+    words = {name: boolean(found[name], strict=False) for name in ("accept_plain_http", "web_ui")}
+    return {**found, **words, "host": str(found["host"]), "port": int(found["port"])}
 
 
 def backend(front: Front, config_dir: str) -> dict:

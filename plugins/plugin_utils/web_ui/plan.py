@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 import typing
 from collections.abc import Collection
@@ -53,7 +54,10 @@ def decide(
     seen: what module open_webui_probe found. checks: which problems are looked for (CHECKS). archive: what the archive says of itself that is
     restored, None where there is no restore. given: what only one of the checks knows of. Where there are problems, the rest may be missing.
     """
-    gateway = front.used(front.front_of(around.hostvars, around.me), wish.backends)
+    door_of_all = front.front_of(around.hostvars, around.me)
+    gateway = front.used(door_of_all, wish.backends)
+    if door_of_all and door_of_all.page and not wish.url:
+        wish = dataclasses.replace(wish, url=door_of_all.url)
     # A gateway of the same host is asked from there, too, and not from a network of the engine, which it does not let in.
     near = [*wish.backend_hosts, *([gateway.host] if gateway else [])]
     network_mode = resolved_mode(wish.network_mode, near, around.me)

@@ -26,6 +26,7 @@ WISH = {
     "accept_plain_http": False,
     "allowed_cidrs": [],
     "redirect_port": 0,
+    "web_ui": False,
     "tls_names": [],
     "tls_certificate": "/c.pem",
     "tls_key": "/c.key",
@@ -239,6 +240,41 @@ def test_a_web_ui_comes_with_a_key_of_its_own():
     assert texts(decide(seen(), around, keys=[], accept_no_keys=True))["keys.map"] == ""
 
 
+def fleet_with_page(bind="0.0.0.0", at="hub", **plans):
+    groups, variables = hosts(**plans)
+    groups["open_webui"] = [at]
+    variables[at] = {"inventory_hostname": at, "ansible_host": "10.0.1.7", "open_webui_bind_address": bind}
+    return fleet.fleet_of(groups, variables, "hub", None)
+
+
+@pytest.mark.parametrize(
+    "bind, at, pages",
+    [
+        ("0.0.0.0", "hub", (("hub", "127.0.0.1:3000"),)),
+        ("127.0.0.1", "hub", (("hub", "127.0.0.1:3000"),)),
+        ("0.0.0.0", "page", (("page", "10.0.1.7:3000"),)),
+        ("fd00::7", "page", (("page", "[fd00::7]:3000"),)),
+        ("127.0.0.1", "page", ()),
+    ],
+)
+def test_where_the_web_ui_is(bind, at, pages):
+    around = fleet_with_page(bind, at, gpu_a=[model("m2:14b")])
+    assert around.pages == pages
+    assert [problem["id"] for problem in decide(seen(), around, web_ui=True)["problems"]] == ([] if pages else ["no_page"])
+    assert decide(seen(), around)["problems"] == []
+
+
+def test_no_rule_of_the_api_holds_for_a_page():
+    """One would ask for a key, or refuse a path, and people would see JSON in the place of Open WebUI."""
+    lines = texts(decide(seen(), fleet_with_page(gpu_a=[model("m2:14b")]), web_ui=True))["haproxy.cfg"].splitlines()
+    rules = [line for line in lines[lines.index("    acl page var(txn.page) -m bool") : lines.index("    default_backend web_ui")] if "http-request" in line]
+    assert len(rules) > 20
+    for rule in rules:
+        assert all(part.startswith("!page") for part in rule.rpartition(" if ")[2].split(" or ")), rule
+    bare = texts(decide(seen(), fleet_with_page(gpu_a=[model("m2:14b")])))["haproxy.cfg"]
+    assert "page" not in bare and "web_ui" not in bare
+
+
 def test_a_host_that_took_no_part_keeps_its_routes():
     """Else a run with --limit, or while a host is off, would take its models away from the clients. One that left the inventory goes."""
     record = json.loads(texts(decide(seen()))["fleet.json"])
@@ -373,7 +409,8 @@ def test_the_address_of_the_gateway(host, url):
     assert plan.url({**WISH, **OWN, "accept_plain_http": True}, "hub") == "http://hub:8443"
 
 
-@pytest.mark.parametrize("wishes", [{}, {"keys": [], "accept_no_keys": True}, {"keys": WISH["keys"][:1], "allowed_cidrs": ["10.0.0.0/8", "fd00::/8"]}])
+@pytest.mark.parametrize("wishes", [{}, {"keys": [], "accept_no_keys": True}, {"keys": WISH["keys"][:1], "allowed_cidrs": ["10.0.0.0/8", "fd00::/8"]},
+                                    {"web_ui": True}, {"web_ui": True, "keys": [], "accept_no_keys": True}])  # fmt: skip
 def test_haproxy_takes_the_configuration(tmp_path, monkeypatch, wishes):
     """Where there is one; on real hosts scenario gateway shows it with Debian's two."""
     program = shutil.which("haproxy")
@@ -382,7 +419,7 @@ def test_haproxy_takes_the_configuration(tmp_path, monkeypatch, wishes):
     monkeypatch.setattr(config, "FOLDER", str(tmp_path))
     monkeypatch.setattr(config.runtime, "SOCKET", str(tmp_path / "socket"))
     wishes = {**WISH, "tls_certificate": "", "tls_key": "", "accept_plain_http": True, **wishes}
-    odd = fleet.fleet_of(*hosts(gpu_a=[model("hf.co/a/b:Q4_K_M"), model("m2:14b")], gpu_b=[model("m2:14b")]), "hub", None)
+    odd = fleet_with_page(gpu_a=[model("hf.co/a/b:Q4_K_M"), model("m2:14b")], gpu_b=[model("m2:14b")])
     keys, problems = wish.read_keys(wishes["keys"])
     assert problems == []
     for name, text in config.files(wishes, keys, odd, config.room(wishes, None)).items():

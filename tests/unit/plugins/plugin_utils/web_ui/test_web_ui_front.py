@@ -99,6 +99,14 @@ def test_the_gateway_holds_what_all_hosts_hold():
     assert [(model["name"], model["on_gpu"]) for model in row["models"]] == [("m:7b", True), ("x:1b", True)]
 
 
+def test_the_gateway_is_the_pages_own_address():
+    """Links in mails, cookies and websockets depend on it; an address of one's own goes before it."""
+    decided = through(gateway_web_ui=True)
+    assert (decided["url"], decided["container"]["env"]["WEBUI_URL"]) == ("https://10.0.0.9:8443", "https://10.0.0.9:8443")
+    assert decided["container"]["env"]["WEBUI_SESSION_COOKIE_SECURE"] == "True" and decided["settings"] == {"WEBUI_URL": "https://10.0.0.9:8443"}
+    assert through()["url"] == "http://hub:3000"
+
+
 def test_another_role_knows_the_gateways_defaults():
     defaults = yaml.safe_load((ROOT / "roles/gateway/defaults/main.yml").read_text(encoding="utf-8"))
     assert {name: defaults["gateway_" + name] for name in DEFAULTS} == DEFAULTS
