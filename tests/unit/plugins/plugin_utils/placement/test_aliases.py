@@ -18,8 +18,8 @@ def plan(*names, family="deepseek-r1"):
 FLEET = {"gpu-a": plan("deepseek-r1:32b"), "gpu-b": plan("deepseek-r1:14b"), "cpu": plan("qwen3:4b", family="house")}
 
 
-def given(names, host="gpu-a", plans=FLEET):
-    made = {"models": [dict(entry) for entry in plans[host]["models"]]}
+def given(names, *entries):
+    made = {"models": [dict(entry) for entry in entries]}
     aliases.give(made, aliases.read(names)[0])
     return {entry["name"]: entry.get("aliases") for entry in made["models"]}
 
@@ -37,13 +37,13 @@ def given(names, host="gpu-a", plans=FLEET):
     ],
 )
 def test_a_tag_means_the_tag_and_a_family_means_each_hosts_own(host, target, model):
-    held = {name: names for name, names in given({"gpt-4o": target}, host).items() if names}
+    held = {name: names for name, names in given({"gpt-4o": target}, *FLEET[host]["models"]).items() if names}
     assert held == ({model: ["gpt-4o:latest"]} if model else {})
 
 
 def test_a_model_keeps_its_name():
     """A copy under a planned name would replace that model, and the next run would pull it again."""
-    assert given({"qwen3:4b": "deepseek-r1"}, "both", {"both": {"models": FLEET["gpu-a"]["models"] + FLEET["cpu"]["models"]}}) == {
+    assert given({"qwen3:4b": "deepseek-r1"}, *FLEET["gpu-a"]["models"], *FLEET["cpu"]["models"]) == {
         "deepseek-r1:32b": None,
         "qwen3:4b": None,
     }
@@ -52,8 +52,8 @@ def test_a_model_keeps_its_name():
 def test_the_module_takes_what_the_plan_gives():
     made = {"models": [dict(FLEET["gpu-a"]["models"][0], context=4096)]}
     aliases.give(made, {"gpt-4o": "deepseek-r1"})
-    (want,) = read_wants(model_wants(made), True).values()
-    assert [name.short for name in want.aliases] == ["gpt-4o:latest"]
+    wants = list(read_wants(model_wants(made), True).values())
+    assert [name.short for want in wants for name in want.aliases] == ["gpt-4o:latest"]
 
 
 @pytest.mark.parametrize(
