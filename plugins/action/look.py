@@ -6,25 +6,22 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import re
 import time
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.fact import interpret, urgent
-from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.host import ARGUMENTS
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.texts import clean
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import warm
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, warm
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.first_module import run_first
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.look_schema import complaint
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
 
 warm.plugins()
 
-# The names that Ansible has for the systems, and for the families of Linux by what /etc/os-release says.
-SYSTEMS = {"linux": "Linux", "macos": "Darwin", "windows": "Windows"}
+# The names that Ansible has for the families of Linux, by what /etc/os-release says.
 FAMILIES = {
     "debian": "Debian", "ubuntu": "Debian", "rhel": "RedHat", "fedora": "RedHat", "centos": "RedHat", "suse": "Suse", "opensuse": "Suse",
     "arch": "Archlinux", "alpine": "Alpine", "gentoo": "Gentoo",
@@ -33,15 +30,6 @@ FAMILIES = {
 SPEC = dict(
     ARGUMENTS, questions=dict(ARGUMENTS["questions"], required=False), wish={"type": "dict", "default": {}}, reuse={"type": "bool", "default": False},
 )
-
-
-# A look serves the rest of its run only so long: what comes between may take hours, and somebody may do something there meanwhile.
-HOLDS_SECONDS = 600
-
-
-def _digest(question, proofs_path):
-    proofs = proofs_path or path_of("proofs", SYSTEMS.get(question["system"], ""))
-    return hashlib.sha256(json.dumps([question, proofs], sort_keys=True).encode("utf-8")).hexdigest()[:16]
 
 
 class ActionModule(ActionBase):
@@ -66,7 +54,7 @@ class ActionModule(ActionBase):
         windows = getattr(self._connection._shell, "_IS_WINDOWS", False)
         # Which of the others a host has shows there.
         arguments["questions"] = [question for question in arguments["questions"] if (question["system"] == "windows") is windows]
-        asked = {question["system"]: _digest(question, arguments["proofs_path"]) for question in arguments["questions"]}
+        asked = held_look.asked(arguments["questions"], arguments["proofs_path"])
         if reuse and self._still_holds(task_vars.get("ansible_facts") or {}, asked, arguments["filesystems"]):
             return {"changed": False, "msg": "was looked at in this run"}
         probe = "llmfleet.ollama.win_look_probe" if windows else "llmfleet.ollama.look_probe"
@@ -86,7 +74,7 @@ class ActionModule(ActionBase):
         if wrong:
             return {"failed": True, "changed": False, "msg": wrong}
         # One that a role made for itself is for the decision behind it, which may refuse what somebody then mends: the next run of the role looks again.
-        look.update(asked=asked.get(look["system"]), run="" if reuse else self._run_id(), seen_at=int(time.time()))
+        look.update(asked=asked.get(look["system"]), run="" if reuse else held_look.run_of(self._task), seen_at=int(time.time()))
         # Its raw texts keep their line breaks: interpret() reads some of them line by line and gives none of them back unread.
         fact = clean(interpret(observation))
         result = {"changed": False, "ansible_facts": {**self._usual(look, task_vars.get("ansible_facts") or {}), "vram": fact, "look": look}}
@@ -97,23 +85,14 @@ class ActionModule(ActionBase):
             result["observation"] = observation
         return result
 
-    def _run_id(self):
-        """The same for every task and host of one run of Ansible: facts may outlive it in a cache, and hosts change meanwhile."""
-        return "-".join(self._task._uuid.split("-")[2:4])
-
     def _still_holds(self, facts, asked, filesystems):
         look, measured = facts.get("look") or {}, (facts.get("vram") or {}).get("filesystems") or []
-        return (
-            look.get("run") == self._run_id()
-            and 0 <= time.time() - look.get("seen_at", 0) < HOLDS_SECONDS
-            and look.get("asked") == asked.get(look.get("system"))
-            and set(filesystems) <= {entry["path"] for entry in measured}
-        )
+        return held_look.until(look, held_look.run_of(self._task), asked) and set(filesystems) <= {entry["path"] for entry in measured}
 
     @staticmethod
     def _usual(look, known):
         """What setup would say of it and nobody has gathered: enough for a task that asks for the host's system."""
-        system, like = SYSTEMS[look["system"]], look.get("os_like") or []
+        system, like = held_look.SYSTEMS[look["system"]], look.get("os_like") or []
         family = next((FAMILIES[name] for name in like if name in FAMILIES), like[0].capitalize() if like else system)
         facts = {
             "system": system, "os_family": family, "architecture": look.get("architecture"), "kernel": look.get("kernel"),

@@ -27,6 +27,11 @@ class ActionModule(ControllerAction):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        if "models" not in self._task.args:
+            raise AnsibleActionFail(
+                "llm_models is not set for %s; say what it shall run, for example llm_models: [{family: deepseek-r1}] in group_vars/all, "
+                "or [] for a server without models." % task_vars.get("inventory_hostname", "this host")
+            )
         _validation, args = self.validate_argument_spec(
             argument_spec={
                 "models": {"type": "list", "elements": "raw", "required": True},
@@ -71,7 +76,8 @@ class ActionModule(ControllerAction):
             made.update(ok=False, errors=[*made["errors"], *(one["say"] for one in problems)])
         aliases.give(made, names)
         pending = headers.pending if headers else []
-        result.update(changed=False, pending=pending)
+        result.update(changed=False, pending=pending, errors=[] if pending else made["errors"])
+        result["open"] = bool(pending or result["errors"])
         if pending:
             result["msg"] = "%s cannot be asked from here: %s is next" % (headers.place, headers.way.over)
             return result

@@ -9,7 +9,7 @@ import base64
 import dataclasses
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, look_schema
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
 
@@ -35,10 +35,19 @@ class ActionModule(ControllerAction):
         result["changed"] = False
         if args["facts_only"]:
             facts = self._templar.template(task_vars.get("ansible_facts") or {})
+            variables = {**inventory.defaults(facts, near.host), **variables}
             made = decide.foretell(variables, facts, near)
             # What a mirror is asked for, and beside it where that will lie.
             result["announce"] = decide.announced(made, variables) if made.archives and not args["release_only"] else None
-            return self._told(result, made, args["fail_on_problem"], fact=False)
+            settled, until = (None, 0) if made.problems or args["release_only"] else self._settled(task_vars, variables, near)
+            result["settled_until"] = until
+            if settled is None:
+                return self._told(result, made, args["fail_on_problem"], fact=False)
+            # What the tasks of the role would read is left out, and with it all that is secret: the report is to see the rest.
+            result.update(ansible_facts={"service_plan": public(settled.to_dict()), "ollama": decide.serves(settled)}, msg="nothing to change")
+            if settled.warnings:
+                result["warnings"] = settled.warnings
+            return result
         look = args["look"] or task_vars.get("ansible_facts", {}).get("look")
         if not look:
             raise AnsibleActionFail("ansible_facts.look is missing: run llmfleet.ollama.look before the plan of the service")
@@ -52,6 +61,15 @@ class ActionModule(ControllerAction):
             # It has served: what comes now may change the host, and so may any task behind it, so the next decision needs a new one.
             result.setdefault("ansible_facts", {})["look"] = {**{name: look[name] for name in look}, "run": ""}
         return result
+
+    def _settled(self, task_vars, variables, near):
+        """(the decision, until when it holds) of a host of which the look of this run says that nothing is to be done; (None, 0) of others."""
+        look = (task_vars.get("ansible_facts") or {}).get("look") or {}
+        questions = [question.to_dict() for question in decide.questions(variables, near)]
+        proofs = task_vars.get("ollama_models_proofs_path")
+        until = held_look.until(look, held_look.run_of(self._task), held_look.asked(questions, proofs and self._templar.template(proofs)))
+        made = decide.settled(near.host, variables, look, near) if until else None
+        return (made, until) if made else (None, 0)
 
     @staticmethod
     def _told(result, made, fail_on_problem, fact):

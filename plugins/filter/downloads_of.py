@@ -5,14 +5,23 @@
 
 from __future__ import annotations
 
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads
+
 PARTS = ("ollama", "models", "open_webui")
 # No container of Open WebUI is run there.
 WITHOUT_WEB_UI = ("Darwin", "Windows")
 
 
-def downloads_of(groups, run_tags, skip_tags, os_family=""):
-    """Which of PARTS come to a host of these groups under these tags of the run."""
-    has = {"ollama": "ollama" in groups, "models": "ollama" in groups, "open_webui": "open_webui" in groups and os_family not in WITHOUT_WEB_UI}
+def downloads_of(groups, run_tags, skip_tags, facts=None, announced=None):
+    """Which of PARTS may still have to come to a host of these groups under these tags of the run."""
+    facts, look = facts or {}, (facts or {}).get("look") or {}
+    planned = (facts.get("model_plan") or {}).get("models") or []
+    version = ((announced or {}).get("release") or {}).get("version")
+    has = {
+        "ollama": "ollama" in groups and not (version and downloads.has_release(look, version)),
+        "models": "ollama" in groups and not (planned and not downloads.missing(look, planned)),
+        "open_webui": "open_webui" in groups and facts.get("os_family") not in WITHOUT_WEB_UI,
+    }
     asked = PARTS if "all" in run_tags else run_tags
     return [part for part in PARTS if has[part] and part in asked and part not in skip_tags]
 

@@ -145,6 +145,15 @@ pending:
   returned: always
   type: list
   elements: dict
+errors:
+  description: Why nothing can be planned, none where something has to be asked first.
+  returned: always
+  type: list
+  elements: str
+open:
+  description: Whether RV(pending) or RV(errors) keep this from being a plan.
+  returned: always
+  type: bool
 ansible_facts:
   description: The plan as the host fact C(model_plan).
   returned: when there is a plan

@@ -29,7 +29,8 @@ options:
   facts_only:
     description:
       - Judge what can be judged from the variables and the facts alone, before any look, and say which archives the host will want.
-        What is told so may miss an accelerator that only the host itself finds. Sets no fact.
+        What is told so may miss an accelerator that only the host itself finds.
+      - Where the facts hold a look of this run, say too until when nothing is to be done for the host, and set the facts of a host that is so.
     type: bool
     default: false
   release_only:
@@ -75,6 +76,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+announce:
+  description:
+    - What the host tells the fleet, or null. C(release) as a mirror is asked for it, C(download) as M(llmfleet.ollama.plan_downloads) takes it,
+      and C(models_dir).
+  returned: with O(facts_only)
+  type: dict
+settled_until:
+  description: Until when nothing is to be done for the host, in seconds since 1970. V(0) where something is, or where nobody has looked in this run.
+  returned: with O(facts_only), when nothing is refused
+  type: int
 ansible_facts:
   description: The plan as a fact. Without RV(service.steps), and without the values of secrets.
   returned: success
@@ -84,6 +95,10 @@ ansible_facts:
       description: As RV(service).
       returned: always
       type: dict
+    ollama:
+      description: What role C(ollama) tells when it is done; only of a host where nothing is to be done, with O(facts_only).
+      returned: while RV(settled_until) is in the future
+      type: dict
 problems:
   description: Why the host cannot have what is wanted; each with C(id), C(variable) and C(say).
   returned: failure, with O(fail_on_problem)
@@ -91,7 +106,7 @@ problems:
   elements: dict
 service:
   description: The plan.
-  returned: success
+  returned: success, but not while RV(settled_until) is in the future
   type: dict
   contains:
     problems:

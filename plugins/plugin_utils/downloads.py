@@ -63,6 +63,12 @@ def models_there(look: dict, planned: list) -> list:
     return [name for name in wanted if _key(name) in there]
 
 
+def missing(look: dict, planned: list) -> list:
+    """The others of them."""
+    there = models_there(look, planned)
+    return [name for name in dict.fromkeys(entry.get("from") or entry["name"] for entry in planned) if name not in there]
+
+
 def _key(name):
     try:
         return parse_name(name).key

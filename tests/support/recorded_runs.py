@@ -341,7 +341,11 @@ def recorded(hosts, recorder):
             tell("ansible.builtin.set_fact", "Tell the report whether it is there", {"ansible_facts": {product: {"removed": False}}}, took=0.01)
         if "version" in host:
             fact = {"version": host["version"], "previous_version": "", "url": f"http://{name}:11434", "rolled_back": False}
-            tell("ansible.builtin.set_fact", "Tell what runs", {"ansible_facts": {"ollama": fact}}, role="llmfleet.ollama.ollama", took=0.01)
+            if host["changes"]:
+                tell("ansible.builtin.set_fact", "Tell what runs", {"ansible_facts": {"ollama": fact}}, role="llmfleet.ollama.ollama", took=0.01)
+            else:
+                # The role is not entered where nothing is to be done.
+                tell("llmfleet.ollama.plan_service", "Check the settings of the service", {"ansible_facts": {"ollama": fact}}, took=0.01)
         if "store" in host:
             tell(
                 "llmfleet.ollama.ollama_models",

@@ -40,13 +40,17 @@ def planned_names(plans) -> list:
     return sorted({model.get("from") or model["name"] for plan in plans for model in (plan or {}).get("models") or []})
 
 
+def _release_of(variables):
+    """Which archives a host will want: as role ollama's preflight leaves it there, or the playbook's own check before it."""
+    return variables.get("ollama_release") or ((variables.get("__llm_foretold") or {}).get("announce") or {}).get("release")
+
+
 def wants_of(groups, hostvars, me: str) -> Wants:
     """groups and hostvars as Ansible gives them; me: the mirror's name in the inventory. BadTree where an address is none."""
     here = Tree(groups, hostvars).describe().get(me, _ALONE)
     plans = [(hostvars[host].get("ansible_facts") or {}).get("model_plan") or {} for host in here["model_hosts"]]
     plans = [plan for plan in plans if plan.get("ok")]
-    # Role ollama's preflight leaves on each host which archives it will want.
-    releases = [release for release in (hostvars[host].get("ollama_release") for host in here["release_hosts"]) if release]
+    releases = [release for release in (_release_of(hostvars[host]) for host in here["release_hosts"]) if release]
     names = [me, hostvars[me].get("ansible_host") or me, *map(bare, here["registries"])]
     return Wants(
         circle=here["circle"],

@@ -159,7 +159,7 @@ class Recorder:
             answer = chat(result)
             if answer:
                 entry["chats"] = [*(entry["chats"] or []), answer]
-        elif action in _SET_FACT or ours == "gateway_told":
+        elif action in _SET_FACT or ours == "gateway_told" or action == COLLECTION + "plan_service":
             for product in PRODUCTS:
                 if isinstance(facts.get(product), dict):
                     entry["software"][product] = software(facts[product])

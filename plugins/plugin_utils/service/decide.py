@@ -59,14 +59,33 @@ def foretell(variables, facts, around):
 
 
 def announced(made, variables):
-    """What a host that foretell() answered for tells the fleet: the release that it will want, as a mirror is asked for it, and its places."""
+    """What a host that foretell() answered for tells the fleet: the release that it will want, as a mirror is asked for it and as it comes there,
+    and where its models lie."""
+    wanted = {
+        "version": made.version, "archives": [archive.name for archive in made.archives],
+        "base_url": str(variables.get("ollama_download_base_url") or Wish.download_base_url),
+    }
     return {
-        "release": {
-            "version": made.version, "archives": [archive.name for archive in made.archives],
-            "base_url": str(variables.get("ollama_download_base_url") or Wish.download_base_url),
-            "checksum": str(variables.get("ollama_download_checksum") or ""),
-        },
-        "places": {name: made.steps[name] for name in ("install_dir", "models_dir")},
+        "release": {**wanted, "checksum": str(variables.get("ollama_download_checksum") or "")},
+        "download": {**wanted, "path": made.steps["install_dir"]},
+        "models_dir": made.steps["models_dir"],
+    }
+
+
+def settled(host, variables, look, around):
+    """The decision where it is that nothing is to be done, else None: what is wrong is for the role to refuse, when it comes to that host."""
+    try:
+        made = decide(host, variables, look, around)
+    except look_schema.BadLook:
+        return None
+    return made if made.complete and not (made.problems or made.changes) else None
+
+
+def serves(made):
+    """The fact of a host on which this decision has come true."""
+    return {
+        "version": made.version, "previous_version": made.steps["previous_version"], "url": made.addresses["url"], "rolled_back": False,
+        "warnings": made.warnings,
     }
 
 

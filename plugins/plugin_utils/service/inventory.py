@@ -10,6 +10,7 @@ import dataclasses
 import socket
 
 from ansible.errors import AnsibleActionFail, AnsibleUndefinedVariable
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 
 from .. import undefined
 from . import address, release, wish
@@ -37,6 +38,17 @@ def _of_host(task_vars, template, wishes, listed):
     known = {name: template(task_vars[name]) for name in _KNOWN if name in task_vars}
     known.update(groups=task_vars.get("groups"), hostvars=task_vars.get("hostvars"))
     return variables, around({**known, **variables}, listed)
+
+
+def defaults(facts, host):
+    """The defaults of role ollama that are not those of Wish, for who decides before the role is there."""
+    vendors = [device["vendor"] for device in (facts.get("vram") or {}).get("devices") or ()]
+    return {
+        "ollama_version": OLLAMA_VERSION,
+        "ollama_plan_environment": (facts.get("model_plan") or {}).get("environment") or {},
+        "ollama_accelerators": list(dict.fromkeys(vendors)) if "vram" in facts else ["auto"],
+        "ollama_no_proxy": ["localhost", "127.0.0.1", "::1", "0.0.0.0", host],
+    }
 
 
 def around(variables, listed=""):

@@ -24,7 +24,11 @@ PAGE = {"open_webui"}
 # Every task of a playbook with the tags that it ends up with. A new task belongs in here: with which tags shall it run?
 LISTED = {
     "deploy.yml": [
-        ("Plan", {"always"}),
+        ("Look at the host", {"always"}),
+        ("Choose the hosts of what is wanted a number of times", {"always"}),
+        ("Choose the models that this host can hold", {"always"}),
+        ("Ask further, or stop where nothing can be planned", {"always"}),
+        ("Let llama.cpp itself confirm the choice", {"always"}),
         ("Judge the plans of all hosts together", {"always"}),
         ("Check the settings of the service before the first change", {"always"}),
         ("Gather the few facts that the roles need", MIRROR | MODELS | GATEWAY | PAGE),
@@ -139,10 +143,11 @@ PLAN = """
   ansible.builtin.debug: {msg: RAN plan main}
 """
 DOWNLOADS = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN downloads main}\n"
+FORETELL = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN foretell main}\n"
 REGISTRY = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN registry main}\n"
 ENTRIES = {
     "ollama": ("main", "preflight"),
-    "ollama_models": ("main",),
+    "ollama_models": ("main", "bring"),
     "model_mirror": ("main", "release"),
     "gateway": ("main", "check_wishes", "server"),
     "open_webui": ("main", "check_wishes", "gateway_key"),
@@ -158,7 +163,8 @@ def fleet(tmp_path_factory):
     (collection / "plugins").symlink_to(ROOT / "plugins")
     shipped = ROOT / "playbooks"
     for path in [*shipped.glob("*.yml"), *shipped.glob("tasks/*.yml")]:
-        text = {"plan.yml": PLAN, "registry.yml": REGISTRY, "downloads.yml": DOWNLOADS}.get(path.name) if path.parent != shipped else None
+        told = {"plan.yml": PLAN, "registry.yml": REGISTRY, "downloads.yml": DOWNLOADS, "foretell.yml": FORETELL}
+        text = told.get(path.name) if path.parent != shipped else None
         (collection / path.relative_to(ROOT)).write_text(text or path.read_text(encoding="utf-8"), encoding="utf-8")
     for role, entries in ENTRIES.items():
         tasks = collection / "roles" / role / "tasks"
@@ -183,10 +189,12 @@ def fleet(tmp_path_factory):
     return run
 
 
-LOOK = ["plan main", "ollama preflight"]
+LOOK = ["plan main", "foretell main"]
+# upgrade.yml has the role itself check.
+CHECKED = ["plan main", "ollama preflight"]
 TELL = ["downloads main"]
 FILL = ["model_mirror main"]
-BRING = ["registry main", "ollama_models main", "plan main", "model_mirror main", "ollama main", "ollama_models main", "ollama_models main"]
+BRING = ["registry main", "ollama_models bring", "plan main", "model_mirror main", "ollama main", "ollama_models main", "ollama_models main"]
 
 
 @pytest.mark.parametrize(
@@ -212,5 +220,5 @@ def test_a_web_ui_without_its_password_stops_no_other_tag(fleet):
 
 def test_an_upgrade_of_the_release_alone_fetches_no_model(fleet):
     """The header of upgrade.yml promises both ways."""
-    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*LOOK, "model_mirror release", "gateway server", "ollama main", "gateway server"]
-    assert fleet("upgrade.yml", "--tags", "ollama,models")[0] == [*LOOK, *FILL, "gateway server", "ollama main", "ollama_models main", "gateway server"]
+    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*CHECKED, "model_mirror release", "gateway server", "ollama main", "gateway server"]
+    assert fleet("upgrade.yml", "--tags", "ollama,models")[0] == [*CHECKED, *FILL, "gateway server", "ollama main", "ollama_models main", "gateway server"]

@@ -6,6 +6,11 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import linux
+
+STORE = "/usr/share/ollama/.ollama/models"
 
 _BARE = {
     "schema": 1, "is_root": True, "os_like": [], "display_vendors": [], "l4t": None, "observation": None, "files": [],
@@ -52,3 +57,24 @@ def there(path, kind="file", **said):
     if kind != "link":
         entry.update(mode="0755" if kind == "directory" else "0644", owner="root", group="root")
     return {**entry, "path": path, "kind": kind, **said}
+
+
+def running(**changed):
+    return {"path": linux.UNIT, "loaded": True, "enabled": True, "running": True, "pid": 17, "started_at": 200, "needs_reload": False, **changed}
+
+
+def left_behind(made, **changed):
+    """A look at the Linux host that a decision leaves behind."""
+    contents = {file.path: (file.mode, file.content) for file in made.files}
+    contents["/opt/ollama/%s/archives" % made.version] = ("0644", made.steps["archives_content"])
+    files = [
+        there(path, mode=mode, changed_at=100, sha256=hashlib.sha256(content.encode()).hexdigest()) for path, (mode, content) in contents.items()
+    ]
+    files += [there("/opt/ollama/current", "link", target=made.version, changed_at=95), there("/opt/ollama/%s/bin/ollama" % made.version, changed_at=90)]
+    files += [there(linux.CLI, "link", target="/opt/ollama/current/bin/ollama"), there(linux.HOME, "directory"), there(STORE, "directory", owner="ollama")]
+    if made.door["guarded"]:
+        files.append(there(linux.DOOR_ENABLED, "link", target="../llmfleet-ollama-door.service"))
+    return bare("linux", **{
+        "files": files, "service": running(), "user": {"exists": True, "groups": ["ollama", "render"]}, "gpu_groups": ["render"],
+        "own_listener": made.addresses["bind"], "api": {"version": made.version}, "door": {"id": made.door["id"]}, **changed,
+    })

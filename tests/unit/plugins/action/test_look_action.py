@@ -13,6 +13,7 @@ import types
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.action import look as action
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.texts import DEEPEST, LONGEST, clean
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look
 from looks import bare, there
 
 QUESTIONS = [{"system": system} for system in ("linux", "macos", "windows")]
@@ -105,7 +106,7 @@ def test_a_look_is_kept_for_the_rest_of_the_run(run):
         {"ansible_facts": {**facts, "look": {**facts["look"], "run": ""}}}, {"ansible_facts": {}},
     ):
         assert len(run({"look": bare("linux")}, **{"reuse": True, "ansible_facts": facts, **again})[1]) == 1, again
-    for away in (-action.HOLDS_SECONDS, 60):
+    for away in (-held_look.SECONDS, 60):
         moved = {**facts, "look": {**facts["look"], "seen_at": facts["look"]["seen_at"] + away}}
         assert len(run({"look": bare("linux")}, reuse=True, ansible_facts=moved)[1]) == 1, "a mirror was filled for hours meanwhile, or a clock was set"
     # What another system would have been asked is of no account.

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.filter.downloads_of import downloads_of
 from ansible_collections.llmfleet.ollama.plugins.filter.oracle_place import oracle_place
 from ansible_collections.llmfleet.ollama.plugins.filter.planned_words import planned_words
+from ansible_collections.llmfleet.ollama.plugins.filter.settled import settled
 
 BOTH = ["ollama", "open_webui"]
 
@@ -23,7 +26,31 @@ BOTH = ["ollama", "open_webui"]
     ],
 )
 def test_what_a_run_downloads_to_a_host(groups, tags, skipped, os_family, parts):
-    assert downloads_of(groups, tags, skipped, os_family) == parts
+    assert downloads_of(groups, tags, skipped, {"os_family": os_family}) == parts
+
+
+PLANNED = {"models": [{"name": "a:1b", "download_bytes": 1, "source": "catalogue"}]}
+LOOK = {"install": {"releases": ["0.32.15"]}, "store": {"manifests": [{"name": "registry.ollama.ai/library/a:1b"}]}}
+
+
+@pytest.mark.parametrize(
+    ("look", "plan", "version", "parts"),
+    [
+        (LOOK, PLANNED, "0.32.15", []), (LOOK, PLANNED, "0.33.0", ["ollama"]), ({**LOOK, "store": None}, PLANNED, "0.32.15", ["models"]),
+        (LOOK, {"models": [*PLANNED["models"], {**PLANNED["models"][0], "name": "b:2b"}]}, "0.32.15", ["models"]),
+        # Nobody has looked, nothing is announced, nothing is planned: it is to be asked and told.
+        (None, PLANNED, "0.32.15", ["ollama", "models"]), (LOOK, PLANNED, None, ["ollama"]), (LOOK, None, "0.32.15", ["models"]),
+    ],
+)
+def test_what_is_there_is_not_downloaded(look, plan, version, parts):
+    announced = {"release": {"version": version}} if version else None
+    assert downloads_of(["ollama"], ["all"], [], {"look": look, "model_plan": plan}, announced) == parts
+
+
+def test_a_host_is_settled_as_long_as_its_look_holds():
+    """Deleted, the role could be left out on what a host was hours ago."""
+    assert settled({"settled_until": time.time() + 100}) is True
+    assert not any(settled(said) for said in ({}, {"settled_until": 0}, {"settled_until": time.time() - 1}))
 
 
 def test_a_plan_in_words():

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from pathlib import Path
 
+import yaml
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory, wish
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around
 from looks import bare
 
+ROOT = Path(__file__).parents[5]
 MAIN, HEX = "ollama-linux-amd64.tar.zst", "ab" * 32
 LISTED = "%s  ./%s\n" % (HEX, MAIN)
 
@@ -89,3 +92,21 @@ def test_a_wish_that_cannot_be_read_asks_nothing_and_is_refused_later():
     assert [question.system for question in decide.questions({"ollama_version": "0.32.15"}, near)] == list(decide.SYSTEMS)
     assert decide.questions({"ollama_version": "0.32.15", "ollama_port": "abc"}, near) == []
     assert [problem.id for problem in decide.decide("here", {"ollama_version": "1.0.0", "ollama_port": "abc"}, bare("linux"), near).problems] == ["port"]
+
+
+def test_before_the_role_is_there_its_defaults_are_known():
+    """Deleted, the check before the first change could judge other settings than the role then gives the service, and call a host settled that is not."""
+    said = yaml.safe_load((ROOT / "roles/ollama/defaults/main.yml").read_text(encoding="utf-8"))
+    facts = {
+        "vram": {"devices": [{"vendor": "amd"}, {"vendor": "nvidia"}, {"vendor": "amd"}]}, "model_plan": {"environment": {"OLLAMA_NUM_PARALLEL": "1"}},
+    }
+    known = inventory.defaults(facts, "here")
+    assert [str(text).replace("{{ inventory_hostname }}", "here") for text in said["ollama_no_proxy"]] == known["ollama_no_proxy"]
+    assert (known["ollama_accelerators"], known["ollama_plan_environment"]) == (["amd", "nvidia"], {"OLLAMA_NUM_PARALLEL": "1"})
+    bare_host = inventory.defaults({}, "here")
+    assert (bare_host["ollama_accelerators"], bare_host["ollama_plan_environment"]) == (["auto"], {})
+    # Of what follows from the system, wish.PLACES knows it; all others are plain values.
+    computed = {name for name, value in said.items() if "{{" in str(value)}
+    assert computed == {wish.variable(name) for name in ("install_dir", "models_dir", "user", "group", "accelerators", "plan_environment", "no_proxy")}
+    plain = {name: value for name, value in said.items() if name not in computed}
+    assert wish.read(plain, "linux") == wish.read({"ollama_version": known["ollama_version"]}, "linux")

@@ -10,44 +10,25 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import posixpath
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import linux, wish
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.decide import decide
-from looks import bare, there
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.decide import decide, serves, settled
+from looks import STORE, bare, left_behind, running, there
 
 AROUND = Around("here", "10.0.0.1", account="me", groups={"ollama": ["here"]})
-STORE = "/usr/share/ollama/.ollama/models"
 
 
 def decided(look, **variables):
     return decide("here", {"ollama_version": "0.32.15", **variables}, look, AROUND)
 
 
-def running(**changed):
-    return {"path": linux.UNIT, "loaded": True, "enabled": True, "running": True, "pid": 17, "started_at": 200, "needs_reload": False, **changed}
-
-
 def converged(variables=None, **changed):
     """The host that the decision leaves behind."""
-    made = decided(bare("linux", **changed), **variables or {})
-    contents = {file.path: (file.mode, file.content) for file in made.files}
-    contents["/opt/ollama/%s/archives" % made.version] = ("0644", made.steps["archives_content"])
-    files = [
-        there(path, mode=mode, changed_at=100, sha256=hashlib.sha256(content.encode()).hexdigest()) for path, (mode, content) in contents.items()
-    ]
-    files += [there("/opt/ollama/current", "link", target=made.version, changed_at=95), there("/opt/ollama/%s/bin/ollama" % made.version, changed_at=90)]
-    files += [there(linux.CLI, "link", target="/opt/ollama/current/bin/ollama"), there(linux.HOME, "directory"), there(STORE, "directory", owner="ollama")]
-    if made.door["guarded"]:
-        files.append(there(linux.DOOR_ENABLED, "link", target="../llmfleet-ollama-door.service"))
-    return bare("linux", **{
-        "files": files, "service": running(), "user": {"exists": True, "groups": ["ollama", "render"]}, "gpu_groups": ["render"],
-        "own_listener": made.addresses["bind"], "api": {"version": made.version}, "door": {"id": made.door["id"]}, **changed,
-    })
+    return left_behind(decided(bare("linux", **changed), **variables or {}), **changed)
 
 
 def without(look, path):
@@ -79,6 +60,20 @@ def test_a_converged_host_has_nothing_to_do(name, vendors):
     made = decided(converged(WISHES[name], display_vendors=vendors), **WISHES[name])
     assert (made.problems, made.warnings, made.changes, made.restart, made.complete) == ([], [], [], False, True)
     assert made.before == {"version": made.version, "url": made.addresses["local"]}
+
+
+def test_only_a_host_with_nothing_to_do_is_settled():
+    """The role is not entered there. What is wrong, odd or unfinished is for the role to say; deleted, it could be left out on a host that it has to mend."""
+    wish_of = {"ollama_version": "0.32.15"}
+    made = settled("here", wish_of, converged(), AROUND)
+    assert serves(made) == {"version": "0.32.15", "previous_version": "", "url": made.addresses["url"], "rolled_back": False, "warnings": []}
+    stale = converged()
+    for look, said in (
+        (bare("linux"), {}), (without(converged(), linux.UNIT), {}), ({**stale, "is_root": False}, {}), ({"schema": 1, "system": "linux"}, {}),
+        (stale, {"ollama_port": 11500}), (stale, {"ollama_state": "absent"}), (stale, {"ollama_port": 0}), (stale, {"ollama_wait_seconds": "soon"}),
+        (converged(service=running(running=False)), {}),
+    ):
+        assert settled("here", {**wish_of, **said}, look, AROUND) is None, said
 
 
 def test_a_bare_host_gets_everything():
