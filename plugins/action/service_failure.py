@@ -39,5 +39,6 @@ class ActionModule(ControllerAction):
             pid=look["service"]["pid"], touched=args["touched"], stores=args["stores"], store=known["ollama_models_dir"],
         )
         return dict(
-            result, changed=False, msg=failure.told(happened), proved=failure.is_proved(happened), taken_away=failure.is_taken_away(happened),
+            result, changed=False, msg=failure.told(happened), taken_away=failure.is_taken_away(happened),
+            settled=service["steps"]["record"] if failure.is_proved(happened) else "",
         )

@@ -24,33 +24,36 @@ options:
       - V(begin) takes the lock, and writes the record unless one is open.
       - V(renew) is a sign of life of who has the lock; it takes none.
       - V(restore) puts back what the record has kept. The record stays until the old server is proved.
-      - V(done) removes the record and lets go of the lock.
+      - V(done) lets go of the lock and removes the record, if O(record) names it; else that stays for the next run.
     type: str
     choices: [begin, renew, restore, done]
     required: true
   record:
-    description: The folder of the record. Without it only the lock is meant.
+    description: The folder of the record, for V(restore) and V(done). Without it only the lock is meant.
     type: path
-  before:
-    description:
-      - What served before the change, for V(begin). C(release) and C(previous), C(version) and C(url) of what answers, C(had_server), and the C(releases)
-        that are there.
-      - Where the version is empty and the URL is not, that is asked.
+  change:
+    description: What is recorded, for V(begin). Without it only the lock is meant.
     type: dict
-    default: {}
-  asked:
-    description: The release that is asked for.
-    type: str
-    default: ''
-  paths:
-    description: Links and files that the change may replace, in the order in which they are put back.
-    type: list
-    elements: path
-    default: []
-  proved:
-    description: For V(done), whether what serves now has answered. Without that the record stays for the next run.
-    type: bool
-    default: true
+    suboptions:
+      record:
+        description: The folder of the record; an empty text for none.
+        type: str
+        required: true
+      before:
+        description:
+          - What served before the change. C(release) and C(previous), C(version) and C(url) of what answers, C(had_server), and the C(releases) there.
+          - Where the version is empty and the URL is not, that is asked.
+        type: dict
+        required: true
+      asked:
+        description: The release that is asked for.
+        type: str
+        required: true
+      paths:
+        description: Links and files that the change may replace, in the order in which they are put back.
+        type: list
+        elements: str
+        required: true
   doing:
     description: What is done, for others who have to wait.
     type: str
@@ -92,10 +95,11 @@ EXAMPLES = r"""
 - name: Take the host for this change
   llmfleet.ollama.host_change:
     state: begin
-    record: /opt/ollama/.before
-    asked: 0.32.15
-    before: {release: 0.31.0, previous: '', version: 0.31.0, url: 'http://127.0.0.1:11434', had_server: true, releases: [0.31.0]}
-    paths: [/opt/ollama/current, /etc/systemd/system/ollama.service]
+    change:
+      record: /opt/ollama/.before
+      asked: 0.32.15
+      before: {release: 0.31.0, previous: '', version: 0.31.0, url: 'http://127.0.0.1:11434', had_server: true, releases: [0.31.0]}
+      paths: [/opt/ollama/current, /etc/systemd/system/ollama.service]
 
 - name: Let go of it
   llmfleet.ollama.host_change:
@@ -121,6 +125,10 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 
 HOLDER = {name: {"type": "str", "required": True} for name in lock.TEXTS if name != "doing"}
+CHANGE = {
+    "record": {"type": "str", "required": True}, "before": {"type": "dict", "required": True}, "asked": {"type": "str", "required": True},
+    "paths": {"type": "list", "elements": "str", "required": True},
+}
 BARE = {"release": "", "previous": "", "version": "", "url": "", "had_server": False, "releases": []}
 
 
@@ -139,9 +147,10 @@ def before_of(given):
 def act(wanted, now):
     """Says whether what serves was changed."""
     folder, state = wanted["lock"] or lock.FOLDERS.get(platform.system(), lock.FOLDERS["Linux"]), wanted["state"]
-    me = dict(wanted["holder"], doing=wanted["doing"])
+    change = wanted["change"]
+    me = dict(wanted["holder"], doing="Ollama %s" % change["asked"] if change else wanted["doing"])
     if state == "done":
-        if wanted["record"] and wanted["proved"]:
+        if wanted["record"]:
             record.done(wanted["record"])
         lock.free(folder, me["token"], now)
         return False
@@ -149,8 +158,8 @@ def act(wanted, now):
         lock.renew(folder, me["token"], now)
         return False
     lock.take(folder, me, now, wanted["over"])
-    if state == "begin" and wanted["record"]:
-        record.begin(wanted["record"], before_of(wanted["before"]), wanted["asked"], me["who"], now.wall(), wanted["paths"])
+    if state == "begin" and change and change["record"]:
+        record.begin(change["record"], before_of(change["before"]), change["asked"], me["who"], now.wall(), change["paths"])
     return record.restore(wanted["record"]) if state == "restore" else False
 
 
@@ -159,10 +168,7 @@ def main():
         argument_spec={
             "state": {"type": "str", "choices": ["begin", "renew", "restore", "done"], "required": True},
             "record": {"type": "path"},
-            "before": {"type": "dict", "default": {}},
-            "asked": {"type": "str", "default": ""},
-            "paths": {"type": "list", "elements": "path", "default": []},
-            "proved": {"type": "bool", "default": True},
+            "change": {"type": "dict", "options": CHANGE},
             "doing": {"type": "str", "default": "Ollama"},
             "lock": {"type": "path"},
             "holder": {"type": "dict", "options": HOLDER, "required": True},
@@ -171,14 +177,15 @@ def main():
         supports_check_mode=True,
     )
     wanted, changed = module.params, False
+    folder = wanted["record"] or (wanted["change"] or {}).get("record")
     try:
         if not module.check_mode:
             changed = act(wanted, common.clock())
-        found = record.told(record.read(wanted["record"])) if wanted["record"] else None
+        found = record.told(record.read(folder)) if folder else None
     except lock.Held as held:
         module.fail_json(msg=lock.words(held.holder), held=held.holder)
     except OSError as error:
-        module.fail_json(msg="%s cannot be kept or put back: %s." % (error.filename or wanted["record"] or wanted["lock"], error.strerror))
+        module.fail_json(msg="%s cannot be kept or put back: %s." % (error.filename or folder or wanted["lock"], error.strerror))
     module.exit_json(changed=changed, record=found)
 
 

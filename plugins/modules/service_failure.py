@@ -72,10 +72,10 @@ msg:
   type: str
   sample: "Ollama 9.0.1 (ollama_version) did not answer at http://127.0.0.1:11434 within 8 s; its last words: panic: this release is broken. 0.5.4 is
     back and serves at http://127.0.0.1:11434."
-proved:
-  description: Whether nothing is left to go back to.
+settled:
+  description: The record of the change, where nothing is left to go back to; else an empty text.
   returned: without O(fetching)
-  type: bool
+  type: str
 taken_away:
   description: Whether what a first installation has made is to be removed again.
   returned: without O(fetching)

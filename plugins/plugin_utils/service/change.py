@@ -29,12 +29,13 @@ class Before:
     open: bool = False
     tried: tuple[str, ...] = ()
 
-    def to_record(self):
-        """As module host_change takes it."""
-        return {
+    def steps(self, record, asked, paths):
+        """What the role acts by: the record's folder, and what module host_change writes there of `paths`, in the order in which they are put back."""
+        before = {
             "release": self.release, "previous": self.previous, "version": self.version, "url": self.url, "had_server": self.had_server,
             "releases": list(self.releases),
         }
+        return {"record": record, "change": {"record": record, "before": before, "asked": asked, "paths": paths}, "open": self.open}
 
 
 def of_record(look) -> typing.Optional[Before]:

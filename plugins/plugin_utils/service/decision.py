@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import address, environment, release
+from . import address, change, environment, release
 from .contract import Problem, Service
 from .found import Releases, by_path, name_of_target
 
@@ -23,7 +23,14 @@ class Decision:
         self.wish, self.look, self.around = wish, look, around
         self.files, self.places = by_path(look), self.places_of(wish)
         self.current = name_of_target(self.files.get(self.places["current"]))
-        self.releases = Releases(look["install"]["releases"], wish.version, self.current, self.LEFTOVER)
+        # Of a run that was cut off, which the link does not know.
+        self.open = change.of_record(look)
+        self.old = self.open.release if self.open else self.current
+        # What such runs have brought and nobody will go back to.
+        tried = [name for name in self.open.tried if name not in self.open.releases and name not in (wish.version, self.old)] if self.open else []
+        self.failed = [name for name in look["install"]["releases"] if name in tried]
+        stay = [name for name in look["install"]["releases"] if name not in tried]
+        self.releases = Releases(stay, wish.version, self.old, self.LEFTOVER)
         self.addresses, self.guarded = address.addresses(wish, around), address.guarded(wish)
         self.environment, self.archives, self.written, self.door = {}, [], [], {}
 
@@ -34,17 +41,22 @@ class Decision:
         except environment.BadSetting as wrong:
             problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
         problems += self._problems()
+        unfinished = change.unfinished(self.look, wish.version, self.addresses["local"])
         if problems:
-            return Service(problems=problems)
+            return Service(problems=problems, warnings=[unfinished] if unfinished else [])
         unread = environment.unread(self.environment, wish.version)
         self._prepare()
         steps = self._steps()
+        changes = ([change.words(self.look)] if self.open else []) + self._changes(steps)
         return Service(
-            warnings=[unread] if unread else [], version=wish.version, archives=release.sources(wish, self.around, self.archives),
+            warnings=[sentence for sentence in (unread, unfinished) if sentence], version=wish.version,
+            archives=release.sources(wish, self.around, self.archives),
             complete=self.releases.complete, files=self.written, environment=self.environment, door=self.door, addresses=self.addresses,
-            restart=self.restart, before=self._before(), changes=self._changes(steps), steps=steps,
+            restart=self.restart, before=self._before(), changes=changes, steps=steps,
         )
 
     def _before(self):
+        if self.open:
+            return {"version": self.open.version, "url": self.open.url} if self.open.version else None
         url = address.listener_url(self.look["own_listener"]) or self.addresses["local"]
         return {"version": self.look["api"]["version"], "url": url} if self.look["api"]["version"] else None

@@ -364,7 +364,7 @@ class _Decision:
             **self._release_steps(),
             "link": self.link_differs,
             "has_secrets": any(file.secret for file in self.files),
-            "record": paths.before, "before": before.to_record(), "paths": [paths.current, *CHANGED], "open": before.open,
+            **before.steps(paths.before, wish.version, [paths.current, *CHANGED]),
             "last_words": command("linux/last_words.sh"),
             "write": {part: [file for file in self.stale if file.part == part] for part in ("service", "door", "profile")},
             "owner": wish.user, "group": wish.group,

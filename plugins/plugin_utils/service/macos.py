@@ -11,7 +11,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, release, warm
+from . import address, change, release, warm
 from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -58,7 +58,7 @@ def question(wish, around):
     places = _places(wish)
     return Question(
         system="macos", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
-        models_dir=wish.models_dir, service=LABEL, door=DOOR_LABEL, settings=DAEMON, moving=places["moving"],
+        models_dir=wish.models_dir, service=LABEL, door=DOOR_LABEL, settings=DAEMON, moving=places["moving"], record=places["record"],
         paths=(
             DAEMON, DOOR_DAEMON, RULES, CLI, os.path.dirname(CLI), PROOFS, wish.install_dir, wish.models_dir,
             places["current"], places["home"], places["logs"], _newer_names(wish),
@@ -79,7 +79,7 @@ def decide(wish, look, around):
 
 def _places(wish):
     return {name: "%s/%s" % (wish.install_dir, part) for name, part in (
-        ("current", "current"), ("home", "home"), ("logs", "logs"), ("moving", ".moving"), ("binary", "current/ollama"),
+        ("current", "current"), ("home", "home"), ("logs", "logs"), ("moving", ".moving"), ("record", ".before"), ("binary", "current/ollama"),
     )}
 
 
@@ -162,8 +162,8 @@ class _Decision(Decision):
         archive = release.sources(wish, self.around, self.archives)[0]
         needs_engine = wishes.numbers(wish.version) >= release.FIRST_ENGINE
         return {
-            "record": "", "before": {}, "paths": [], "open": False,
-            "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
+            **self._old().steps(places["record"], wish.version, [places["current"], DAEMON, RULES, DOOR_DAEMON]),
+            "old_version": self.old, "previous_version": self.releases.previous, "previous_before": "", "had_server": self._old().had_server,
             "start": self.restart, "load_door": self.door["differs"],
             "fetch": command(
                 # It asks for the list of checksums beside the archive, too.
@@ -176,7 +176,7 @@ class _Decision(Decision):
                 for file in self.written if file.part == "door"
             ],
             "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
-            "back_url": self.addresses["local"], "models_move": wish.models_move,
+            "back_url": self.open.url if self.open and self.open.url else self.addresses["local"], "models_move": wish.models_move,
             "unfinished": [] if self.releases.complete else unfinished,
             "create_user": not look["user"]["exists"],
             "directories": [{"path": path, "mode": mode} for path, mode in owned] if give else [],
@@ -184,8 +184,15 @@ class _Decision(Decision):
             "loaded": look["service"]["loaded"],
             "make_cli_directory": os.path.dirname(CLI) not in self.files,
             "link_cli": (self.files.get(CLI) or {}).get("target") != places["binary"],
-            "remove_releases": self.releases.outdated,
+            "remove_releases": self.releases.outdated + self.failed,
         }
+
+    def _old(self):
+        before = self._before() or {"version": "", "url": ""}
+        return self.open or change.Before(
+            release=self.current, previous="", version=before["version"], url=before["url"], had_server=self.current != "",
+            releases=tuple(name for name in self.look["install"]["releases"] if name not in self.releases.leftovers),
+        )
 
     def _changes(self, steps):
         """In the order in which they are done, for people."""
@@ -322,6 +329,8 @@ def remove(wish, look):
     if wish.purge:
         made = [*_whole(wish.models_dir, "models_dir", STORE), *_whole(wish.install_dir, "install_dir", (*made, places["home"], places["moving"])), PROOFS]
     paths += made
+    if look["change"]["record"]:
+        paths.append(places["record"])
     steps = {
         "stop": loaded, "drop_rules": door_command("release"), "release_door": _door_is_there(files, look["door"]), "remove": paths,
         # One that the inventory names may have been there before.

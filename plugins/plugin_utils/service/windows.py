@@ -171,7 +171,8 @@ class _Decision(Decision):
         whole = ["%s-%s" % (wish.version, name) for name in self.archives]
         release_dir = "%s\\%s" % (wish.install_dir, wish.version)
         return {
-            "record": "", "before": {}, "paths": [], "open": False,
+            # Nothing is recorded here yet.
+            "record": "", "change": {"record": "", "before": {}, "asked": self.wish.version, "paths": []}, "open": False,
             "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
             "start": self.restart, "load_door": self.guarded and (self.door["differs"] or self.door["remove"]),
             # The role moves no models here; a store from before is refused, or left.

@@ -41,27 +41,32 @@ def play(folder, *tasks):
     return done.returncode, done.stdout
 
 
+def begun(folder, asked="2.0"):
+    before = {"release": "1.0", "had_server": True}
+    return {
+        "state": "begin",
+        "change": {"record": str(folder / "opt/.before"), "asked": asked, "before": before, "paths": [str(folder / "opt/current")]},
+    }
+
+
 def held(folder):
     return lock.read(str(folder / "run/lock"), common.clock())
 
 
 def test_a_run_that_ended_without_a_word_is_followed_at_once(tmp_path):
     """Its process is gone, and this machine knows that; the record has who it was."""
-    begin = {
-        "state": "begin", "record": str(tmp_path / "opt/.before"), "asked": "2.0", "paths": [str(tmp_path / "opt/current")],
-        "before": {"release": "1.0", "had_server": True},
-    }
+    begin = begun(tmp_path)
     assert play(tmp_path, begin)[0] == 0
     first = held(tmp_path)
     assert first["who"] == holder.me()["who"] and holder.is_gone(first)
-    code, said = play(tmp_path, {**begin, "asked": "3.0"}, {"state": "renew"}, {"state": "done"})
+    code, said = play(tmp_path, begun(tmp_path, "3.0"), {"state": "renew"}, {"state": "done"})
     assert code == 0, said
     assert held(tmp_path) is None and record.read(str(tmp_path / "opt/.before"))["tried"] == ["2.0", "3.0"]
 
 
 def test_a_run_of_another_controller_is_not(tmp_path):
     lock.take(str(tmp_path / "run/lock"), {**holder.me(), "doing": "Ollama 1.0", "token": "other", "who": "otto@lap", "controller": "lap 2"}, common.clock())
-    code, said = play(tmp_path, {"state": "begin", "record": str(tmp_path / "opt/.before")})
+    code, said = play(tmp_path, begun(tmp_path))
     assert code == 2 and "otto@lap changes this host (Ollama 1.0) since" in said and "15 minutes" in said
     assert not (tmp_path / "opt").exists() and held(tmp_path)["token"] == "other"
 
@@ -97,7 +102,7 @@ def test_signs_of_life_while_something_long_goes_on():
 @pytest.fixture
 def wanted(tmp_path):
     return {
-        "state": "begin", "record": str(tmp_path / "opt/.before"), "before": {}, "asked": "2.0", "paths": [], "proved": True, "doing": "Ollama",
+        **begun(tmp_path), "record": "", "doing": "Ollama",
         "lock": str(tmp_path / "lock"), "holder": {**holder.me()}, "over": "",
     }
 
@@ -112,8 +117,9 @@ def test_a_server_that_listens_elsewhere_is_asked_for_its_version(wanted):
             self.wfile.write(body)
 
     with servers.serving(Handler) as url:
-        host_change.act({**wanted, "before": {"url": url}}, common.clock())
-        assert record.read(wanted["record"])["before"] == {**host_change.BARE, "url": url, "version": "1.0"}
+        wanted["change"]["before"] = {"url": url}
+        host_change.act(wanted, common.clock())
+        assert record.read(wanted["change"]["record"])["before"] == {**host_change.BARE, "url": url, "version": "1.0"}
     assert host_change.before_of({"url": url})["version"] == ""
 
 
@@ -124,7 +130,8 @@ def test_a_sign_of_life_takes_nothing(wanted):
 
 def test_what_is_not_proved_stays_for_the_next_run(wanted):
     host_change.act(wanted, common.clock())
-    host_change.act({**wanted, "state": "done", "proved": False}, common.clock())
-    assert record.read(wanted["record"]) and lock.read(wanted["lock"], common.clock()) is None
-    host_change.act({**wanted, "state": "done"}, common.clock())
-    assert record.read(wanted["record"]) is None
+    folder = wanted["change"]["record"]
+    host_change.act({**wanted, "state": "done", "change": None}, common.clock())
+    assert record.read(folder) and lock.read(wanted["lock"], common.clock()) is None
+    host_change.act({**wanted, "state": "done", "change": None, "record": folder}, common.clock())
+    assert record.read(folder) is None

@@ -154,9 +154,9 @@ def test_the_way_back_is_known_before_the_first_change():
     look = without(with_file(BASE, CURRENT, target="0.31.0"), linux.NFTABLES)
     made = decided({**look, "install": {**look["install"], "releases": ["0.31.0", "0.32.15"]}})
     steps = made.steps
-    assert steps["record"] == "/opt/ollama/.before" and steps["paths"] == [CURRENT, *linux.CHANGED] and not steps["open"]
-    assert {file.path for file in made.files if file.part != "profile"} <= set(steps["paths"])
-    assert steps["before"] == {
+    assert steps["record"] == steps["change"]["record"] == "/opt/ollama/.before" and not steps["open"] and steps["change"]["asked"] == "0.32.15"
+    assert steps["change"]["paths"] == [CURRENT, *linux.CHANGED] and {file.path for file in made.files if file.part != "profile"} <= set(linux.CHANGED)
+    assert steps["change"]["before"] == {
         "release": "0.31.0", "previous": "", "version": "0.32.15", "url": "http://127.0.0.1:11434", "had_server": True, "releases": ["0.31.0", "0.32.15"],
     }
     assert made.steps["old_version"] == "0.31.0" and made.before["url"] == "http://127.0.0.1:11434" and made.steps["had_server"]

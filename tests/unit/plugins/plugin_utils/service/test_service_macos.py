@@ -354,3 +354,33 @@ def test_a_mac_without_it_has_nothing_to_remove():
 
 def test_a_command_line_of_somebody_else_stays():
     assert CLI not in removed(with_file(left(), CLI, target="/opt/homebrew/bin/ollama")).steps["remove"]
+
+
+# ---- a run that was cut off
+
+URL = "http://127.0.0.1:11434"
+CUT = {
+    "since": 1764280800, "by": "anna@desk", "asked": "9.1.2", "tried": ["9.1.2"], "missing": [],
+    "before": {"release": "0.31.0", "previous": "", "version": "0.31.0", "url": URL, "had_server": True, "releases": ["0.31.0", "0.32.15"]},
+}
+
+
+def test_the_record_says_what_a_mac_goes_back_to():
+    """The link names the release that does not work; taken for the old one, that would be started again and called back."""
+    look = left(install={"releases": ["0.31.0", "0.32.15", "9.1.2"]}, change={"record": CUT}, api={"version": None})
+    look = with_file(look, "/opt/ollama/current", kind="link", target="/opt/ollama/9.1.2")
+    made = decide(look)
+    steps = made.steps
+    assert made.changes[0] == "finish what anna@desk began at 2025-11-27 22:00 UTC" and "nothing answers" in made.warnings[0] and made.restart
+    assert (steps["old_version"], steps["previous_version"], steps["had_server"], steps["open"]) == ("0.31.0", "0.31.0", True, True)
+    assert steps["remove_releases"] == ["9.1.2"] and made.before == {"version": "0.31.0", "url": URL} and steps["record"] == "/opt/ollama/.before"
+    gone = decide(look, dataclasses.replace(WISH, version="0.31.0")).steps
+    assert (gone["previous_version"], gone["remove_releases"]) == ("0.32.15", ["9.1.2"]), "the old one is asked for again"
+
+
+def test_the_way_back_of_a_mac_is_written_down():
+    steps = decide(left()).steps
+    assert steps["change"]["paths"] == ["/opt/ollama/current", DAEMON, macos.RULES, macos.DOOR_DAEMON] and not steps["open"]
+    assert steps["change"]["before"]["release"] == "0.32.15" and steps["change"]["before"]["had_server"]
+    removed = macos.remove(WISH, left(change={"record": CUT})).steps["remove"]
+    assert "/opt/ollama/.before" in removed and "/opt/ollama/.before" not in macos.remove(WISH, left()).steps["remove"]
