@@ -35,7 +35,7 @@ def test_the_era_is_the_one_that_the_memory_model_uses(version):
     """Deleted, the data could name another era than the one a plan for that release is made with."""
     row = ROWS[version]
     assert versions.era_of_ollama(versions.parse(version)).name == row["era"]
-    assert row["llama_cpp"] is None or row["version"] in ("0.35.1", "0.40.0") or versions.era_of_build(row["llama_cpp"]).name == row["era"]
+    assert row["llama_cpp"] is None or versions.era_of_build(row["llama_cpp"]).name == row["era"]
 
 
 def test_archives_have_the_names_that_hosts_ask_for():

@@ -195,7 +195,8 @@ def test_older_builds_keep_one_cache_for_all_sequences():
 def test_each_version_has_its_era():
     names = [versions.era_of_ollama(versions.parse(text)).name for text in ("0.5.4-ipexllm-20250407", "v0.30.10", "0.30.11", "0.33.0-rc2")]
     assert names == ["i", "i", "ii", "ii"]
-    assert [versions.era_of_build(build).name for build in (9294, 9781, 10566, 10809, 11063, 11434)] == ["i", "ii", "ii", "iii", "iii", "iv"]
+    assert [versions.era_of_build(build).name for build in (9294, 9781, 10566, 10809, 11063, 11368, 11434)] == ["i", "ii", "ii", "iii", "iii", "iii", "iv"]
+    assert [versions.era_of_ollama(versions.parse(text)).name for text in ("0.34.1", "0.35.1", "0.40.0", "0.40.2")] == ["iii", "iii", "iii", "iv"]
 
 
 def test_the_sum_and_its_parts_are_whole_numbers():
