@@ -33,10 +33,10 @@ $spec = @{
                 door = @{ type = 'str'; required = $true }
                 settings = @{ type = 'str'; required = $true }
                 moving = @{ type = 'str'; required = $true }
-                record = @{ type = 'str'; default = '' }
                 paths = @{ type = 'list'; elements = 'str'; default = @() }
                 names = @{ type = 'list'; elements = 'str'; default = @() }
                 tools = @{ type = 'list'; elements = 'str'; default = @() }
+                record = @{ type = 'str'; default = '' }
             }
         }
         proofs_path = @{ type = 'str' }
