@@ -124,7 +124,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 
-HOLDER = {name: {"type": "str", "required": True} for name in lock.TEXTS if name != "doing"}
+HOLDER = {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}
 CHANGE = {
     "record": {"type": "str", "required": True}, "before": {"type": "dict", "required": True}, "asked": {"type": "str", "required": True},
     "paths": {"type": "list", "elements": "str", "required": True},

@@ -298,7 +298,7 @@ ARGUMENTS = {
     "retries": {"type": "int", "default": 4},
     "accept_empty": {"type": "bool", "default": False},
     "background": {"type": "bool", "default": False},
-    "holder": {"type": "dict", "options": {name: {"type": "str", "required": True} for name in lock.TEXTS if name != "doing"}},
+    "holder": {"type": "dict", "options": {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}},
     "over": {"type": "str", "default": ""},
 }
 

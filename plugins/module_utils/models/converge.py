@@ -102,7 +102,7 @@ class Converger:
     @property
     def changes(self):
         """Whether models come or go; a look, or a load to prove one, is no change."""
-        return bool(self.pulls or self.creates or self.removals)
+        return bool(self.pulls or self.creates or self.copies or self.removals)
 
     @property
     def long_work(self):

@@ -422,6 +422,13 @@ def test_an_alias_is_a_copy_that_follows_its_model(converge, ollama, registry, s
     assert sorted(converge(wanted, state="absent")["removed"]) == ["gpt-4o:latest", small]
 
 
+def test_a_copy_is_a_change_for_which_the_host_is_held(options, ollama, small):
+    """Two runs at once could copy from what the other one moves."""
+    ollama.have(small, model_blobs("small"))
+    assert Converger(dict(options, models=[{"name": small, "aliases": ["gpt-4o"]}])).look().changes
+    assert not Converger(dict(options, models=[small])).look().changes
+
+
 def test_an_alias_is_no_models_name(converge, ollama, small):
     with pytest.raises(Failure, match="give it another one"):
         converge([{"name": small, "aliases": ["other:1b"]}, "other:1b"])
