@@ -238,13 +238,14 @@ def failover():
 
 
 def numbers():
-    """Every number that the shipped alerts are about is there, for a model and for a host."""
+    """Every number that the shipped alerts and the dashboard are about is there."""
     link = http.client.HTTPConnection("127.0.0.1", 8405, timeout=PATIENCE)
     link.request("GET", "/metrics")
     told = link.getresponse().read().decode()
     link.close()
-    for name in sorted(set(re.findall(r"haproxy_\w+", pathlib.Path("/opt/alerts.rules").read_text(encoding="utf-8")))):
-        check("the number " + name, bool(re.search(r"^%s\{.*proxy=\"(m1:7b|hosts)\"" % name, told, re.MULTILINE)), True)
+    shipped = "".join(pathlib.Path("/opt", name).read_text(encoding="utf-8") for name in ("alerts.rules", "dashboard.json"))
+    for name in sorted(set(re.findall(r"haproxy_\w+", shipped))):
+        check("the number " + name, bool(re.search(r"^%s\{.*proxy=\"(m1:7b|hosts|gateway)\"" % name, told, re.MULTILINE)), True)
 
 
 def load(file):
