@@ -132,6 +132,10 @@ except ImportError:
     OPENAI_IMPORT_ERROR = traceback.format_exc()
 
 
+# Lists of models and one vector; a host that goes on and on fills nobody's memory.
+LONGEST_ANSWER = 16 << 20
+
+
 def ask_json(url, key, body=None, timeout=30):
     """The JSON answer of a GET, or of a POST when there is a body. Raises OSError or ValueError."""
     data = None if body is None else json.dumps(body).encode()
@@ -139,7 +143,10 @@ def ask_json(url, key, body=None, timeout=30):
     # The server is in our own network: a proxy from the environment would only be in the way.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=timeout) as response:
-        return json.load(response)
+        content = response.read(LONGEST_ANSWER + 1)
+    if len(content) > LONGEST_ANSWER:
+        raise ValueError("it sent more than %d bytes" % LONGEST_ANSWER)
+    return json.loads(content)
 
 
 def place(loaded, model):

@@ -254,15 +254,48 @@ function ConvertTo-Sid {
     }
 }
 
+function Test-LocalPort {
+    # Whether a rule's ports, such as '80,8000-9000' or '*', hold ours.
+    param([String]$Ports, [Int32]$Number)
+
+    if (-not $Ports -or ($Ports -eq '*')) {
+        return $true
+    }
+    foreach ($part in ($Ports -split ',')) {
+        $low, $high = $part.Trim() -split '-', 2
+        if (-not $high) { $high = $low }
+        if (($low -match '^\d+$') -and ($high -match '^\d+$') -and ([Int32]$low -le $Number) -and ($Number -le [Int32]$high)) {
+            return $true
+        }
+    }
+    $false
+}
+
 function Get-Door {
     # The COM interface answers at once; Get-NetFirewallRule takes seconds for each of its filters.
-    param([String]$Name)
+    param([String]$Name, [Int32]$Number, [String]$Ours)
 
     $policy = New-Object -ComObject HNetCfg.FwPolicy2
     $off = @()
+    $open = @()
     foreach ($bit in @(1, 2, 4)) {
+        $zone = @{ 1 = 'domain'; 2 = 'private'; 4 = 'public' }[$bit]
         if (-not $policy.FirewallEnabled($bit)) {
-            $off += @{ 1 = 'domain'; 2 = 'private'; 4 = 'public' }[$bit]
+            $off += $zone
+        }
+        # 1 admits what no rule forbids.
+        if ($policy.DefaultInboundAction($bit) -eq 1) {
+            $open += $zone
+        }
+    }
+    # Rules of somebody else that admit to the port: of any program, or of ours; not those of a service or of an app from the store.
+    $others = foreach ($other in $policy.Rules) {
+        $program = [Environment]::ExpandEnvironmentVariables([String]$other.ApplicationName)
+        $isOurs = (-not $program) -or $program.StartsWith($Ours + '\', [StringComparison]::OrdinalIgnoreCase)
+        $admits = $other.Enabled -and ($other.Direction -eq 1) -and ($other.Action -eq 1) -and (@(6, 256) -contains $other.Protocol)
+        $general = $isOurs -and (-not $other.serviceName) -and (-not $other.LocalAppPackageId)
+        if ($admits -and $general -and ($other.Name -ne $Name) -and (Test-LocalPort ([String]$other.LocalPorts) $Number)) {
+            [String]$other.Name
         }
     }
     $rule = $null
@@ -286,7 +319,7 @@ function Get-Door {
             addresses = @($addresses)
         }
     }
-    @{ off = @($off); rule = $rule }
+    @{ off = @($off); open = @($open); others = @($others | Select-Object -First 20); rule = $rule }
 }
 
 function Get-ServiceTask {
@@ -507,7 +540,7 @@ $look.own_listener = if ($port) { $port.own } else { $null }
 $look.port_excluded = [Boolean](Read-Field 'port_excluded' { Test-PortExcluded $question.port })
 $look.resolved = @(foreach ($name in $question.names) { @{ name = $name; addresses = @(Read-Field "resolved $name" { Resolve-Address $name }) } })
 $look.tools = @($question.tools | Where-Object { Get-Command -Name $_ -CommandType Application -ErrorAction SilentlyContinue })
-$look.door = Read-Field 'door' { Get-Door $question.door }
+$look.door = Read-Field 'door' { Get-Door $question.door $question.port $question.install_dir }
 $look.install = $placeOfInstall
 if ($placeOfInstall) {
     $look.install.releases = @(Read-Field 'install' { Get-Release $install })

@@ -199,9 +199,10 @@ DOOR = {
     "linux": Record({"error": Text(null=True), "id": Text(null=True)}),
     # loaded: launchd knows the door's daemon. calls_us: the main ruleset has anchor "com.apple/*". rules: loaded rules of ours with a port.
     "macos": Record({"loaded": Flag(), "enabled": Flag(), "calls_us": Flag(), "rules": Whole()}),
-    # rule: that of our name, null without one; addresses as address/bits. off: profiles whose firewall is off.
+    # rule: that of our name, null without one; addresses as address/bits. off: profiles whose firewall is off. open: those that admit what no rule forbids.
+    # others: names of rules that are not ours and admit to the port.
     "windows": Record({
-        "off": Each(Text()),
+        "off": Each(Text()), "open": Each(Text()), "others": Each(Text()),
         "rule": Record({
             "enabled": Flag(), "inbound": Flag(), "allow": Flag(), "tcp": Flag(), "port": Text(), "addresses": Each(Text()),
         }, null=True),

@@ -20,6 +20,10 @@ class OpenWebUIError(Exception):
         self.status = status
 
 
+# Its longest answers list all users and all models with their pictures; a server that goes on and on fills nobody's memory.
+LONGEST_ANSWER = 64 << 20
+
+
 class OpenWebUIApi:
     """One server, asked directly: a proxy in the environment is for the way out."""
 
@@ -48,11 +52,13 @@ class OpenWebUIApi:
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
-                content = response.read()
+                content = response.read(LONGEST_ANSWER + 1)
         except urllib.error.HTTPError as error:
             raise OpenWebUIError(_detail(error), error.code) from error
         except (OSError, ValueError) as error:
             raise OpenWebUIError(str(getattr(error, "reason", error))) from error
+        if len(content) > LONGEST_ANSWER:
+            raise OpenWebUIError(f"{path} answered with more than {LONGEST_ANSWER} bytes")
         try:
             return json.loads(content)
         except ValueError as error:
@@ -115,7 +121,7 @@ class OpenWebUIApi:
 
 def _detail(error: urllib.error.HTTPError) -> str:
     try:
-        detail = json.load(error)["detail"]
+        detail = json.loads(error.read(LONGEST_ANSWER))["detail"]
     except (OSError, ValueError, KeyError, TypeError):
         return f"HTTP {error.code}"
     return detail if isinstance(detail, str) else json.dumps(detail)

@@ -49,11 +49,15 @@ class Decision:
         steps = self._steps()
         changes = ([change.words(self.look)] if self.open else []) + self._changes(steps)
         return Service(
-            warnings=[sentence for sentence in (unread, unfinished) if sentence], version=wish.version,
+            warnings=[*(sentence for sentence in (unread, unfinished) if sentence), *self._warnings()], version=wish.version,
             archives=release.sources(wish, self.around, self.archives),
             complete=self.releases.complete, files=self.written, environment=self.environment, door=self.door, addresses=self.addresses,
             restart=self.restart, before=self._before(), changes=changes, steps=steps,
         )
+
+    def _warnings(self):
+        """Sentences about what this host has, which works and not as one would think."""
+        return []
 
     def _before(self):
         if self.open:

@@ -69,13 +69,22 @@ def question(wish, around):
         UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
         DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, SECRETS,
         PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
-        paths.newer_names, warm.place("linux", wish.install_dir).list,
+        paths.newer_names, warm.place("linux", wish.install_dir).list, *_above(wish.models_dir), *_above(wish.install_dir),
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
         models_dir=wish.models_dir, service="ollama.service", door=TABLE, settings=DROP_IN, moving=paths.moving, record=paths.before, paths=watched,
         names=address.door_names(wish, around), tools=("nft", "runuser", "zstd"),
     )
+
+
+def _above(path):
+    """The directories that lead to a path, but for those of the service's user, where root makes nothing."""
+    found = []
+    while posixpath.dirname(path) not in ("", "/", path):
+        path = posixpath.dirname(path)
+        found.append(path)
+    return [path for path in found if not (path + "/").startswith(HOME + "/")]
 
 
 def not_root(around):
@@ -111,9 +120,9 @@ def remove(wish, look):
         "remove": removed,
         "tidy": command("linux/tidy.sh", UNIT + ".d", posixpath.dirname(NFTABLES), posixpath.dirname(RULES), wish.install_dir),
         "purge": wish.purge, "empty_store": command("linux/empty.sh", wish.models_dir, HOME), "who": command("linux/ours.sh", wish.user, wish.group, HOME),
-        "remove_data": [path_of("proofs"), HOME],
+        "remove_data": [path_of("proofs")], "empty_home": command("linux/home.sh", HOME, "/proc/self/mountinfo"),
     }
-    purged = [wish.models_dir, *steps["remove_data"]] if wish.purge else []
+    purged = [wish.models_dir, *steps["remove_data"], HOME] if wish.purge else []
     said = [
         *("stop %s" % name for name in steps["stop"]), *("remove %s" % path for path in removed),
         *("remove %s" % path for path in purged if path in files),
@@ -185,6 +194,15 @@ class _Decision:
                 "port_taken", "ollama_port", "Port %d (ollama_port) is taken by %s; stop that process or choose another port.",
                 wish.port, self.look["port_owner"],
             )
+        for name in ("models_dir", "install_dir"):
+            # Whoever made the link may lead root anywhere with it, also tomorrow.
+            links = [entry for entry in map(self.seen.get, _above(getattr(wish, name))) if entry and entry["kind"] == "link" and entry["owner"] != "root"]
+            if links:
+                refuse(
+                    name + "_behind_link", "ollama_" + name,
+                    "ollama_%s %s lies behind the link %s, which user %s made and may turn elsewhere; write the place that it leads to, or have root make "
+                    "the link.", name, getattr(wish, name), links[0]["path"], links[0]["owner"],
+                )
         if store["missing_mount"]:
             refuse(
                 "missing_mount", "ollama_models_dir",

@@ -121,6 +121,15 @@ class _Decision(Decision):
     def _problems(self):
         return [problem for check in _HOST_CHECKS for problem in check(self)]
 
+    def _warnings(self):
+        others = self.look["door"]["others"] if self.guarded else []
+        if not others:
+            return []
+        return [
+            "Other rules of Windows Firewall admit to port %d (ollama_port) as well: %s; switch them off (Disable-NetFirewallRule -DisplayName ...), or "
+            "narrow them to other ports or programs." % (self.wish.port, ", ".join(others))
+        ]
+
     def _prepare(self):
         wish = self.wish
         vendors = self.look["display_vendors"] if "auto" in wish.accelerators else wish.accelerators
@@ -351,6 +360,13 @@ def _firewall(self):
             "firewall_off", "ollama_firewall",
             "Windows Firewall is off for the profile %s, so the door would stand open; turn it on, set ollama_host to 127.0.0.1, or ollama_firewall to none "
             "and ollama_accept_open_port to true." % ", ".join(off),
+        )
+    if self.guarded and self.look["door"]["open"] and not off:
+        yield Problem(
+            "firewall_open", "ollama_firewall",
+            "Windows Firewall admits what no rule forbids in the profile %s (DefaultInboundAction), so the door would stand open; set it to block "
+            "(Set-NetFirewallProfile -DefaultInboundAction Block), ollama_host to 127.0.0.1, or ollama_firewall to none and ollama_accept_open_port to true."
+            % ", ".join(self.look["door"]["open"]),
         )
 
 

@@ -63,7 +63,7 @@ class Windows(Host):
             port_excluded=any(low <= asked["port"] <= high for low, high in machine["excluded_ports"]),
             task=task or None, on_path=asked["install_dir"] + "\\current" in self.state["path"],
             machine_ollama_host=self.state["environment"].get("OLLAMA_HOST"),
-            door={"off": firewall["off"], "rule": firewall["rules"].get(asked["door"])},
+            door={"off": firewall["off"], "open": [], "others": [], "rule": firewall["rules"].get(asked["door"])},
         )
         seen["service"].update(path=asked["service"] if task else None, loaded=bool(task), running=state == "Running")
         other = self.other_store(self.files.get(asked["settings"]), asked["models_dir"])

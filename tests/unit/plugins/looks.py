@@ -38,7 +38,7 @@ _SYSTEMS = {
     "windows": {
         "system": "windows", "architecture": "AMD64", "kernel": "10.0.20348", "os_name": "Microsoft Windows Server 2022 Standard", "os_version": "10.0.20348",
         "service_manager": "windows", "os_build": 20348, "is_server": True, "port_excluded": False, "task": None, "on_path": False,
-        "machine_ollama_host": None, "door": {"off": [], "rule": None},
+        "machine_ollama_host": None, "door": {"off": [], "open": [], "others": [], "rule": None},
     },
 }
 

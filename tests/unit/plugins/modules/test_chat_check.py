@@ -211,3 +211,10 @@ def test_a_model_that_is_not_there_is_told_as_such(check, server, embedding):
     server.absent = "/completions" if embedding is False else "/show"
     told = check(embedding=embedding)
     assert told["failed"] and told["msg"].endswith("is not on %s; run site.yml, which brings it." % server.url), told["msg"]
+
+
+def test_an_answer_without_an_end_is_not_read_to_its_end(server, monkeypatch):
+    """Deleted, one bad host would fill the memory of the controller, on which this runs for the whole fleet."""
+    monkeypatch.setattr(chat_check, "LONGEST_ANSWER", 8)
+    with pytest.raises(ValueError, match="more than 8 bytes"):
+        chat_check.ask_json(server.url + "/api/ps", "k")

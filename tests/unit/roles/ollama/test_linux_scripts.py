@@ -80,6 +80,15 @@ def test_only_models_leave_their_store(tmp_path, mounted, other):
     assert sh("empty.sh", store, tmp_path / "home", tools=tmp_path / "bin").stdout == "", "a second uninstall would report a change"
 
 
+@pytest.mark.parametrize("mount, stays", [("{}/home/.ollama/models", True), ("{}/home", True), ("{}/home2", False), ("/", False)])
+def test_a_home_with_a_disk_in_it_stays(tmp_path, mount, stays):
+    """Deleted, a purge would remove all files of a disk, or of another folder, that somebody mounted where the models lie."""
+    write(tmp_path / "home/.ollama/id_ed25519"), write(tmp_path / "mounts", "36 25 8:17 / %s rw,relatime - ext4 /dev/sdb1 rw\n" % mount.format(tmp_path))
+    done = sh("home.sh", tmp_path / "home", tmp_path / "mounts")
+    assert (tmp_path / "home").exists() is stays and bool(done.returncode) is stays and ("is a mount in it; unmount that" in done.stderr) is stays
+    assert sh("home.sh", tmp_path / "gone", tmp_path / "mounts").stdout == ""
+
+
 def test_a_store_in_the_home_goes_with_it(tmp_path):
     """Deleted: root would walk through links that the service's user can put into its home."""
     write(tmp_path / "home/.ollama/models/blobs/one")

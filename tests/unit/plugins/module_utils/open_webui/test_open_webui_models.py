@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import shown_models
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import api, shown_models
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.models import planned_models, quality
+from support import servers
 
 URLS = ["http://10.0.0.5:11434", "http://10.0.0.6:11434"]
 BACKENDS = [{"url": URLS[0], "prefix_id": "gpu1"}, {"url": URLS[1] + "/", "prefix_id": "gpu2"}]
@@ -178,3 +179,20 @@ def test_a_copy_of_ollamas_own_is_no_model_to_chat_with():
     for name in ("llamacpp:" + "a" * 64, "gpu1.ggml:" + "0" * 64):
         assert shown_models.cannot_chat({"id": name, "capabilities": ["completion"], "hosts": [], "details": {}})
     assert not shown_models.cannot_chat({"id": "llamacpp:latest", "capabilities": ["completion"], "hosts": [], "details": {}})
+
+
+def test_an_answer_without_an_end_is_not_read_to_its_end(monkeypatch):
+    """Deleted, a server that sends and sends would fill the memory of its host."""
+
+    class Handler(servers.Quiet):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/good" else 500)
+            self.end_headers()
+            self.wfile.write(b'{"detail": "' + b"x" * 100 + b'"}')
+
+    monkeypatch.setattr(api, "LONGEST_ANSWER", 50)
+    with servers.serving(Handler) as url:
+        with pytest.raises(api.OpenWebUIError, match="more than 50 bytes"):
+            api.OpenWebUIApi(url, 10).call("GET", "/good")
+        with pytest.raises(api.OpenWebUIError, match="HTTP 500"):
+            api.OpenWebUIApi(url, 10).call("GET", "/bad")

@@ -204,6 +204,18 @@ REFUSALS = {
 }
 
 
+@pytest.mark.parametrize("owner, wishes, refused", [
+    ("ann", {"ollama_models_dir": "/data/a/models"}, ["models_dir_behind_link"]), ("root", {"ollama_models_dir": "/data/a/models"}, []),
+    ("ann", {"ollama_install_dir": "/data/a/ollama"}, ["install_dir_behind_link"]), ("ann", {}, []),
+])
+def test_a_place_behind_a_strangers_link_is_refused(owner, wishes, refused):
+    """Deleted, root would make and give away a directory wherever that user turns the link."""
+    made = decide("c0", {"ollama_version": "0.32.15", **wishes}, bare("linux", files=[there("/data", "link", target="/x", owner=owner)]), Around("c0", "c0"))
+    assert [problem.id for problem in made.problems] == refused and all("behind the link /data, which user ann made" in one.say for one in made.problems)
+    asked = linux.question(wish.read({"ollama_version": "0.32.15", "ollama_models_dir": "/data/a/models"}, "linux")[0], Around("c0", "c0"))
+    assert {"/data", "/data/a", "/opt"} <= set(asked.paths)
+
+
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_the_host_cannot_do_is_refused(name):
     changed, files, wanted, variable, words = REFUSALS[name]
@@ -410,7 +422,8 @@ def test_a_purge_takes_the_proofs_and_the_home_with_the_key():
     look = leaving()
     look["files"].append(there("/srv/m", "directory"))
     made = left(look, ollama_purge=True, ollama_models_dir="/srv/m")
-    assert made.steps["purge"] and made.steps["remove_data"] == ["/etc/ansible/facts.d/llmfleet.fact", linux.HOME]
+    assert made.steps["purge"] and made.steps["remove_data"] == ["/etc/ansible/facts.d/llmfleet.fact"]
+    assert made.steps["empty_home"][3:] == ["home", linux.HOME, "/proc/self/mountinfo"]
     assert made.steps["empty_store"][3:] == ["empty", "/srv/m", linux.HOME] and made.steps["who"][3:] == ["ours", "ollama", "ollama", linux.HOME]
     assert made.changes[-2:] == ["remove /srv/m", "remove user ollama, if the role made it"]
 

@@ -155,6 +155,11 @@ REFUSED = {
         "Windows Firewall is off for the profile private, public, so the door would stand open; turn it on, set ollama_host to 127.0.0.1, or ollama_firewall "
         "to none and ollama_accept_open_port to true.",
     ),
+    "firewall_open": (
+        {"door": {"open": ["domain", "public"]}}, {}, "ollama_firewall",
+        "Windows Firewall admits what no rule forbids in the profile domain, public (DefaultInboundAction), so the door would stand open; set it to block "
+        "(Set-NetFirewallProfile -DefaultInboundAction Block), ollama_host to 127.0.0.1, or ollama_firewall to none and ollama_accept_open_port to true.",
+    ),
     "environment_quote": (
         {}, {"environment": {"A_WORD": 'say "x"'}}, "ollama_environment",
         "ollama_environment: A_WORD holds a double quote, which cmd.exe cannot carry; write the value without it.",
@@ -195,7 +200,8 @@ FINE = {
     "a range that holds the port on which it serves": ({"port_excluded": True, "api": {"version": "0.32.15"}}, {}),
     "ReFS": ({"install": {"filesystem": "ReFS"}, "store": {"filesystem": "ReFS"}}, {}),
     "models that shall stay": ({"store": {"other_stores": [{"path": "C:\\old", "size_bytes": None}]}}, {"models_move": "leave"}),
-    "no firewall where no door is": ({"door": {"off": ["public"]}}, {"host": "127.0.0.1"}),
+    "no firewall where no door is": ({"door": {"off": ["public"], "open": ["domain"], "others": ["x"]}}, {"host": "127.0.0.1"}),
+    "rules of somebody else": ({"door": {"others": ["Allow all"]}}, {}),
     "a full disk that has the release": (
         {"files": [directory("C:\\ollama", protected=True, owner="S-1-5-18")], "install": {"free_bytes": 0, "releases": ["0.32.15"]}}, {},
     ),
@@ -445,3 +451,10 @@ def test_a_folder_of_the_service_that_somebody_made_first_is_refused():
     made = decide(look)
     assert [problem.id for problem in made.problems] == ["install_dir_of_others"] and "holds service already" in made.problems[0].say
     assert decide(host(files=[directory("C:\\ollama", owner="S-1-5-32-544")])).problems == [], "a run that was cut off before it closed the directory"
+
+
+def test_other_rules_that_admit_to_the_port_are_named():
+    """Deleted, a rule for all programs would let everybody in past ours, and nobody would say so."""
+    look = host(door={"off": [], "open": [], "others": ["Allow all", "ollama.exe"], "rule": None})
+    assert "(ollama_port) as well: Allow all, ollama.exe; switch them off" in decide(look).warnings[-1]
+    assert not any("Other rules" in said for said in decide(look, wishing(host="127.0.0.1")).warnings)
