@@ -112,6 +112,11 @@ def stranger(state):
     state["files"].update({path: {"type": "directory"} for path in ("C:\\ollama", "C:\\ollama\\0.31.0")})
 
 
+def newer(*paths):
+    """A store that Ollama 0.40 has written."""
+    return lambda state: state["files"].update({path: {"type": "directory"} for path in paths})
+
+
 # Hosts that differ from the one above.
 VARIANTS = {
     "windows": {
@@ -130,6 +135,7 @@ VARIANTS = {
         "full": lambda state: state["drives"]["C"].update(free_bytes=GIB),
         "firewall-off": lambda state: state["firewall"].update(off=["public"]),
         "stranger": stranger,
+        "newer": newer("D:\\My Models", "D:\\My Models\\manifests-v2"),
     },
     "macos": {
         "rights": machine(is_root=False),
@@ -143,6 +149,7 @@ VARIANTS = {
         # Its pf is held on by somebody else, too.
         "m2-max": lambda state: (state.update(observation=observed("apple-m2-max-96")), state["pf"].update(references=["7"])),
         "full": machine(free_kib=2**20),
+        "newer": newer("/Volumes/My Disk/models", "/Volumes/My Disk/models/manifests-v2"),
     },
 }
 ROOTS = {

@@ -9,6 +9,7 @@ A stub that takes everything, or a host on which everything works, would make th
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -16,6 +17,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.testing import patch_module_args
 from ansible.modules import command
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +133,22 @@ def test_a_simulated_host_is_looked_at_as_a_real_one(stage, question_of, tmp_pat
     host.close()
     assert answer["changed"] is False and answer["look"]["observation"]["filesystems"][0]["free_bytes"] > 0
     assert look_schema.complaint("here", answer["look"]) is None
+
+
+@pytest.mark.parametrize("platform, store", [("windows", "D:\\My Models"), ("macos", "/Volumes/My Disk/models")])
+@pytest.mark.parametrize("version, refused", [("0.32.15", ["store_newer"]), ("0.40.2", [])])
+def test_a_store_of_0_40_is_refused_an_older_release_by_what_the_host_says(stage, tmp_path, platform, store, version, refused):
+    """The question that the controller asks, the answer of the host, and the decision. Deleted, the refusal could wait for a path that nobody asks for."""
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(stage.new_state(platform, "newer")), encoding="utf-8")
+    wishes, around = {"ollama_version": version, "ollama_models_dir": store}, Around(host="here", address="here.test", connection="ssh")
+    questions = [dataclasses.asdict(question) for question in decide.questions(wishes, around)]
+    _module, system = stage.simulated(platform)
+    host = system(path)
+    probe = "llmfleet.ollama.%slook_probe" % ("win_" if platform == "windows" else "")
+    look = host.call(probe, {"questions": questions, "filesystems": [store]}, {})["look"]
+    host.close()
+    assert [problem.id for problem in decide.decide("here", wishes, look, around).problems] == refused
 
 
 def test_nothing_in_a_recording_is_a_secret(stage):
