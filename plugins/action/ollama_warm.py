@@ -31,8 +31,7 @@ class ActionModule(ActionBase):
         present = args["state"] == "present"
         plan, look = facts.get("model_plan") or {} if present else {}, facts.get("look") or {}
         nothing = {"changed": False, "models": []}
-        # Without a plan nothing is known of it, and where models are taken away nothing is to be loaded.
-        if present and (not plan.get("ok") or self._templar.template(task_vars.get("ollama_models_state")) == "absent"):
+        if present and not warm.is_due(facts, self._templar.template(task_vars.get("ollama_models_state"))):
             return nothing
         system = SYSTEMS.get(facts.get("os_family"), "linux")
         variables, around = inventory.of_host(task_vars, self._templar.template, {})

@@ -36,6 +36,11 @@ def place(system: str, install_dir: str) -> Place:
     return Place(UNIT, "/etc/llmfleet/ollama-warm.py", "/etc/llmfleet/ollama-warm.json")
 
 
+def is_due(facts: dict, models_state) -> bool:
+    """Whether the plan is there and is the last one: not where models are taken away, nor before another plan because one does not run as planned."""
+    return bool((facts.get("model_plan") or {}).get("ok")) and models_state != "absent" and not (facts.get("ollama_models") or {}).get("spilled")
+
+
 def models(plan: dict) -> list:
     """Those of a plan that stay loaded. What takes all that is left on the cards comes last."""
     warm = [entry for entry in plan.get("models") or [] if entry.get("keep_warm")]

@@ -89,6 +89,22 @@ def test_what_takes_the_rest_comes_last_and_turns_are_known():
     assert json.loads(warm.files("linux", where, in_turns, "u", "python3", "ollama")[where.list])["turns"] is True
 
 
+@pytest.mark.parametrize(
+    "facts,state,due",
+    [
+        ({"model_plan": PLAN}, "present", True),
+        ({"model_plan": PLAN, "ollama_models": {"spilled": []}}, None, True),
+        ({"model_plan": PLAN, "ollama_models": {"spilled": [{"name": "chat:7b"}]}}, "present", False),
+        ({"model_plan": PLAN}, "absent", False),
+        ({"model_plan": {"ok": False}}, "present", False),
+        ({}, "present", False),
+    ],
+)
+def test_when_it_is_due(facts, state, due):
+    """What spilled is planned again in this run, and to load it before could fail in the middle of that."""
+    assert warm.is_due(facts, state) is due
+
+
 def test_a_plan_without_the_word_has_no_files():
     assert warm.files("linux", warm.place("linux", "/opt/ollama"), {"models": [{"name": "chat:7b"}]}, "u", "python3", "ollama") == {}
 
