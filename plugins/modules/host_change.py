@@ -124,6 +124,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 
+# No secret: it names a run, and opens nothing.
 HOLDER = {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}
 CHANGE = {
     "record": {"type": "str", "required": True}, "before": {"type": "dict", "required": True}, "asked": {"type": "str", "required": True},

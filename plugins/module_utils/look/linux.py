@@ -167,7 +167,7 @@ def made_by_us(install_dir, root=""):
         path = "%s/%s" % (inside, name)
         if name in ("current", "previous"):
             return os.path.islink(path)
-        if name in (".before", ".moving"):
+        if name in (".before", ".before.new", ".moving"):
             return True
         if name[:1].isdigit():
             return not os.path.islink(path) and os.path.isfile(path + "/archives")

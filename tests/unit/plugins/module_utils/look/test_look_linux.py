@@ -19,8 +19,10 @@ import threading
 import time
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common, linux
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.host import Unasked
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
 
 SYSTEMCTL = """[ "$1 $2 $3" = "show ollama.service -p" ] || exit 9
 cat <<END
@@ -203,11 +205,12 @@ def test_what_is_ours_says_so(machine):
 def test_what_the_role_made_among_other_things(machine):
     """ollama_install_dir may name a directory with other things in it, of which no removal may take any: /opt has 3com, google and the like."""
     assert machine.look()["install"]["ours"] == []
-    for name in ("1.0/archives", "3com/drivers", "google/archives", ".2.0.part/a.tgz", ".before/etc/x", ".moving", ".config/x", "previous/file"):
+    theirs = ("3com/drivers", "google/archives", ".config/x", "previous/file")
+    for name in ("1.0/archives", ".2.0.part/a.tgz", ".before/etc/x", ".before.new/1", ".moving", *theirs):
         machine.write("opt/ollama/" + name)
     machine.link("opt/ollama/current", "1.0")
     machine.link("opt/ollama/2.0", "google")
-    assert machine.look()["install"]["ours"] == [".2.0.part", ".before", ".moving", "1.0", "current"]
+    assert machine.look()["install"]["ours"] == [".2.0.part", ".before", ".before.new", ".moving", "1.0", "current"]
 
 
 def test_names_that_are_no_text(machine):
@@ -458,3 +461,16 @@ def test_a_server_that_is_cut_off_after_its_version(machine, server):
     url, answers = server
     answers["/api/version"] = 200, {"version": "0.32.15"}
     assert machine.look(url=url)["api"] == {"version": "0.32.15", "models": None, "running": None}
+
+
+def test_a_change_that_was_not_ended(machine):
+    """As module host_change leaves it: what the decision is told has to pass the controller's schema."""
+    assert machine.look()["change"] == {"record": None, "holder": None}
+    before = {"release": "1.0", "previous": "", "version": "", "url": "", "had_server": True, "releases": ["1.0"]}
+    record.begin(str(machine.root / "opt/ollama/.before"), before, "2.0", "anna@desk", 100, [str(machine.root / "etc/none")])
+    me = {"token": "a", "who": "anna@desk", "doing": "Ollama 2.0", "controller": "desk 1", "process": "1", "started": "then"}
+    lock.take(str(machine.root / "run/llmfleet/lock"), me, common.clock())
+    found = machine.look()
+    assert found["change"]["record"]["before"] == before and found["change"]["record"]["by"] == "anna@desk"
+    assert found["change"]["holder"]["doing"] == "Ollama 2.0" and found["change"]["holder"]["silent_seconds"] >= 0
+    assert look_schema.complaint("here", {**found, "is_root": True}) is None
