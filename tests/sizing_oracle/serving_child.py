@@ -16,12 +16,11 @@ import sys
 def main():
     import xllamacpp
 
-    path, context, checkpoints_apart = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    path, context = sys.argv[1], int(sys.argv[2])
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.n_ctx, params.n_parallel, params.n_batch, params.n_ubatch = context, 1, 512, 512
     params.cpuparams.n_threads = 2
-    params.checkpoint_min_step = checkpoints_apart
     params.warmup, params.fit_params, params.kv_unified = False, False, False
     params.hostname, params.port = "127.0.0.1", 0
     if "LLAMA_ARG_CACHE_RAM" in os.environ:

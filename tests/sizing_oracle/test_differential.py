@@ -71,3 +71,17 @@ def test_weights_on_the_gpu_equal_the_dry_run(build, tmp_path):
         # The CPU holds a tied matrix once and reports the input layer with the rest.
         ours = shape.cpu_weights
         assert abs(ours / MIB - answer["model"]) <= 1.01, label
+
+
+def test_what_is_estimated_is_an_upper_estimate(build, tmp_path):
+    """Architectures without a described graph: cache and state exact, the compute buffer never less than llama.cpp's."""
+    for model in headers.undescribed():
+        path = model.write(str(tmp_path / "m.gguf"))
+        keys, tensors, _length, size = gguf.read_file(path)
+        shape = Shape(dict(keys, tensors=tensors, blob_bytes=size, **{"tokenizer.ggml.tokens.count": model.d["vocab"]}))
+        for context, ubatch, flash, kind, parallel in runs(model):
+            answer = build.ask(path=path, context=context, parallel=parallel, ubatch=ubatch, flash_attention=flash, kv_cache_type=kind, embedding=False)
+            assert "error" not in answer, (model.label, answer)
+            found = memory.memory(shape, memory.Settings(context, parallel, kind, kind, flash, ubatch, versions.era_of_build(build.build)))
+            assert abs(found.kv / MIB - answer["kv"]) <= EXACT and abs(found.recurrent / MIB - answer["state"]) <= EXACT, (model.label, context, kind)
+            assert (found.compute + found.mask) / MIB >= answer["compute"] - EXACT, (model.label, context, ubatch, flash, kind, parallel)

@@ -357,23 +357,29 @@ def _gemma4(m):
             m.add(b + "post_norm.weight", d["embd"])
 
 
+def _state(m, b):
+    """A layer of Mamba 2, without its norm."""
+    d = m.d
+    conv, state, group, inner, rank = (d["ssm"][k] for k in ("conv", "state", "group", "inner", "rank"))
+    m.add(b + "ssm_in.weight", d["embd"], 2 * inner + 2 * group * state + rank)
+    m.add(b + "ssm_conv1d.weight", conv, inner + 2 * group * state, kind=F32)
+    m.add(b + "ssm_conv1d.bias", inner + 2 * group * state)
+    m.add(b + "ssm_dt.bias", rank)
+    m.add(b + "ssm_a", 1, rank, kind=F32)
+    m.add(b + "ssm_d", 1, rank, kind=F32)
+    m.add(b + "ssm_norm.weight", inner // group, group, kind=F32)
+    m.add(b + "ssm_out.weight", inner, d["embd"])
+
+
 def _nemotron_h(m):
     """One kind of work for each layer: a state (M), experts (E), a plain feed-forward part (-) or attention (*)."""
     d = m.d
     _embedding(m)
-    conv, state, group, inner, rank = (d["ssm"][k] for k in ("conv", "state", "group", "inner", "rank"))
     for i, kind in enumerate(d["pattern"]):
         b = "blk.%d." % i
         m.add(b + "attn_norm.weight", d["embd"])
         if kind == "M":
-            m.add(b + "ssm_in.weight", d["embd"], 2 * inner + 2 * group * state + rank)
-            m.add(b + "ssm_conv1d.weight", conv, inner + 2 * group * state, kind=F32)
-            m.add(b + "ssm_conv1d.bias", inner + 2 * group * state)
-            m.add(b + "ssm_dt.bias", rank)
-            m.add(b + "ssm_a", 1, rank, kind=F32)
-            m.add(b + "ssm_d", 1, rank, kind=F32)
-            m.add(b + "ssm_norm.weight", inner // group, group, kind=F32)
-            m.add(b + "ssm_out.weight", inner, d["embd"])
+            _state(m, b)
         elif kind == "*":
             m.add(b + "attn_q.weight", d["embd"], d["heads"] * m.dk)
             m.add(b + "attn_k.weight", d["embd"], m.kv_of(i) * m.dk)
@@ -391,7 +397,52 @@ def _nemotron_h(m):
             m.add(b + "ffn_down.weight", m.d["ff"][i], d["embd"])
 
 
+def _shared_expert(m, i):
+    d, b = m.d, "blk.%d." % i
+    m.add(b + "ffn_gate_shexp.weight", d["embd"], d["shared_ff"])
+    m.add(b + "ffn_up_shexp.weight", d["embd"], d["shared_ff"])
+    m.add(b + "ffn_down_shexp.weight", d["shared_ff"], d["embd"])
+
+
+def _glm4(m):
+    d = m.d
+    _embedding(m)
+    for i in range(d["layers"]):
+        b = "blk.%d." % i
+        _attention(m, i, True)
+        for name in ("post_attention_norm", "ffn_norm", "post_ffw_norm"):
+            m.add(b + name + ".weight", d["embd"])
+        m.add(b + "ffn_down.weight", d["ff"], d["embd"])
+        m.add(b + "ffn_up.weight", d["embd"], 2 * d["ff"])
+
+
+def _llama4(m):
+    _embedding(m)
+    for i in range(m.d["layers"]):
+        _attention(m, i)
+        m.add("blk.%d.ffn_norm.weight" % i, m.d["embd"])
+        _experts(m, i)
+        _shared_expert(m, i)
+
+
+def _granite_hybrid(m):
+    _embedding(m)
+    for i in range(m.d["layers"]):
+        b = "blk.%d." % i
+        if m.kv_of(i):
+            _attention(m, i)
+        else:
+            m.add(b + "attn_norm.weight", m.d["embd"])
+            _state(m, b)
+        m.add(b + "ffn_norm.weight", m.d["embd"])
+        _experts(m, i)
+        _shared_expert(m, i)
+
+
 TABLES = {
+    "glm4": _glm4,
+    "llama4": _llama4,
+    "granitehybrid": _granite_hybrid,
     "nemotron_h_moe": _nemotron_h,
     "qwen3next": _qwen35,
     "gemma4": _gemma4,
@@ -599,4 +650,24 @@ def models():
         _bert("bge-m3", 24, 1024, 4096, 16, 250002, 8192),
         _bert("mxbai-embed-large", 24, 1024, 4096, 16, 30522, 512),
         _bert("nomic-embed-text", 12, 768, 3072, 12, 30522, 2048, "nomic-bert", gated=True),
+    ]  # fmt: skip
+
+
+def undescribed():
+    """Architectures whose graphs the project does not describe, as published: what is said of them is an estimate."""
+    scout = dict(_moe_keys(16, 1, 8192), **{"interleave_moe_layer_step": 1, "rope.dimension_count": 128})
+    tiny = dict(conv=4, state=128, group=1, inner=3072, rank=48)
+    hybrid = dict(_moe_keys(64, 6, 512), **{"ssm." + name: tiny[short] for name, short in _SSM_KEYS.items()})
+    hybrid.update({"expert_shared_feed_forward_length": 1024, "rope.dimension_count": 128})
+    hybrid.update({"logit_scale": 6.0, "residual_scale": 0.22, "embedding_scale": 12.0, "attention.scale": 0.0078})
+    attending = [4 if i % 10 == 5 else 0 for i in range(40)]
+    return [
+        Model("glm4-9b", "glm4", 40, 4096, 13696, 32, 2, 151552, dk=128, keys={"rope.dimension_count": 64}),
+        Model(
+            "llama4-scout", "llama4", 48, 5120, 16384, 40, 8, 202048, 1048576, dk=128, expert_ff=8192, shared_ff=8192, experts=16, keys=scout,
+        ),
+        Model(
+            "granite4-7b-a1b-h", "granitehybrid", 40, 1536, 512, 12, attending, 100352, dk=128, tied=True, ssm=tiny, keys=hybrid, experts=64,
+            expert_ff=512, shared_ff=1024,
+        ),
     ]  # fmt: skip

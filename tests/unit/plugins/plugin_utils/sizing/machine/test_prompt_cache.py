@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import prompt_cache
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine.placement import Load, Rules, on_cpu
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
@@ -15,7 +16,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.versions import era
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import GIB, MIB, machines
+from support import GIB, MIB, headers, machines
 
 # SmolLM2-135M-Instruct, Q4_1, as Ollama 0.32.15 with llama.cpp b10488 served it on a CPU (92.10 MiB of weights, 90 MiB of cache at 4096 tokens).
 SMOLLM2 = {
@@ -62,6 +63,30 @@ def test_a_real_server_stayed_below_what_the_plan_says(smollm2):
     assert max(LIMITED) <= taken + 200
     assert max(GROWING) <= taken + prompt_cache.DEFAULT_LIMIT // MIB
     assert max(GROWING) > taken + 200  # and without the variable it passes it
+
+
+# Resident MiB of llama.cpp's server (b10566, on a CPU) after each of twenty prompts of 1,000 tokens, no two of which begin alike, with a model whose full
+# context of 1,024 takes 64 MiB: without a limit, with that of a machine with 200 MiB beside the model, and of one with 40. tests/sizing_oracle does it anew.
+TWENTY = (142, 204, 267, 330, 392, 455, 517, 580, 642, 705, 767, 830, 892, 955, 1017, 1080, 1142, 1205, 1267, 1330)
+TWENTY_LIMITED = {200: (142, 204, 267, *[330] * 17), 40: (142,) * 20}
+
+
+@pytest.mark.parametrize("room", TWENTY_LIMITED)
+def test_twenty_prompts_stayed_below_what_the_plan_says(room, tmp_path):
+    """Enough for three prompts, and for none: the server kept that many and took no more than planned, which it would have without the variable."""
+    model = headers.Model("plain", "llama", 4, 64, 128, 32, 32, 1024, 4096, dk=128)
+    keys, tensors, _length, size = gguf.read_file(model.write(str(tmp_path / "m.gguf")))
+    shape = Shape(dict(keys, tensors=tensors, blob_bytes=size))
+    placed = on_cpu(shape, Load(1024, 1, "f16", "f16", True), Rules((0, 32, 15), era("ii"), GIB), 64 * GIB)
+    resident = prompt_cache.Resident(shape, placed, False)
+    taken = prompt_cache.host_bytes(resident)
+    found = prompt_cache.plan([resident], -(-(taken + room * MIB) * 5 // 4))
+    assert (found.limit, found.state) == ((room if room >= 64 else 0) * MIB, 64 * MIB)
+    sizes = TWENTY_LIMITED[room]
+    assert max(sizes) * MIB <= taken + found.limit < TWENTY[-1] * MIB
+    kept = (sizes[-1] - sizes[0]) * MIB
+    assert found.limit - found.state < kept <= found.limit
+    assert all(abs(after - before - 64 * 1000 / 1024) <= 1 for before, after in itertools.pairwise(TWENTY))
 
 
 @pytest.mark.parametrize(

@@ -380,3 +380,25 @@ def test_the_catalogue_counts_the_embeddings_of_layers_on_a_cpu():
     assert shape.cpu_weights > 7162405886 - shape.vision_bytes
     untied = catalogue.find("qwen3", "8b").shape
     assert untied.cpu_weights == untied.gpu_weights + untied.input_bytes
+
+
+# What llama.cpp's dry run (b10566) took for architectures whose graphs are not described: KV cache and compute buffer in MiB.
+SETTINGS = [(4096, 512, True, "f16"), (8192, 512, True, "q8_0"), (32768, 1024, True, "f16"), (131072, 2048, True, "f16"), (32768, 1024, False, "f16")]
+ESTIMATED = {
+    "glm4-9b": [(160, 116.26), (170, 112.34), (1280, 288.52), (5120, 961.05), (1280, 4306.02)],
+    "llama4-scout": [(768, 106.12), (816, 114.27), (2832, 278.23), (7584, 944.46), (2832, 5400.21)],
+    "granite4-7b-a1b-h": [(32, 49.26), (34, 53.34), (256, 154.52), (1024, 693.05), (256, 1698.02)],
+}
+
+
+@pytest.mark.parametrize("label", ESTIMATED)
+def test_what_is_estimated_is_an_upper_estimate(label, tmp_path):
+    """Below what llama.cpp takes, a model would lie partly on the CPU and nobody would know; far above it, none would be planned."""
+    (model,) = (model for model in headers.undescribed() if model.label == label)
+    keys, tensors, _length, size = gguf.read_file(model.write(str(tmp_path / "m.gguf")))
+    shape = Shape(dict(keys, tensors=tensors, blob_bytes=size, **{"tokenizer.ggml.tokens.count": model.d["vocab"]}))
+    assert not graphs.known(shape)
+    for (context, ubatch, flash, kind), (kv, compute) in zip(SETTINGS, ESTIMATED[label], strict=True):
+        found = memory.memory(shape, memory.Settings(context, 1, kind, kind, flash, ubatch, versions.era_of_build(10566)))
+        assert found.kv / MIB == kv
+        assert compute <= (found.compute + found.mask) / MIB <= 1.6 * compute
