@@ -39,7 +39,7 @@ LISTED = {
         ("Say that no host of this inventory pulls from the mirror", MIRROR | MODELS),
         ("Fill the mirror with what the plans name", MIRROR | MODELS),
         ("Bring the release", SERVICE),
-        ("Check the registry before the first change", MODELS),
+        ("Ask the registry that the models shall come from", MODELS),
         ("Bring up the service", SERVICE),
         ("Bring the models", MODELS),
         ("Plan again where the prediction did not hold", MODELS),
