@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who may reach the web UI's port. Deleted, an engine would publish it to everybody although the inventory names who may come.
 
-That the rules hold against Docker's and Podman's forwarding is seen on real hosts, molecule/open_webui/steps/door.yml.
+That the rules hold against Docker's forwarding is seen on a real host, molecule/open_webui/steps/door.yml.
 """
 
 from __future__ import annotations
