@@ -23,6 +23,12 @@ plan.warm()
 RUN = "%d %f" % (os.getpid(), time.time())
 
 
+def _confirms(wish, described):
+    """Whether llama.cpp is to be asked about a plan. described: the memory of a machine that is recorded, and which has no server to ask."""
+    word = str(wish).lower()
+    return word not in ("false", "no", "off", "0", "") and not (described and word in ("true", "yes", "on", "1", "host"))
+
+
 class ActionModule(ControllerAction):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
@@ -46,6 +52,7 @@ class ActionModule(ControllerAction):
                 "proofs": {"type": "dict", "default": {}},
                 "placed": {"type": "dict"},
                 "oracle": {"type": "list", "elements": "dict", "default": []},
+                "confirm": {"type": "raw", "default": False},
                 "ask_over_mirror": {"type": "bool", "default": False},
                 "fail_on_error": {"type": "bool", "default": True},
             }
@@ -77,7 +84,8 @@ class ActionModule(ControllerAction):
         aliases.give(made, names)
         pending = headers.pending if headers else []
         result.update(changed=False, pending=pending, errors=[] if pending else made["errors"])
-        result["open"] = bool(pending or result["errors"])
+        result["confirm"] = made["ok"] and not pending and not args["oracle"] and _confirms(args["confirm"], args["vram"] is not None)
+        result["open"] = bool(pending or result["errors"] or result["confirm"])
         if pending:
             result["msg"] = "%s cannot be asked from here: %s is next" % (headers.place, headers.way.over)
             return result

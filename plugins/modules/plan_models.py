@@ -85,6 +85,11 @@ options:
     type: list
     elements: dict
     default: []
+  confirm:
+    description:
+      - Whether llama.cpp is to be asked about the plan, as C(llm_oracle); M(llmfleet.ollama.model_oracle) does it, and RV(confirm) says when.
+    type: raw
+    default: false
   ask_over_mirror:
     description:
       - Where the mirror's upstream does not answer the controller, return the names as RV(pending) and no plan, so that
@@ -150,8 +155,12 @@ errors:
   returned: always
   type: list
   elements: str
+confirm:
+  description: Whether llama.cpp is to be asked about this plan first, as O(confirm) wishes.
+  returned: always
+  type: bool
 open:
-  description: Whether RV(pending) or RV(errors) keep this from being a plan.
+  description: Whether RV(pending), RV(errors) or RV(confirm) keep this from being a plan.
   returned: always
   type: bool
 ansible_facts:

@@ -28,7 +28,6 @@ LISTED = {
         ("Choose the hosts of what is wanted a number of times", {"always"}),
         ("Choose the models that this host can hold", {"always"}),
         ("Ask further, or stop where nothing can be planned", {"always"}),
-        ("Let llama.cpp itself confirm the choice", {"always"}),
         ("Judge the plans of all hosts together", {"always"}),
         ("Check the settings of the service before the first change", {"always"}),
         ("Gather the few facts that the roles need", MIRROR | MODELS | GATEWAY | PAGE),
