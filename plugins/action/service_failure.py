@@ -30,6 +30,9 @@ class ActionModule(ControllerAction):
         failed, task = task_vars.get("ansible_failed_result") or {}, task_vars.get("ansible_failed_task") or {}
         service, look = args["service"], task_vars["ansible_facts"]["look"]
         if args["fetching"]:
+            if failed.get("fetching"):
+                # It was said where the release was fetched.
+                return dict(failed)
             said = failure.not_fetched(service, known["ollama_version"], known["ollama_download_checksum"], failed)
             untouched = {} if service["steps"].get("open") else {"untouched": True}
             return dict(result, changed=False, failed=True, msg=said, fetching=True, **untouched)
@@ -40,5 +43,5 @@ class ActionModule(ControllerAction):
         )
         return dict(
             result, changed=False, msg=failure.told(happened), taken_away=failure.is_taken_away(happened),
-            settled=service["steps"]["record"] if failure.is_proved(happened) else "",
+            settled=service["steps"].get("record", "") if failure.is_proved(happened) else "",
         )
