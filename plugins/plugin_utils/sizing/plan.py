@@ -14,7 +14,7 @@ from .choice.residence import evictions
 from .choice.search import Search
 from .choice.spills import Spills, card_set
 from .errors import BadInput
-from .machine import budget, prompt_cache
+from .machine import budget, described, prompt_cache
 from .machine.placement import Rules
 
 SOURCES = ("header", "catalogue", "estimate")
@@ -26,8 +26,8 @@ def make_plan(models, policy, vram, ollama_version, sources=SOURCES, header=None
 
     placed: what was decided for the fleet, see case_of.
     """
-    vram = vram or {}
     try:
+        vram = described.checked(vram or {})
         case, problems = case_of(models, policy, vram, ollama_version, sources, header, proofs, families, placed)
         if problems:
             return result.empty(problems, list(case.host.warnings))

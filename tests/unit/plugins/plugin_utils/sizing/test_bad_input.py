@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import described
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+from support import ROOT
 
 CASES = [
     ([{"family": "deepsek-r1"}], {}, ["llm_models[0].family", "did you mean deepseek-r1 or"]),
@@ -122,3 +126,35 @@ def test_models_that_take_turns_cannot_all_stay_loaded(make_machine, make_card):
     assert "llm_models[0] and llm_models[1] have keep_warm, but llm_policy.resident is one" in error and "GiB of 11.6 GiB" in error
     one = make_plan([warm[0], "deepseek-r1:7b"], {"resident": "one"}, make_machine(make_card()), "0.32.15", ["catalogue"])
     assert one["ok"] and [entry.get("keep_warm") for entry in one["models"]] == [True, None]
+
+
+@pytest.mark.parametrize("total", [25769803776, "25769803776", "24 GiB", "24GiB"])
+def test_a_card_that_a_person_describes_may_have_its_memory_as_text(total):
+    """Before ansible-core 2.19 templates give text for numbers."""
+    found = make_plan(["llama3.2:3b"], {}, {"devices": [{"vendor": "nvidia", "name": "a", "memory_total_bytes": total}]}, "0.32.15", ["catalogue"])
+    assert found["ok"] and found["models"][0]["budget_bytes"] == 24 << 30
+
+
+@pytest.mark.parametrize(
+    "vram,words",
+    [
+        ({"devices": [{"memory_total_bytes": "lots"}]}, "llm_vram_override.devices[0].memory_total_bytes is 'lots': write a number of bytes"),
+        ({"devices": [{"memory_totl_bytes": 1}]}, "llm_vram_override.devices[0] has no 'memory_totl_bytes': did you mean memory_total_bytes?"),
+        ({"device": []}, "llm_vram_override has no 'device': did you mean devices?"),
+        ({"devices": {"a": 1}}, "llm_vram_override.devices is no list"),
+        ({"devices": ["L40S"]}, "llm_vram_override.devices[0] is no mapping"),
+        ({"devices": [], "system_memory": 64}, "llm_vram_override.system_memory is no mapping"),
+    ],
+)
+def test_a_machine_that_is_described_wrongly_is_a_sentence(vram, words):
+    """It was a Python exception, or a plan for the processor."""
+    (text,) = make_plan(["llama3.2:3b"], {}, vram, "0.32.15", ["catalogue"])["errors"]
+    assert text.startswith(words)
+
+
+def test_every_key_of_the_facts_is_known():
+    """A fact that looks like another one must not be taken for a slip of the pen."""
+    schema = json.loads((ROOT / "plugins/module_utils/accelerators/vram.schema.json").read_text(encoding="utf-8"))
+    assert set(described._TOP) == set(schema["properties"])
+    assert set(described._DEVICE) == set(schema["properties"]["devices"]["items"]["properties"])
+    assert set(described._MEMORY) == set(schema["properties"]["system_memory"]["properties"])
