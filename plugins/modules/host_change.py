@@ -59,7 +59,7 @@ options:
     type: str
     default: Ollama
   lock:
-    description: The folder of the lock. Without it V(/run/llmfleet/lock), on a Mac V(/var/run/llmfleet/lock).
+    description: The folder of the lock. Without it V(/run/llmfleet-change), on a Mac V(/var/run/llmfleet-change).
     type: path
   holder:
     description: Who asks. The action fills it in.

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 
 # By platform.system().
-FOLDERS = {"Linux": "/run/llmfleet/lock", "Darwin": "/var/run/llmfleet/lock"}
+FOLDERS = {"Linux": "/run/llmfleet-change", "Darwin": "/var/run/llmfleet-change"}
 # A holder that has given no sign of life for so long was killed.
 SILENT_SECONDS = 900
 LARGEST = 65536

@@ -469,7 +469,7 @@ def test_a_change_that_was_not_ended(machine):
     before = {"release": "1.0", "previous": "", "version": "", "url": "", "had_server": True, "releases": ["1.0"]}
     record.begin(str(machine.root / "opt/ollama/.before"), before, "2.0", "anna@desk", 100, [str(machine.root / "etc/none")])
     me = {"token": "a", "who": "anna@desk", "doing": "Ollama 2.0", "controller": "desk 1", "process": "1", "started": "then"}
-    lock.take(str(machine.root / "run/llmfleet/lock"), me, common.clock())
+    lock.take(str(machine.root / "run/llmfleet-change"), me, common.clock())
     found = machine.look()
     assert found["change"]["record"]["before"] == before and found["change"]["record"]["by"] == "anna@desk"
     assert found["change"]["holder"]["doing"] == "Ollama 2.0" and found["change"]["holder"]["silent_seconds"] >= 0
