@@ -74,14 +74,14 @@ class ActionModule(ControllerAction):
     @staticmethod
     def _told(result, made, fail_on_problem, fact):
         service = made.to_dict()
+        if made.warnings:
+            result["warnings"] = made.warnings
         if made.problems and fail_on_problem:
             # Only the sentences: Ansible prints all of a failed result.
             return dict(result, failed=True, msg=" ".join(problem.say for problem in made.problems), problems=service["problems"])
         result.update(service=service, msg="; ".join(made.changes) or "nothing to change")
         if fact:
             result["ansible_facts"] = {"service_plan": public(service)}
-        if made.warnings:
-            result["warnings"] = made.warnings
         if any(file.secret for file in made.files):
             # With -v, Ansible prints a result.
             result["_ansible_no_log"] = True

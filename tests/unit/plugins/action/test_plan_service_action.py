@@ -20,6 +20,8 @@ from looks import bare
 
 ROOT = Path(__file__).parents[4]
 LOOK = bare("linux")
+BEFORE = {"release": "0.31.0", "previous": "", "version": "0.31.0", "url": "http://127.0.0.1:11434", "had_server": True, "releases": ["0.31.0"]}
+RECORD = {"since": 1764280800, "by": "anna@desk", "asked": "0.32.15", "tried": ["0.32.15"], "missing": [], "before": BEFORE}
 # name: variables of the host, arguments of the action
 HOSTS = {
     "plain": ({}, {}),
@@ -30,6 +32,7 @@ HOSTS = {
     "foretold": ({"ollama_https_proxy": "http://me:hunter2@proxy:3128"}, {"facts_only": True}),
     "mirrored": ({"ollama_download_checksum": "list"}, {"mirror_list": "%s  ./ollama-linux-amd64.tar.zst\n" % ("ab" * 32)}),
     "refused": ({"ollama_port": 0, "ollama_host": "x"}, {}),
+    "cut off": ({}, {"look": {**LOOK, "port_owner": "python3, pid 7", "change": {"record": RECORD, "holder": None}}}),
     "told": ({"ollama_port": 0}, {"fail_on_problem": False}),
     "odd": ({}, {"look": {"schema": 1, "system": "linux", "is_root": True}}),
     "silent": ({}, {"look": None}),
@@ -104,6 +107,8 @@ def test_what_cannot_work_fails_with_all_its_sentences(played):
     made = played[0]["refused"]
     assert made["failed"] and [problem["id"] for problem in made["problems"]] == ["host_form", "port"]
     assert made["msg"] == " ".join(problem["say"] for problem in made["problems"])
+    # A host that is refused is still one on which somebody was cut off.
+    assert played[0]["cut off"]["failed"] and "anna@desk began to bring Ollama 0.32.15" in " ".join(played[0]["cut off"]["warnings"])
     assert not played[0]["told"].get("failed") and played[0]["told"]["service"]["problems"][0]["id"] == "port"
 
 
