@@ -100,8 +100,7 @@ def free(folder, token, clock):
 def _guarded(folder):
     """One reader and writer at a time, in a folder that only root enters."""
     above = os.path.dirname(folder)
-    if not os.path.isdir(above):
-        os.makedirs(above, 0o755)
+    os.makedirs(above, 0o755, exist_ok=True)
     with nofollow.folder(above) as at:
         try:
             os.mkdir(os.path.basename(folder), 0o700, dir_fd=at)

@@ -317,7 +317,8 @@ def get(url, path, seconds, limit=LARGEST_ANSWER):
         connection.request("GET", path, headers={"Accept": "application/json"})
         answer = connection.getresponse()
         data = b""
-        while True:
+        # Python 3.13 closes a socket with the last byte that was promised, older ones with the first reading behind it.
+        while not answer.isclosed():
             # A socket's timeout begins anew with each byte, and a server may send one now and then.
             own.settimeout(max(deadline - time.monotonic(), 0.001))
             piece = answer.read1(65536)

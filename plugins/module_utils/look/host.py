@@ -32,10 +32,10 @@ QUESTION = {
     "door": {"type": "str", "required": True},
     "settings": {"type": "str", "required": True},
     "moving": {"type": "str", "required": True},
-    "record": {"type": "str", "default": ""},
     "paths": {"type": "list", "elements": "str", "default": []},
     "names": {"type": "list", "elements": "str", "default": []},
     "tools": {"type": "list", "elements": "str", "default": []},
+    "record": {"type": "str", "default": ""},
 }
 ARGUMENTS = dict(
     PROBE, questions={"type": "list", "elements": "dict", "required": True, "options": QUESTION}, proofs_path={"type": "str"},

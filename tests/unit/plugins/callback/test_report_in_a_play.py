@@ -58,8 +58,8 @@ def project(tmp_path):
         (collection / f"plugins/action/{name}.py").write_text(ACTION.format(name=name))
         (collection / "plugins/modules").mkdir(exist_ok=True)
         (collection / f"plugins/modules/{name}.py").write_text("")
-    # The first of plan.yml, which a host may fail.
-    for name in ("action/look.py", "modules/look.py", "modules/look_probe.py"):
+    # The first ones of plan.yml, which a host may fail.
+    for name in ("action/look.py", "modules/look.py", "modules/look_probe.py", "action/plan_placement.py", "modules/plan_placement.py"):
         (collection / "plugins" / name).symlink_to(ROOT / "plugins" / name)
     (tmp_path / "ansible.cfg").write_text(
         "[defaults]\ncallbacks_enabled = llmfleet.ollama.fleet_report\ncollections_path = collections\nlocalhost_warning = false\n"
