@@ -46,6 +46,8 @@ def changed(said: str) -> int:
 @pytest.fixture(scope="module", params=MACHINES, ids=lambda one: one[0])
 def machine(request):
     system, address, password = request.param
+    # registry.lab and releases.lab, which nothing before this may have started.
+    subprocess.run([sys.executable, "lab/lab.py", "base"], cwd=ROOT, check=True)
     with fresh_machine.fresh(f"one-{system}", address, f"llmfleet/{system}", password) as machine:
         machine.install("python3-venv")
         machine.clone()
