@@ -82,7 +82,7 @@ def mirror(tmp_path, converge):
             result = self.look(*models)
             return (result["missing"], result["published"], result["hashed_bytes"], result["changed"]) == ([], [], 0, False)
 
-    yield lambda *how: Mirror(*how)
+    yield Mirror
     for server in servers:
         server.stop()
 
@@ -102,7 +102,7 @@ def host(tmp_path, converge):
             self.server.pulled_bytes = 0
             return converge(list(wanted), api_url=self.server.url, models_dir=self.server.path, registry=self.source.url, state="exact")
 
-    yield lambda *how: Host(*how)
+    yield Host
     for server in servers:
         server.stop()
 
