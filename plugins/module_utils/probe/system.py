@@ -181,6 +181,8 @@ def mounts(root):
 
 def filesystem(path, root=""):
     """Room on the file system that holds `path`, which need not exist yet: its nearest parent does."""
+    # What is cut off below is the length of a name that leads through no link.
+    root = os.path.realpath(root) if root else ""
     at = os.path.abspath(path)
     while at != "/" and not os.path.exists(root + at):
         at = os.path.dirname(at)

@@ -373,6 +373,14 @@ def test_filesystems(host):
     assert found[0]["total_bytes"] == room.f_blocks * room.f_frsize and found[0]["free_bytes"] > 0
 
 
+def test_a_root_behind_a_link(tmp_path):
+    """The name below the root was cut at the length of the link's name: what was left had no parent, and the search for one never ended."""
+    (tmp_path / "a-long-name").mkdir()
+    (tmp_path / "link").symlink_to("a-long-name")
+    found = system.filesystem("/any/where", str(tmp_path / "link"))
+    assert found["path"] == "/any/where" and found["total_bytes"] > 0
+
+
 def test_visibility_variables(host, monkeypatch):
     """They change what a service sees, so they are shown; and they filter nothing here."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
