@@ -15,6 +15,7 @@ description:
   - Sets the fact C(gateway), which the fleet report and role C(llmfleet.ollama.open_webui) read, and keeps a copy of the authority's certificate on the
     controller, for clients to take.
   - Runs on the controller only. Used by role C(llmfleet.ollama.gateway).
+extends_documentation_fragment: [llmfleet.ollama.on_controller]
 options:
   fact:
     description: C(fact) of M(llmfleet.ollama.plan_gateway).
@@ -25,9 +26,6 @@ options:
     type: str
     default: ''
 attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
   check_mode:
     description: Sets no fact and writes no file, and says whether one would be.
     support: full
@@ -36,10 +34,6 @@ attributes:
     support: none
   idempotent:
     description: A file that is the same is left alone.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
     support: full
 """
 

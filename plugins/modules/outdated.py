@@ -16,7 +16,7 @@ description:
   - A release of Ollama that has known trouble in C(plugins/catalogue/releases.yml) leaves nobody behind. A pinned model has not moved.
   - Where GitHub cannot be asked, the releases that ship with this collection are compared with, and a warning says so.
   - Runs on the controller only, asks over HTTP from there, opens no connection to the host and changes nothing.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   step:
     description:
@@ -27,14 +27,6 @@ options:
     type: str
     choices: [look, ask, compare]
     required: true
-attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted by Ansible.
-    platforms: all
-    support: full
 """
 
 EXAMPLES = r"""

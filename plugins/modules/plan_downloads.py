@@ -15,7 +15,7 @@ description:
   - Fails with the path and the variable to change where a disk is too small.
   - What the host has already, and its disks, stand in the facts C(look) and C(vram), where M(llmfleet.ollama.look) has looked at it.
   - Runs on the controller, which asks the release's server for the size of its archives. Where nobody answers, sizes are told as "about", or as unknown.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   release:
     description: The release of Ollama that the host shall have.
@@ -72,14 +72,6 @@ options:
     type: list
     elements: dict
     default: []
-attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
-    support: full
 """
 
 EXAMPLES = r"""

@@ -17,20 +17,12 @@ description:
   - Where a host took no part in the run, an alias may stand for one of its models.
   - Puts the plans side by side. Of a host that took no part it is the last one that the fleet's report knows.
   - Runs on the controller only. It opens no connection to a host and changes nothing.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   tell:
     description: Whether to print the fleet's table, where there is more than one host.
     type: bool
     default: false
-attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
-    support: full
 """
 
 EXAMPLES = r"""

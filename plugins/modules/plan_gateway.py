@@ -18,19 +18,11 @@ description:
   - It reads the role's variables by their names, C(gateway_state), C(gateway_port) and so on, so it is of use within the role.
   - Fails with one sentence for each thing that is wrong. Keys leave it as checksums only.
   - Runs on the controller only. It opens no connection to the host and changes nothing. Used by role C(llmfleet.ollama.gateway).
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   seen:
     description: The result of M(llmfleet.ollama.gateway_probe). Without it only the wishes are checked.
     type: dict
-attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
-    support: full
 """
 
 EXAMPLES = r"""

@@ -15,7 +15,7 @@ description:
     wrong, what differs, and what has to be fetched and pulled.
   - Fails with one sentence for each thing that is wrong.
   - Runs on the controller only. It opens no connection to the host and changes nothing. Used by role P(llmfleet.ollama.model_mirror#role).
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   wishes:
     description:
@@ -49,14 +49,6 @@ options:
       - What O(seen) is the outcome of. C(pulled) is the message of the pull, empty for one that went well; what is still missing then is a failure.
         C(fetched) is the failed result of a fetch, empty for one that went well.
     type: dict
-attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
-    support: full
 """
 
 EXAMPLES = r"""

@@ -15,7 +15,7 @@ description:
     with the predicted memory on each card, the settings that the prediction assumes and the reason.
   - Runs on the controller only. It opens no connection to the host and changes nothing.
   - The same input always gives the same plan.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   models:
     description:
@@ -103,15 +103,8 @@ options:
     type: bool
     default: true
 attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
   idempotent:
     description: The same input gives the same plan.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
     support: full
 """
 

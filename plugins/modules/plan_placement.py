@@ -19,16 +19,8 @@ description:
   - Refuses more copies than hosts that can hold the model, with what each of the others is short of.
   - It reads the variables of all hosts by their names. M(llmfleet.ollama.plan_models) takes what it decides.
   - Runs on the controller only. It opens no connection to a host and changes nothing.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options: {}
-attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
-    support: full
 """
 
 EXAMPLES = r"""

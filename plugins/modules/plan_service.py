@@ -15,7 +15,7 @@ description:
     files with mode and content and which of them differ, the environment, the door, whether the server must restart, and all that would change.
   - Runs on the controller only. It opens no connection to the host and changes nothing; the role does what it says.
   - The same input always gives the same plan.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   wish:
     description:
@@ -50,16 +50,9 @@ options:
     type: bool
     default: true
 attributes:
-  action:
-    description: It is an action without a module on the host.
-    support: full
   facts:
     description: Sets C(ansible_facts.service_plan), in which the values of secrets are hidden.
     support: full
-  platform:
-    description: The host may run anything; nothing runs there.
-    support: full
-    platforms: all
 seealso:
   - module: llmfleet.ollama.plan_models
 """

@@ -15,7 +15,7 @@ description:
     how the container is to be run.
   - Fails with one sentence for each thing that is wrong. Returns none of the secrets that it reads.
   - Runs on the controller only. It opens no connection to the host and changes nothing. Used by role P(llmfleet.ollama.open_webui#role).
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   wishes:
     description: The role's variables by their names.
@@ -40,14 +40,6 @@ options:
   given:
     description: What only the one check of O(checks) knows of, such as the answer of the image that was asked for its migrations.
     type: dict
-attributes:
-  action:
-    description: Runs as an action plugin on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    platforms: all
-    support: full
 """
 
 EXAMPLES = r"""

@@ -14,7 +14,7 @@ description:
   - Puts into one message what role C(ollama) knows when a release could not be had, or a new server did not pass its proof.
   - Runs on the controller, in a rescue; what failed there it takes from C(ansible_failed_task) and C(ansible_failed_result).
   - Reads the fact C(look), and C(ollama_version), C(ollama_port), C(ollama_wait_seconds), C(ollama_models_dir) and C(ollama_download_checksum) of the host.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.read_only]
 options:
   service:
     description: The decision of M(llmfleet.ollama.plan_service) from before the first change.
@@ -45,14 +45,6 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  action:
-    description: It is an action that runs on the controller.
-    support: full
-  platform:
-    description: Any target, since it is not contacted.
-    support: full
-    platforms: all
 seealso:
   - module: llmfleet.ollama.plan_service
 """
