@@ -14,7 +14,7 @@ from support import ROOT
 PLANS = sorted(path.stem for path in (ROOT / "plugins/action").glob("plan_*.py"))
 
 
-@pytest.mark.parametrize("name", [*PLANS, "service_failure"])
+@pytest.mark.parametrize("name", [*PLANS, "gateway_told", "service_failure"])
 def test_a_plan_needs_no_host(name):
     found = importlib.import_module("ansible_collections.llmfleet.ollama.plugins.action." + name).ActionModule
     assert issubclass(found, ControllerAction) and not found._requires_connection and found._supports_check_mode and not found._supports_async
