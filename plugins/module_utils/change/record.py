@@ -99,6 +99,8 @@ def _keep(path, copy, kept, missing):
 
 def _copy(source, target):
     """With owner, mode, times and labels, for the disk and not only for memory."""
+    # Closed to everybody until it has its mode: a proxy's password may stand in it, and beside a file of a service others may read.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     shutil.copy2(source, target, follow_symlinks=False)
     found = os.lstat(source)
     os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 
 import pytest
@@ -61,6 +62,21 @@ def test_everything_comes_back_as_it_was(host):
     assert host.unit.stat().st_mtime == 1000, "a server that is older than its files is restarted by every run"
     assert record.restore(host.folder) is False, "what is as it was is not written"
     assert record.done(host.folder) is True and not os.path.lexists(host.folder) and record.done(host.folder) is False
+
+
+def test_nobody_reads_a_secret_while_it_is_put_back(host, monkeypatch):
+    """The folder of the service's files is open to all, and a copy that has its mode only at its end would be, too."""
+    host.begin()
+    host.change()
+    modes, copystat = [], shutil.copystat
+
+    def asked(source, target, **options):
+        modes.append(stat.S_IMODE(os.stat(target).st_mode))
+        copystat(source, target, **options)
+
+    monkeypatch.setattr(shutil, "copystat", asked)
+    record.restore(host.folder)
+    assert modes == [0o600, 0o600]
 
 
 def test_it_is_for_root_alone_and_appears_whole(host):
