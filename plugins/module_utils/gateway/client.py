@@ -25,7 +25,7 @@ class Unproved(Exception):
 
 
 class Unreachable(Unproved):
-    """Nobody answered, or who answered is not to be trusted."""
+    """Nobody answered, or with a certificate of which this machine knows nothing."""
 
 
 class Gateway:
@@ -36,6 +36,7 @@ class Gateway:
         self.url, self.timeout = url, timeout
         self.place = urllib.parse.urlsplit(url)
         self.trust = None
+        self.is_ours = bool(authority)
         if self.place.scheme == "https":
             self.trust = ssl.create_default_context(cadata=authority or None)
             if own:
@@ -58,6 +59,9 @@ class Gateway:
             answer = link.getresponse()
             status, text = answer.status, answer.read()
         except (OSError, http.client.HTTPException) as problem:
+            if self.is_ours and isinstance(problem, ssl.SSLCertVerificationError):
+                sentence = "%s shows a certificate that clients refuse: %s; run site.yml --tags gateway."
+                raise Unproved(sentence % (self.url, problem.verify_message)) from problem
             raise Unreachable("%s does not answer: %s" % (self.url, problem or type(problem).__name__)) from problem
         finally:
             link.close()

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import client
+from support import needs
 
 KEY = "k" * 32
 CHAT = {"choices": [{"message": {"content": " Hello. "}}]}
@@ -102,3 +105,40 @@ def test_nobody_there(gateway):
     gateway.server_close()
     with pytest.raises(client.Unreachable, match="does not answer"):
         prove(gateway)
+
+
+def encrypted(server, folder, names):
+    """Its authority: a certificate of its own for these names."""
+    openssl = needs.tool("openssl")
+    certificate, key = folder / "c.pem", folder / "c.key"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=gateway", "-days", "2"]
+    command += ["-addext", "subjectAltName=" + names, "-addext", "keyUsage=critical,digitalSignature,keyCertSign", "-out", certificate, "-keyout", key]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return certificate.read_text(encoding="ascii")
+
+
+def prove_encrypted(server, authority, own=False):
+    return client.prove(client.Gateway("https://127.0.0.1:%d" % server.server_address[1], authority, 30, own), KEY, "m:1b", False, "Hello?", 8)
+
+
+def test_the_fleets_own_certificate_is_proved(gateway, tmp_path):
+    assert prove_encrypted(gateway, encrypted(gateway, tmp_path, "IP:127.0.0.1"))["answer"] == "Hello."
+
+
+def test_a_certificate_that_clients_refuse_is_no_proof(gateway, tmp_path):
+    """They trust the fleet's own authority and nothing else; the gateway's own host, which looks at no name, would call it proved."""
+    authority = encrypted(gateway, tmp_path, "DNS:elsewhere")
+    with pytest.raises(client.Unproved, match="shows a certificate that clients refuse: .*run site.yml --tags gateway") as caught:
+        prove_encrypted(gateway, authority)
+    assert not isinstance(caught.value, client.Unreachable)
+    assert prove_encrypted(gateway, authority, own=True)["answer"] == "Hello."
+
+
+def test_whom_this_machine_trusts_is_not_the_clients_matter(gateway, tmp_path):
+    """A certificate that was given may be for a name, and of an authority, that only the clients know."""
+    encrypted(gateway, tmp_path, "DNS:elsewhere")
+    with pytest.raises(client.Unreachable):
+        prove_encrypted(gateway, "")
