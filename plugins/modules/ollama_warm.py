@@ -167,7 +167,8 @@ class Warm:
     def _must(self, argv, way=""):
         code, out, err = self.module.run_command(argv)
         if code:
-            self.module.fail_json(msg="The models that keep_warm wants loaded are not: %s%s" % ((err or out).strip().splitlines()[-1:] or [argv[0]], way))
+            said = (err or out).strip().splitlines() or ["%s ends with %d" % (argv[0], code)]
+            self.module.fail_json(msg="The models that keep_warm wants loaded are not: %s%s" % (said[-1], way))
 
 
 def _holds(path, text):

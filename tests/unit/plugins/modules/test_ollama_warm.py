@@ -145,6 +145,7 @@ def test_a_dry_run_says_so_and_writes_nothing(host, ollama):
 def test_a_model_that_does_not_load_is_a_failure(host):
     result, _commands = host(plan_of("chat:7b"), works=False)
     assert result["failed"] and "journalctl -u llmfleet-ollama-warm.service says why" in result["msg"]
+    assert "are not: it failed; " in result["msg"], "the last line of what the program said, as a sentence"
 
 
 def test_the_program_tells_what_failed_and_leaves_one_in_use_alone(tmp_path, ollama):
