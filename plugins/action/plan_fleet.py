@@ -19,10 +19,10 @@ class ActionModule(ControllerAction):
         hosts, hostvars = task_vars["groups"].get("ollama") or [], task_vars["hostvars"]
         facts = {host: hostvars[host].get("ansible_facts") or {} for host in hosts}
         plans = {host: known["model_plan"] for host, known in facts.items() if (known.get("model_plan") or {}).get("ok")}
-        names = {}
-        for host in plans:
-            names.update(aliases.read(hostvars[host].get("llm_aliases"))[0])
-        problems = aliases.wrong(names, plans, len(plans) == len(hosts))
+        # A name may stand for something else in another group; what is wrong in several hosts is told once.
+        problems = []
+        for names in (aliases.read(hostvars[host].get(aliases.VARIABLE))[0] for host in plans):
+            problems += [one for one in aliases.wrong(names, plans, len(plans) == len(hosts)) if one not in problems]
         if problems:
             return dict(result, failed=True, changed=False, msg=told(problems, " "))
         models = {host: plan.get("models") or [] for host, plan in plans.items()}
