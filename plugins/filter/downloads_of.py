@@ -10,16 +10,20 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads
 PARTS = ("ollama", "models", "open_webui")
 # No container of Open WebUI is run there.
 WITHOUT_WEB_UI = ("Darwin", "Windows")
+# Nobody has asked what the host announces.
+UNKNOWN = {}
 
 
-def downloads_of(groups, run_tags, skip_tags, facts=None, announced=None):
+def downloads_of(groups, run_tags, skip_tags, facts=None, announced=UNKNOWN):
     """Which of PARTS may still have to come to a host of these groups under these tags of the run."""
     facts, look = facts or {}, (facts or {}).get("look") or {}
-    planned = (facts.get("model_plan") or {}).get("models") or []
-    version = ((announced or {}).get("release") or {}).get("version")
+    plan, release = facts.get("model_plan"), (announced or {}).get("release")
+    # Where Ollama is to go, no release is announced.
+    has_release = announced is None or release and downloads.has_release(look, release["version"])
+    has_models = plan and not downloads.missing(look, plan.get("models") or [])
     has = {
-        "ollama": "ollama" in groups and not (version and downloads.has_release(look, version)),
-        "models": "ollama" in groups and not (planned and not downloads.missing(look, planned)),
+        "ollama": "ollama" in groups and not has_release,
+        "models": "ollama" in groups and not has_models,
         "open_webui": "open_webui" in groups and facts.get("os_family") not in WITHOUT_WEB_UI,
     }
     asked = PARTS if "all" in run_tags else run_tags

@@ -40,11 +40,18 @@ LOOK = {"install": {"releases": ["0.32.15"]}, "store": {"manifests": [{"name": "
         (LOOK, {"models": [*PLANNED["models"], {**PLANNED["models"][0], "name": "b:2b"}]}, "0.32.15", ["models"]),
         # Nobody has looked, nothing is announced, nothing is planned: it is to be asked and told.
         (None, PLANNED, "0.32.15", ["ollama", "models"]), (LOOK, PLANNED, None, ["ollama"]), (LOOK, None, "0.32.15", ["models"]),
+        # A plan without models, as where other hosts have the copies.
+        (LOOK, {"ok": True, "models": []}, "0.32.15", []),
     ],
 )
 def test_what_is_there_is_not_downloaded(look, plan, version, parts):
-    announced = {"release": {"version": version}} if version else None
+    announced = {"release": {"version": version}} if version else {}
     assert downloads_of(["ollama"], ["all"], [], {"look": look, "model_plan": plan}, announced) == parts
+
+
+def test_a_host_that_shall_have_no_ollama_downloads_none():
+    """plan_service announces null for it (ollama_state absent); deploy.yml failed on that, before the role could take Ollama away."""
+    assert downloads_of(["ollama"], ["all"], [], {"look": LOOK, "model_plan": {"models": []}}, None) == []
 
 
 def test_a_host_is_settled_as_long_as_its_look_holds():
