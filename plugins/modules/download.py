@@ -25,7 +25,7 @@ options:
     required: true
   checksum:
     description:
-      - C(sha256:) and 64 hex digits, or C(sha256:) and the URL of a list that names the file. Empty compares nothing.
+      - C(sha256:) and 64 hex digits, or C(sha256:) and the URL of a list that names the file. Empty compares nothing; anything else is refused.
     type: str
     default: ""
   force:
@@ -88,15 +88,19 @@ import os
 import re
 import shutil
 import tempfile
+from http.client import HTTPException
 from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import fetch_url
 
+DIGEST = re.compile(r"[0-9a-fA-F]{64}\Z")
 LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)?(\S+)$")
 # A list of checksums has a line for each archive.
 LONGEST_LIST = 1 << 20
 CHUNK = 1 << 20
+# An answer in chunks that ends early is no OSError.
+CUT_OFF = (OSError, HTTPException)
 
 
 class Download:
@@ -117,16 +121,20 @@ class Download:
         return answer, info
 
     def wanted_digest(self):
-        kind, _colon, value = self.wanted["checksum"].partition(":")
-        if not value:
+        if not self.wanted["checksum"]:
             return ""
-        if kind != "sha256":
+        kind, _colon, value = self.wanted["checksum"].partition(":")
+        if kind != "sha256" or not ("://" in value or DIGEST.match(value)):
             self.fail("checksum is %s; write sha256: and 64 hex digits, or sha256: and the URL of a list." % self.wanted["checksum"])
         if "://" not in value:
             return value.lower()
         answer, _info = self.opened(value)
+        try:
+            listed = answer.read(LONGEST_LIST).decode("utf-8", "replace")
+        except CUT_OFF as error:
+            self.fail("The list of checksums %s was cut off: %s" % (value, error))
         name = os.path.basename(urlsplit(self.wanted["url"]).path)
-        for line in answer.read(LONGEST_LIST).decode("utf-8", "replace").splitlines():
+        for line in listed.splitlines():
             found = LINE.match(line.strip())
             if found and found.group(2) == name:
                 return found.group(1).lower()
@@ -163,7 +171,7 @@ class Download:
             size = os.path.getsize(path)
             if length.isdigit() and size != int(length):
                 self.fail("%d of %s bytes came" % (size, length))
-        except OSError as error:
+        except CUT_OFF as error:
             os.unlink(path)
             self.fail("The download was cut off: %s" % error)
         except SystemExit:

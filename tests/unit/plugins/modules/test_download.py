@@ -14,6 +14,7 @@ import json
 import pytest
 from ansible.module_utils import basic
 from ansible_collections.llmfleet.ollama.plugins.modules import download
+from support import servers
 
 
 @pytest.fixture
@@ -36,3 +37,31 @@ def test_a_file_by_its_url_and_that_of_its_list(tmp_path, run):
     assert run(**options)["changed"] is True and (tmp_path / "got").read_bytes() == b"x" * 10
     assert run(**options)["changed"] is False
     assert "failed" in run(**{**options, "url": base + "none.tgz", "checksum": "", "dest": str(tmp_path / "other")})
+
+
+@pytest.mark.parametrize("checksum", ["sha256:", "sha256:abc", "md5:" + "0" * 32, "0" * 64])
+def test_a_checksum_that_is_none_is_refused_before_the_download(tmp_path, run, checksum):
+    """A sum that came out empty must not read as the wish to compare nothing: root unpacks and runs what comes."""
+    (tmp_path / "a.tgz").write_bytes(b"x")
+    said = run(url="file://%s/a.tgz" % tmp_path, dest=str(tmp_path / "got"), checksum=checksum)
+    assert "write sha256: and 64 hex digits" in said["msg"] and not (tmp_path / "got").exists()
+
+
+def test_a_download_that_ends_early_leaves_nothing(tmp_path, run):
+    """The mirror's folder is served, and nobody tidies it."""
+
+    class Handler(servers.Quiet):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"ff\r\nshort")
+            self.close_connection = True
+
+    with servers.serving(Handler) as url:
+        options = {"dest": str(tmp_path / "got"), "headers_to": str(tmp_path / "headers")}
+        assert "was cut off" in run(url=url + "/a", **options)["msg"]
+        assert "was cut off" in run(url=url + "/a", checksum="sha256:" + url + "/list", **options)["msg"]
+    assert list(tmp_path.iterdir()) == []
