@@ -151,17 +151,26 @@ def act(wanted, now):
     change = wanted["change"]
     me = dict(wanted["holder"], doing="Ollama %s" % change["asked"] if change else wanted["doing"])
     if state == "done":
-        if wanted["record"]:
-            record.done(wanted["record"])
-        lock.free(folder, me["token"], now)
+        try:
+            if wanted["record"]:
+                record.done(wanted["record"])
+        finally:
+            lock.free(folder, me["token"], now)
         return False
     if state == "renew":
         lock.renew(folder, me["token"], now)
         return False
     lock.take(folder, me, now, wanted["over"])
-    if state == "begin" and change and change["record"]:
-        record.begin(change["record"], before_of(change["before"]), change["asked"], me["who"], now.wall(), change["paths"])
-    return record.restore(wanted["record"]) if state == "restore" else False
+    if state == "restore":
+        return record.restore(wanted["record"])
+    if change and change["record"]:
+        try:
+            record.begin(change["record"], before_of(change["before"]), change["asked"], me["who"], now.wall(), change["paths"])
+        except OSError:
+            # Nothing follows, so nobody has to wait.
+            lock.free(folder, me["token"], now)
+            raise
+    return False
 
 
 def main():

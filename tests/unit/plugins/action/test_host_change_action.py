@@ -135,3 +135,18 @@ def test_what_is_not_proved_stays_for_the_next_run(wanted):
     assert record.read(folder) and lock.read(wanted["lock"], common.clock()) is None
     host_change.act({**wanted, "state": "done", "change": None, "record": folder}, common.clock())
     assert record.read(folder) is None
+
+
+@pytest.mark.parametrize("state", ["begin", "done"])
+def test_who_cannot_go_on_keeps_nobody_out(wanted, monkeypatch, state):
+    """A full disk ends a run at its first step or its last; everybody else would be told for 15 minutes that it is at it."""
+
+    def full(*_given):
+        raise OSError(28, "No space left on device")
+
+    if state == "done":
+        host_change.act(wanted, common.clock())
+    monkeypatch.setattr(record, state, full)
+    with pytest.raises(OSError):
+        host_change.act({**wanted, "state": state, "record": wanted["change"]["record"]}, common.clock())
+    assert lock.read(wanted["lock"], common.clock()) is None
