@@ -27,6 +27,8 @@ class ActionModule(ActionBase):
         wish, wrong = inventory.wish_of(task_vars, self._templar.template)
         if wrong:
             return dict(result, failed=True, changed=False, msg=wrong)
+        if wish["state"] == "absent":
+            return dict(result, skipped=True, changed=False)
         seen = self._execute_module(LOOK, {}, task_vars=task_vars)
         if seen.get("failed"):
             return dict(result, **seen)

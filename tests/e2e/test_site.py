@@ -113,6 +113,7 @@ def test_verify(first):
     """A service that is up but cannot chat would pass every other check."""
     done = Run("verify", "playbooks/verify.yml").assert_good()
     assert not done.changed()
+    assert re.search(r"Ask the gateway as its clients do\] \*+\nok: \[lab-hub\]", done.text), done.text[-3000:]
     heard = {(row["name"], model["name"]): model["chat"] for row in done.fleet["hosts"] for model in row["models"]}
     assert {host for host, _model in heard} == set(HOSTS)
     said = " ".join(done.text.split())
