@@ -262,12 +262,24 @@ MODELS_CONFIG = "/api/v1/configs/models"
 PLANNED = "planned"
 
 
-def with_key(backend: dict) -> dict:
+def with_key(module: AnsibleModule, backend: dict) -> dict:
     """The connection with the key that lies in a file. In a dry run the file may still be to come."""
-    if not backend.get("key_file") or not os.path.exists(backend["key_file"]):
+    path = backend.get("key_file")
+    if not path or (module.check_mode and not os.path.exists(path)):
         return backend
-    with open(backend["key_file"], encoding="ascii") as source:
-        return dict(backend, key=source.read().strip())
+    try:
+        with open(path, encoding="ascii") as source:
+            key = source.read().strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text of ASCII"
+        module.fail_json(
+            msg=f"The key for {backend['url']} cannot be read from {path} (key_file in open_webui_backends): {reason}; write it there, or run site.yml, "
+            "which makes the one for the fleet's gateway."
+        )
+    if key:
+        # Not an option of the module, so nobody else knows that it is one.
+        module.no_log_values.add(key)
+    return dict(backend, key=key)
 
 
 class Reconciler:
@@ -523,7 +535,7 @@ def main() -> None:
         work.settings({**wanted["settings"], "ENABLE_SIGNUP": False})
         work.signup()
         if wanted["backends"] is not None:
-            work.backends([with_key(backend) for backend in wanted["backends"]])
+            work.backends([with_key(module, backend) for backend in wanted["backends"]])
         if wanted["builtin_tools"] is not None:
             work.builtin_tools(wanted["builtin_tools"])
         work.models(wanted["planned"], wanted["default_model"], wanted["remember"], wanted["hide_non_chat"])

@@ -20,6 +20,7 @@ class FakeOpenWebui:
         self.models_config = {"DEFAULT_MODELS": None, "MODEL_ORDER_LIST": [], "DEFAULT_MODEL_METADATA": {"description": "kept"}}
         self.users = {"admin@x.org": {"id": "1", "email": "admin@x.org", "name": "Admin", "role": "admin", "password": "the admin's password"}}
         self.reachable = {}
+        self.refuses_to_ask = False  # says back what it was sent, as a validator does
         self.listed = []  # what the servers list: {"model", "urls", "details", "capabilities"}
         self.records = []  # what the database knows of models
         self.always_open = False
@@ -92,6 +93,8 @@ class FakeOpenWebui:
         if route == ("POST", "/ollama/config/update"):
             self.config = body
             return 200, body
+        if route == ("POST", "/ollama/verify") and self.refuses_to_ask:
+            return 422, {"detail": [{"type": "string_type", "loc": ["body", "url"], "input": body}]}
         if route == ("POST", "/ollama/verify"):
             version = self.reachable.get(body["url"])
             return (200, {"version": version}) if version else (500, {"detail": "Open WebUI: Server Connection Error"})

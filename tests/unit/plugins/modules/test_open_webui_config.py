@@ -42,6 +42,25 @@ def test_no_secret_is_printed(fleet, configure):
     assert '"key": "set"' in configure.printed
 
 
+def test_a_key_from_a_file_is_given_and_never_printed(fleet, configure, tmp_path):
+    """Open WebUI says back what it was sent when it does not like it."""
+    (tmp_path / "key").write_text("sesame-of-a-file\n")
+    configure(backends=[dict(ONE, key_file=str(tmp_path / "key"))])
+    assert fleet.config["OLLAMA_API_CONFIGS"]["0"]["key"] == "sesame-of-a-file"
+    fleet.refuses_to_ask = True
+    result = configure(backends=[dict(ONE, key_file=str(tmp_path / "key"))])
+    assert result["failed"] and "string_type" in result["msg"] and "sesame-of-a-file" not in configure.printed
+
+
+def test_a_key_that_is_not_there_is_named(fleet, configure, tmp_path):
+    """Without it the server would be said to be out of reach; a dry run comes before the file."""
+    wanted = [dict(ONE, key_file=str(tmp_path / "none"))]
+    assert configure(check=True, backends=wanted)["changed"]
+    result = configure(backends=wanted)
+    assert result["failed"] and "http://10.0.0.5:11434" in result["msg"] and "none (key_file in open_webui_backends)" in result["msg"]
+    assert fleet.changes == []
+
+
 def test_a_silent_server_is_left_out_and_comes_back(fleet, configure):
     del fleet.reachable["http://10.0.0.5:11434"]
     result = configure(backends=[ONE, TWO])
