@@ -16,12 +16,6 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
             return {"changed": False, "record": None, "msg": "Windows keeps no record yet"}
-        arguments = dict(self._task.args, holder=holder.me())
-        result = self._asked(arguments, task_vars)
-        held = result.get("held")
-        if held and holder.is_gone(held):
-            result = self._asked(dict(arguments, over=held["token"]), task_vars)
-        return result
-
-    def _asked(self, arguments, task_vars):
-        return self._execute_module(module_name="llmfleet.ollama.host_change", module_args=arguments, task_vars=task_vars)
+        return holder.asked(
+            lambda arguments: self._execute_module(module_name="llmfleet.ollama.host_change", module_args=arguments, task_vars=task_vars), self._task.args,
+        )

@@ -52,20 +52,16 @@ class ActionModule(ActionBase):
 
     def _run_there(self, task_vars):
         background = not self._task.async_val and not self._task.check_mode
-        arguments = dict(self._task.args, background=background, holder=holder.me())
-        result = self._asked(arguments, task_vars)
-        held = result.get("held")
-        if held and holder.is_gone(held):
-            result = self._asked(dict(arguments, over=held["token"]), task_vars)
+        result = holder.asked(
+            lambda arguments: self._execute_module(
+                module_name="llmfleet.ollama.ollama_models", module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val,
+            ),
+            dict(self._task.args, background=background),
+        )
         job = result.pop("job", None)
         if job is None:
             return result
         return self._finished(result_of_job(self._low_level_execute_command, job, ticker_for(task_vars), DIED))
-
-    def _asked(self, arguments, task_vars):
-        return self._execute_module(
-            module_name="llmfleet.ollama.ollama_models", module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val,
-        )
 
     # -- from the controller -------------------------------------------------------------------------------------------
 
