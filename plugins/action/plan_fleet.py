@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ansible import context
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases, memory, table
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
@@ -26,7 +25,7 @@ class ActionModule(ControllerAction):
         if problems:
             return dict(result, failed=True, changed=False, msg=told(problems, " "))
         models = {host: plan.get("models") or [] for host, plan in plans.items()}
-        earlier = memory.plans(list(context.CLIARGS.get("inventory") or [])) if len(plans) < len(hosts) else {}
+        earlier = memory.plans() if len(plans) < len(hosts) else {}
         remembered = {host: earlier[host] for host in hosts if host not in models and earlier.get(host)}
         devices = {host: ((hostvars[host].get("llm_vram_override") or facts[host].get("vram")) or {}).get("devices") or [] for host in plans}
         fleet = table.rows({**remembered, **models}, devices)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible_collections.llmfleet.ollama.plugins.action.plan_models import RUN
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
@@ -30,7 +29,7 @@ class ActionModule(ControllerAction):
         if not any(isinstance(item, dict) and item.get("replicas") is not None for wants in models.values() if isinstance(wants, list) for item in wants):
             return dict(result, hosts={})
         here = set(task_vars.get("ansible_play_hosts") or names)
-        remembered = memory.plans(list(context.CLIARGS.get("inventory") or []))
+        remembered = memory.plans()
         # One for each registry: what hosts share is read once, and hosts that differ in nothing are tried once.
         headers = {}
         hosts = [self._host(name, models[name], hostvars[name], task_vars, name in here, remembered.get(name), headers) for name in names]

@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import key_of
 
 from .sizing import data
 
@@ -58,23 +58,15 @@ def models_there(look: dict, planned: list) -> list:
     """Those of the planned models, or what they are made from, that a look found: in the store, or by the server's own word where nobody may read that."""
     told = [entry.get("name") for entry in (look.get("store") or {}).get("manifests") or ()]
     told += [entry.get("name") for entry in (look.get("api") or {}).get("models") or ()]
-    there = {_key(name) for name in told}
+    there = {key_of(name) for name in told}
     wanted = [name for entry in planned for name in (entry["name"], entry.get("from")) if name]
-    return [name for name in wanted if _key(name) in there]
+    return [name for name in wanted if key_of(name) in there]
 
 
 def missing(look: dict, planned: list) -> list:
     """The others of them."""
     there = models_there(look, planned)
     return [name for name in dict.fromkeys(entry.get("from") or entry["name"] for entry in planned) if name not in there]
-
-
-def _key(name):
-    try:
-        return parse_name(name).key
-    except BadName:
-        # A host may say anything, and a plan names nothing that Ollama refuses.
-        return None
 
 
 def models(planned: list, there: list, path: str) -> list:

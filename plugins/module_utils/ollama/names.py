@@ -79,6 +79,14 @@ def parse_name(text):
     return name
 
 
+def key_of(text):
+    """The key of a name, or what a host, a report or a user wrote where that is none: it equals itself alone."""
+    try:
+        return parse_name(text).key
+    except BadName:
+        return str(text)
+
+
 def is_guard(name):
     """A copy that Ollama keeps of its own for the way back, `llamacpp:<64 hex>` and its kin: no model of anybody's (ollama/ollama#18830)."""
     return (

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, key_of, parse_name
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import problem
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.catalogue import near
 
@@ -33,12 +33,8 @@ def read(given) -> tuple:
     return found, problems
 
 
-def _key(name):
-    return parse_name(name).key
-
-
 def _same(one, other) -> bool:
-    return _key(one) == _key(other)
+    return key_of(one) == key_of(other)
 
 
 def _stands_for(target: str, entries: list):
@@ -57,10 +53,10 @@ def _stands_for(target: str, entries: list):
 def give(plan: dict, aliases: dict) -> None:
     """Writes the aliases of each model into a host's plan. A name that is a planned model's own stays that model's."""
     entries = plan.get("models") or []
-    own = {_key(entry["name"]) for entry in entries} | {_key(entry["from"]) for entry in entries if entry.get("from")}
+    own = {key_of(entry["name"]) for entry in entries} | {key_of(entry["from"]) for entry in entries if entry.get("from")}
     for alias, target in sorted(aliases.items()):
         entry = _stands_for(target, entries)
-        if entry and _key(alias) not in own:
+        if entry and key_of(alias) not in own:
             entry.setdefault("aliases", []).append(alias)
 
 

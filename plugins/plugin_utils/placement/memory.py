@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 
+from ansible import context
 from ansible.plugins.loader import callback_loader
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import document, files, place
 
 
-def plans(sources: list) -> dict:
-    """{host: the models of its last plan} by the report of the inventory that these are; empty where there is none."""
+def plans() -> dict:
+    """{host: the models of its last plan} by the report of this run's inventory; empty where there is none."""
     report = callback_loader.get("llmfleet.ollama.fleet_report")
     if report is None:
         return {}
     report.set_options()
-    return read(report.get_option("folder") or "", sources)
+    return read(report.get_option("folder") or "", list(context.CLIARGS.get("inventory") or []))
 
 
 def read(pattern: str, sources: list) -> dict:

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import key_of
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import problem
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import fit
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import wants
@@ -107,7 +106,7 @@ class _Around:
         self.sizes = self._sizes()
         self.away = {name: tag for name, tag in ((name, self._remembered(name)) for name in self.unknown) if tag}
         tags = [tag.name for size in self.sizes for tag in size]
-        self.holds = {name: {tag: self._holds(name, tag) for tag in tags} for name in self.known}
+        self.holds = {name: self._holds(name, tags) for name in self.known}
 
     def _sizes(self):
         """The tags that any of the hosts may have, best first; releases and policies of hosts may differ."""
@@ -140,26 +139,16 @@ class _Around:
         want = self.group.want
         for entry in self.by_name[name].remembered:
             base = entry.get("from") or entry["name"]
-            if entry.get("copies") and (want.managed and _same(entry["name"], want.managed) or want.target in (entry.get("family"), base) and not want.managed):
+            same = key_of(entry["name"]) == key_of(want.managed) if want.managed else want.target in (entry.get("family"), base)
+            if entry.get("copies") and same:
                 return base
         return ""
 
-    def _holds(self, name, tag):
+    def _holds(self, name, tags):
         host = self.by_name[name]
-        planned = [entry.get("from") or entry["name"] for entry in host.remembered if entry.get("copies")]
-        return INSTALLED * any(_same(tag, other) for other in host.installed) + REMEMBERED * any(_same(tag, other) for other in planned)
-
-
-@functools.cache
-def _key(name):
-    try:
-        return parse_name(name).key
-    except BadName:
-        return name
-
-
-def _same(one, other) -> bool:
-    return _key(one) == _key(other)
+        there = {key_of(other) for other in host.installed}
+        planned = {key_of(entry.get("from") or entry["name"]) for entry in host.remembered if entry.get("copies")}
+        return {tag: INSTALLED * (key_of(tag) in there) + REMEMBERED * (key_of(tag) in planned) for tag in tags}
 
 
 def _copies(count: int) -> str:

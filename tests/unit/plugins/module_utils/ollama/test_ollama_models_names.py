@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_digest, parse_name
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, key_of, parse_digest, parse_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
@@ -27,6 +27,12 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version imp
 )
 def test_short_form_is_what_ollama_lists(text, short):
     assert parse_name(text).short == short
+
+
+def test_what_is_no_name_equals_itself_alone():
+    """A host may list anything; one such line must neither end a run nor be taken for a model."""
+    assert key_of("Qwen3:8B") == key_of("registry.ollama.ai/library/qwen3:8b") != key_of("qwen3")
+    assert len({key_of(text) for text in ("qwen3", "not a name", "another one", None, {"name": "qwen3"})}) == 5
 
 
 def test_a_tag_is_never_a_prefix_and_case_does_not_count():
