@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.fit import Found
+
 
 @dataclasses.dataclass(frozen=True)
 class Tag:
@@ -19,22 +21,6 @@ class Tag:
     name: str
     worth: float = 0.0
     loss: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Fit:
-    """How a host holds a tag beside its other models. whole: all of them on its cards; half: with half of their wanted contexts or more; room: bytes that
-    are left."""
-
-    whole: bool
-    half: bool
-    context: int
-    speed: float
-    room: int
-
-    @property
-    def grade(self) -> tuple:
-        return (self.whole, self.half)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +35,7 @@ class Place:
 def place(count: int, sizes: list, hosts: list, fit, holds: dict, away: dict, busy: dict) -> Place:
     """Where the copies go.
 
-    sizes: lists of Tags, best size first; hosts: that take part in the run; fit(host, tag's name): a Fit, or None where it does not go there; holds: how
+    sizes: lists of Tags, best size first; hosts: that take part in the run; fit(host, tag's name): a Found, or None where it does not go there; holds: how
     much {host: {tag's name: number}} speaks for a host that has it; away: {host: tag's name} of hosts that cannot be asked and keep what they have;
     busy: {host: copies of other models}.
     """
@@ -98,7 +84,7 @@ def _best(count: int, sizes: list, hosts: list, fit, away: dict):
             need = count - _staying(tag, away)
             if len(fits) < need:
                 continue
-            last = fits[need - 1] if need > 0 else Fit(True, True, 0, 0.0, 0)
+            last = fits[need - 1] if need > 0 else Found(True, True, 0, 0.0, 0)
             key = (*last.grade, tag.worth, last.context, -tag.loss)
             if best is None or key > best[0]:
                 best = (key, tag, last.grade)

@@ -128,10 +128,10 @@ class _Around:
             position = self.group.positions[name]
             others = {other: known for other, known in self.placed[name].items() if other != position}
             tried = fit.try_tag(self.by_name[name].inputs, position, tag, others, self.tried)
-            fits = copies.Fit(**dataclasses.asdict(tried)) if isinstance(tried, fit.Found) else None
-            if fits is None:
+            found = tried if isinstance(tried, fit.Found) else None
+            if found is None:
                 self.missed[name] = min(tried, self.missed.get(name, tried), key=lambda miss: (miss.short is None, miss.short or 0))
-            self._fits[name, tag] = fits
+            self._fits[name, tag] = found
         return self._fits[name, tag]
 
     def _remembered(self, name):

@@ -25,6 +25,10 @@ class Found:
     speed: float
     room: int
 
+    @property
+    def grade(self) -> tuple:
+        return (self.whole, self.half)
+
 
 @dataclasses.dataclass(frozen=True)
 class Missed:

@@ -7,7 +7,8 @@ the fleet worse."""
 from __future__ import annotations
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement.copies import Fit, Place, Tag, place
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement.copies import Place, Tag, place
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.fit import Found
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ def fits(rooms, speeds=None):
 
     def fit(host, tag):
         left = rooms[host] - NEEDS[tag]
-        return Fit(True, left >= 2, 8192 if left >= 4 else 4096, (speeds or {}).get(host, 10.0), left) if left >= 0 else None
+        return Found(True, left >= 2, 8192 if left >= 4 else 4096, (speeds or {}).get(host, 10.0), left) if left >= 0 else None
 
     return fit
 
