@@ -14,12 +14,12 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.fact 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.host import ARGUMENTS
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.texts import clean
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, warm
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, preload
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.first_module import run_first
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.look_schema import complaint
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
 
-warm.plugins()
+preload.plugins()
 
 # The names that Ansible has for the families of Linux, by what /etc/os-release says.
 FAMILIES = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads, releases, warm
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads, preload, releases
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data, plan
 from support.recorded_runs import R1, lab_hosts, planned
 
@@ -29,7 +29,7 @@ def test_no_host_reads_the_catalogue_again(monkeypatch):
 
 def test_filters_and_the_way_to_a_host_are_loaded_once():
     """In the process that imports an action; the forked ones find them."""
-    warm.plugins.cache_clear()
-    warm.plugins()
+    preload.plugins.cache_clear()
+    preload.plugins()
     for part in ("llmfleet.ollama.plugins.filter.model_wants", "plugins.connection.ssh", "plugins.become.sudo"):
         assert any(name.endswith(part) for name in sys.modules), part
