@@ -12,8 +12,6 @@ import urllib.request
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 
-# Any of these is a registry; our mirror and registry.ollama.ai have nothing at this address.
-STATUS = [200, 301, 302, 307, 401, 403, 404]
 SECONDS = 10
 
 
@@ -30,11 +28,12 @@ class ActionModule(ActionBase):
         url = "%s/v2/" % (registry if "://" in registry else "https://" + registry)
         if args["from_controller"] and answers(url):
             return {"changed": False, "from_controller": True}
-        options = {"url": url, "status_code": STATUS, "follow_redirects": "none", "timeout": SECONDS}
+        options = {"url": url, "follow_redirects": "none", "timeout": SECONDS}
         answer = self._execute_module(module_name="ansible.builtin.uri", module_args=options, task_vars=task_vars)
         said = {"changed": False, "from_controller": False}
         if answer.get("unreachable"):
             return answer
+        # Any status is an answer: our mirror and registry.ollama.ai have nothing at this address.
         # In check mode the mirror may be one of the inventory's, which the run would make.
         if answer.get("status", -1) >= 200 or task_vars.get("ansible_check_mode") and registry in _made_here(task_vars):
             return said
