@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         options = {"url": url, "follow_redirects": "none", "timeout": SECONDS}
         answer = self._execute_module(module_name="ansible.builtin.uri", module_args=options, task_vars=task_vars)
         said = {"changed": False, "from_controller": False}
-        if answer.get("unreachable"):
+        if "status" not in answer:
             return answer
         # Any status is an answer: our mirror and registry.ollama.ai have nothing at this address.
         # In check mode the mirror may be one of the inventory's, which the run would make.

@@ -58,3 +58,9 @@ def test_in_check_mode_a_mirror_that_the_run_would_make_is_not_missed(ask):
         "here": {"llm_registry": "http://127.0.0.1"}, "hub": {"ansible_host": "127.0.0.1"},
     }})[0]
     assert ask("http://elsewhere", False, SILENT, ansible_check_mode=True, **FLEET)[0]["failed"]
+
+
+def test_a_host_that_cannot_ask_is_not_the_registrys_fault(ask):
+    """As without a Python, or with a module that was killed: its own words say what to do."""
+    broken = {"failed": True, "msg": "The module interpreter '/usr/bin/python3' was not found."}
+    assert ask(DEAD, False, broken)[0] == broken
