@@ -17,12 +17,8 @@ def key_and_models(entries: list, now: float | None = None) -> tuple:
     for entry in entries:
         keys, _wrong = wishes.read_keys([entry])
         good += [(key, entry["key"]) for key in keys if not key.expires or key.expires > (now or time.time())]
-    good.sort(key=_limited)
-    return (good[0][1], good[0][0].models) if good else ("", ())
-
-
-def _limited(pair) -> bool:
-    return bool(pair[0].models)
+    key, token = min(good, key=lambda pair: bool(pair[0].models), default=(None, ""))
+    return token, key.models if key else ()
 
 
 def model_of(fleet: Fleet, entries: dict, allowed: tuple) -> dict:
@@ -30,18 +26,13 @@ def model_of(fleet: Fleet, entries: dict, allowed: tuple) -> dict:
 
     entries: model -> its row of a plan, where one is known.
     """
-    names = [name for name in fleet.holders() if not allowed or name in allowed]
-    names.sort(key=_Cost(entries))
-    return {"name": names[0], "embedding": bool((entries.get(names[0]) or {}).get("embedding"))} if names else {}
 
-
-class _Cost:
-    def __init__(self, entries: dict):
-        self.entries = entries
-
-    def __call__(self, name: str) -> tuple:
-        entry = self.entries.get(name)
+    def cost(name: str) -> tuple:
+        entry = entries.get(name)
         if entry is None:
             # Of a host that took no part, and may be off.
             return (2, 0, name)
         return (bool(entry.get("embedding")), (entry.get("memory") or {}).get("weights_bytes") or 0, name)
+
+    name = min((name for name in fleet.holders() if not allowed or name in allowed), key=cost, default="")
+    return {"name": name, "embedding": bool((entries.get(name) or {}).get("embedding"))} if name else {}
