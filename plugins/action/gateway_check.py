@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
             sentence = "Nothing can be asked of the gateway: no plan names a model%s; run site.yml first." % (" that its keys may ask for" if allowed else "")
             return dict(result, failed=True, changed=False, msg=sentence)
         asked = {
-            "url": plan.url(wish, hostvars[me].get("ansible_host") or me),
+            "url": plan.proved_url(wish, hostvars[me].get("ansible_host") or me),
             "authority": seen["authority"] if certificate_of(wish) == "own" else "",
             "key": key,
             "model": model["name"],

@@ -108,6 +108,12 @@ def url(wish: dict, address: str) -> str:
     return "%s://%s:%d" % ("https" if config.encrypted(wish) else "http", "[%s]" % host if ":" in host else host, wish["port"])
 
 
+def proved_url(wish: dict, address: str) -> str:
+    """As somebody asks it who looks at its certificate: one that was given is for the first of gateway_tls_names, not for an address."""
+    given = certificate_of(wish) == "given" and wish["tls_names"]
+    return url(wish, given[0] if given else address)
+
+
 def local_url(wish: dict) -> str:
     """Where the host itself finds it, under a name of its certificate."""
     return url(wish, "127.0.0.1" if wish["host"] == "0.0.0.0" else "localhost")

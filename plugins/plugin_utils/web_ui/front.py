@@ -9,7 +9,7 @@ import typing
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.client import KEY_FILE
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.plan import url
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.plan import proved_url
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.wish import DEFAULTS, certificate_of
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import is_loopback
 
@@ -34,9 +34,8 @@ def front_of(hostvars, me: str) -> Front | None:
     for host in sorted(gateways, key=[me].count, reverse=True):
         wish = _wish(hostvars[host])
         if host == me or not is_loopback(wish["host"]):
-            given = certificate_of(wish) == "given" and wish["tls_names"]
-            address = given[0] if given else hostvars[host].get("ansible_host") or host
-            return Front(host, url(wish, address), certificate_of(wish) == "own", wish["web_ui"])
+            address = hostvars[host].get("ansible_host") or host
+            return Front(host, proved_url(wish, address), certificate_of(wish) == "own", wish["web_ui"])
     return None
 
 

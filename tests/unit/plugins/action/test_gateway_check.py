@@ -72,6 +72,13 @@ def test_where_this_machine_is_not_let_in_its_own_host_asks(check):
     assert [(given["url"], given["own"], given["key"], given["model"]) for given in there] == [("http://127.0.0.1:8443", True, KEY, "m:1b")]
 
 
+def test_a_certificate_that_was_given_is_asked_by_its_name(check):
+    """By its address nobody could prove it, and the gateway's own host, which looks at no certificate, would be asked instead."""
+    given = {"gateway_tls_certificate": "/c.pem", "gateway_tls_key": "/c.key", "gateway_tls_names": ["hub.example.net"], "gateway_accept_plain_http": False}
+    assert [url for url, _key, _model in check(**given)[1]] == ["https://hub.example.net:8443"]
+    assert [url for url, _key, _model in check(**given, gateway_host="10.0.0.9")[1]] == ["https://10.0.0.9:8443"]
+
+
 def test_what_this_machine_has_seen_is_not_asked_away(check):
     said, _here, there = check(client.Unproved("it lets everybody in"))
     assert said["failed"] and said["msg"] == "it lets everybody in" and there == []
