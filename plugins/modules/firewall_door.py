@@ -128,10 +128,16 @@ class Host:
         folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o755, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".llmfleet-")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-        os.chmod(temporary, MODE)
-        self.module.atomic_move(temporary, path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(content)
+            os.chmod(temporary, MODE)
+            # Ansible's atomic_move would give it owner and mode of what lies there, which may be what is wrong.
+            os.rename(temporary, path)
+        except OSError as error:
+            os.unlink(temporary)
+            raise OSError(error.errno, error.strerror, path)
+        self.module.set_default_selinux_context(path, False)
 
     def try_rules(self, content):
         handle, temporary = tempfile.mkstemp(dir=self.module.tmpdir)
@@ -213,7 +219,9 @@ def main():
     try:
         changed, written, loaded = host.present() if host.wanted["state"] == "present" else host.absent()
     except OSError as error:
-        module.fail_json(msg="%s cannot be written (%s); run with become, and see whether its disk is full or closed." % (error.filename, error.strerror))
+        # Only the rules on trial have no name: they lie there.
+        place = error.filename or module.tmpdir
+        module.fail_json(msg="%s cannot be written (%s); run with become, and see whether its disk is full or closed." % (place, error.strerror))
     module.exit_json(changed=changed, written=written, loaded=loaded)
 
 
