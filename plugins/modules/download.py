@@ -111,13 +111,16 @@ class Download:
     def fail(self, message, **more):
         self.module.fail_json(msg=message, **self.told, **more)
 
-    def opened(self, url):
+    def opened(self, url, checked=False):
+        """checked: what comes is compared with a sum, so it matters to nobody by which way."""
         answer, info = fetch_url(self.module, url, timeout=self.wanted["timeout"], decompress=False)
         if info["status"] == -1:
             self.fail(info["msg"])
         # A copy on the host itself has no status.
         if info["status"] != 200 and not url.startswith("file:/"):
             self.fail("Request failed", status_code=info["status"], response=info["msg"])
+        if not checked and url.lower().startswith("https:") and info["url"].lower().startswith("http:"):
+            self.fail("%s leads from https to %s, where anybody on the way can change it; give the archive's own sum, or another server." % (url, info["url"]))
         return answer, info
 
     def wanted_digest(self):
@@ -147,7 +150,7 @@ class Download:
             return False
         if self.module.check_mode:
             return True
-        temporary = self.fetched(os.path.dirname(dest))
+        temporary = self.fetched(os.path.dirname(dest), bool(digest))
         try:
             found = self.module.sha256(temporary)
             if digest and found != digest:
@@ -160,8 +163,8 @@ class Download:
                 os.unlink(temporary)
         return True
 
-    def fetched(self, folder):
-        answer, info = self.opened(self.wanted["url"])
+    def fetched(self, folder, checked):
+        answer, info = self.opened(self.wanted["url"], checked)
         length = info.get("content-length", "")
         self.note(length)
         handle, path = tempfile.mkstemp(dir=folder, prefix="tmp")

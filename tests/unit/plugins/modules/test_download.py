@@ -9,6 +9,7 @@ Deleted, only servers would be downloaded from: what opens a file has no status 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 
 import pytest
@@ -65,3 +66,19 @@ def test_a_download_that_ends_early_leaves_nothing(tmp_path, run):
         assert "was cut off" in run(url=url + "/a", **options)["msg"]
         assert "was cut off" in run(url=url + "/a", checksum="sha256:" + url + "/list", **options)["msg"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nothing_is_compared_with_does_not_come_over_plain_http(tmp_path, run, monkeypatch):
+    """A list of sums that an https server has somewhere else: whoever is on that way would decide what root runs."""
+    body = b"x" * 10
+    listed = b"%s  a.tgz\n" % hashlib.sha256(body).hexdigest().encode()
+
+    def elsewhere(_module, url, **_options):
+        return io.BytesIO(listed if url.endswith(".txt") else body), {"status": 200, "url": url.replace("https:", "http:")}
+
+    monkeypatch.setattr(download, "fetch_url", elsewhere)
+    options = {"url": "https://m.example/a.tgz", "dest": str(tmp_path / "got")}
+    for checksum in ("", "sha256:https://m.example/sums.txt"):
+        assert "leads from https to http://m.example/" in run(checksum=checksum, **options)["msg"] and list(tmp_path.iterdir()) == []
+    assert run(checksum="sha256:" + hashlib.sha256(body).hexdigest(), **options)["changed"]
+    assert run(**{**options, "url": "http://m.example/a.tgz", "checksum": "sha256:http://m.example/sums.txt", "force": True})["url"]
