@@ -51,6 +51,16 @@ def test_no_haproxy(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text,known",
+    [('{"page": "%s"}' % ("ab" * 32), {"page": "ab" * 32}), ('{"page": "ab 12"}', {}), ('{"page": 3}', {}), ("[]", {}), ("{", {})],
+)
+def test_what_an_earlier_run_wrote_of_web_uis(tmp_path, text, known):
+    """It goes into a file that HAProxy reads line by line."""
+    (tmp_path / "web-uis.json").write_text(text)
+    assert host.web_uis_of(str(tmp_path / "web-uis.json")) == known
+
+
+@pytest.mark.parametrize(
     "text,record",
     [('{"gpu": [{"name": "m:7b"}]}', {"gpu": [{"name": "m:7b"}]}), ('{"gpu": ["m:7b"]}', {}), ('{"gpu": [{"name": 3}]}', {}), ("[]", {}), ("{", {})],
 )

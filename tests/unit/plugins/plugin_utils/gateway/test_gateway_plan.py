@@ -240,6 +240,14 @@ def test_a_web_ui_comes_with_a_key_of_its_own():
     assert texts(decide(seen(), around, keys=[], accept_no_keys=True))["keys.map"] == ""
 
 
+def test_a_web_ui_is_let_in_by_its_address_only():
+    """HAProxy does not start with a name where an address has to be."""
+    groups, variables = hosts(gpu_a=[model("m1:7b")])
+    groups["open_webui"] = ["named", "bare"]
+    variables |= {"named": {"ansible_host": "page.example"}, "bare": {}}
+    assert fleet.fleet_of(groups, variables, "hub", None).admitted == ()
+
+
 def fleet_with_page(bind="0.0.0.0", at="hub", **plans):
     groups, variables = hosts(**plans)
     groups["open_webui"] = [at]
@@ -262,6 +270,28 @@ def test_where_the_web_ui_is(bind, at, pages):
     assert around.pages == pages
     assert [problem["id"] for problem in decide(seen(), around, web_ui=True)["problems"]] == ([] if pages else ["no_page"])
     assert decide(seen(), around)["problems"] == []
+
+
+def test_a_web_ui_that_is_to_go_has_no_page():
+    groups, variables = hosts(gpu_a=[model("m2:14b")])
+    groups["open_webui"] = ["hub"]
+    variables["hub"]["open_webui_state"] = "absent"
+    assert fleet.fleet_of(groups, variables, "hub", None).pages == ()
+
+
+@pytest.mark.parametrize("has_page, running", [(True, "{ path /healthz }"), (False, "{ path / /healthz }")])
+def test_the_first_page_is_the_web_uis(has_page, running):
+    """Else who opens the address in a browser would read that the gateway is running."""
+    made = texts(decide(seen(), fleet_with_page(gpu_a=[model("m2:14b")]), web_ui=has_page))["haproxy.cfg"]
+    assert '"llmfleet gateway is running" if ' + running in made
+
+
+def test_the_version_is_the_apis_for_who_has_a_key():
+    """Both have that path: Ollama's clients ask for it, and so does the page."""
+    rule = "http-request unset-var(txn.page) if { path /api/version } { http_auth_bearer"
+    around = fleet_with_page(gpu_a=[model("m2:14b")])
+    assert rule in texts(decide(seen(), around, web_ui=True))["haproxy.cfg"]
+    assert rule not in texts(decide(seen(), around, web_ui=True, keys=[], accept_no_keys=True))["haproxy.cfg"]
 
 
 def test_no_rule_of_the_api_holds_for_a_page():
