@@ -75,6 +75,15 @@ def test_calm_host_costs_one_module_run():
     assert len(made.calls) == 1 and made.calls[0]["module_args"]["background"] is True
 
 
+@pytest.mark.parametrize(("plan", "empty"), [({"elsewhere": ["deepseek-r1"]}, True), ({"models": []}, None), (None, None)])
+def test_an_empty_list_is_meant_where_other_hosts_have_the_copies(monkeypatch, plan, empty):
+    """With state exact it would else be refused there, as a list that somebody forgot."""
+    made = make(Task({"models": []}), Connection(), lambda call: {"changed": False})
+    monkeypatch.setattr(action.ActionBase, "run", lambda self, tmp, task_vars: {})
+    made.run(task_vars={"inventory_hostname": "h", "ansible_facts": {"model_plan": plan}})
+    assert made.calls[0]["module_args"].get("accept_empty") is empty
+
+
 @pytest.mark.parametrize("task", [Task({}, check_mode=True), Task({}, async_val=60)])
 def test_check_mode_and_async_stay_in_one_module_run(task):
     made = make(task, Connection(), lambda call: {"changed": True})
