@@ -17,6 +17,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_ad
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import outdated, releases
 from support import ROOT
 from support.fake_ollama import FakeOllama, FakeRegistry, _Server, model_blobs
+from support.fake_ollama_v2 import NewerOllama
 
 DEFAULT = releases.default()
 
@@ -88,6 +89,21 @@ def fleet(tmp_path):
     yield run
     for one in (registry, github, server):
         one.stop()
+
+
+def test_what_ollama_has_converted_has_no_digest_to_compare(tmp_path):
+    """Deleted, each model that 0.40 has loaded once would be called behind, whatever its tag is."""
+    registry = FakeRegistry()
+    server = NewerOllama(tmp_path / "store", registry)
+    try:
+        for name in ("old:1b", "new:1b"):
+            server.have(name, model_blobs(name))
+        server.convert("old:1b")
+        looked = outdated.look("http://" + server.host, "", RegistryClient(parse_registry(""), "", tries=1, no_proxy="*"))
+    finally:
+        registry.stop()
+        server.stop()
+    assert list(looked["models"]) == ["new:1b"] and not looked["silent"]
 
 
 def test_the_playbook_ends_with_2_when_something_is_behind_and_asks_each_registry_once(fleet):
