@@ -10,15 +10,15 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils import downloads
 PARTS = ("ollama", "models", "open_webui")
 # No container of Open WebUI is run there.
 WITHOUT_WEB_UI = ("Darwin", "Windows")
-# Nobody has asked what the host announces.
-UNKNOWN = {}
 
 
-def downloads_of(groups, run_tags, skip_tags, facts=None, announced=UNKNOWN):
-    """Which of PARTS may still have to come to a host of these groups under these tags of the run."""
+def downloads_of(groups, run_tags, skip_tags, facts=None, announced=()):
+    """Which of PARTS may still have to come to a host of these groups under these tags of the run.
+
+    Of what the host announces, nothing means that nobody has asked, and None that Ollama is to go from there.
+    """
     facts, look = facts or {}, (facts or {}).get("look") or {}
-    plan, release = facts.get("model_plan"), (announced or {}).get("release")
-    # Where Ollama is to go, no release is announced.
+    plan, release = facts.get("model_plan"), dict(announced or {}).get("release")
     has_release = announced is None or release and downloads.has_release(look, release["version"])
     has_models = plan and not downloads.missing(look, plan.get("models") or [])
     has = {

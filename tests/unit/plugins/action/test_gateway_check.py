@@ -25,7 +25,7 @@ ANSWER = {"models": ["m:1b"], "answer": "Hello.", "seconds": 0.1}
 def check(monkeypatch):
     """check(what this machine meets, variables) -> (result, urls asked from here, what the gateway's own host was sent to)"""
 
-    def act(met=None, plan=PLAN, **variables):
+    def act(met=None, plan=None, **variables):
         plugin = action.ActionModule.__new__(action.ActionModule)
         here, there = [], []
 
@@ -48,7 +48,7 @@ def check(monkeypatch):
         plugin._execute_module = module
         hostvars = {
             "hub": {"inventory_hostname": "hub", "ansible_host": "10.0.0.9"},
-            "gpu": {"inventory_hostname": "gpu", "ansible_facts": {"model_plan": plan}},
+            "gpu": {"inventory_hostname": "gpu", "ansible_facts": {"model_plan": PLAN if plan is None else plan}},
         }
         inventory = {"inventory_hostname": "hub", "groups": {"gateway": ["hub"], "ollama": ["gpu"]}, "hostvars": hostvars}
         return plugin.run(task_vars={**HOST, **inventory, **variables}), here, there

@@ -24,10 +24,10 @@ def tell(tmp_path, monkeypatch):
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
 
-    def act(copy, fact=FACT, check_mode=False):
+    def act(copy, fact=None, check_mode=False):
         plugin = action.ActionModule.__new__(action.ActionModule)
         plugin._task = types.SimpleNamespace(check_mode=check_mode)
-        plugin.validate_argument_spec = lambda argument_spec: (None, {"fact": fact, "copy": copy})
+        plugin.validate_argument_spec = lambda argument_spec: (None, {"fact": fact or FACT, "copy": copy})
         return plugin.run(task_vars={})
 
     return act
