@@ -28,9 +28,6 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry im
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
 
-# Of a model that only a signed-in Ollama is shown.
-_SIGN_IN = ("HTTP 401", "HTTP 403")
-
 
 def _sentences(told):
     """One sentence for all models of which the same is said; {(words for one, words for several): names}."""
@@ -134,7 +131,7 @@ class MirrorStore:
         only to its like: the plain one was asked for, and is served if it is of the same layers.
 
         Whoever reaches the filling server may give its models any name, so what it holds is never published on its own word: only what is served
-        already goes on, and what root has put there by hand, or what upstream shows to nobody but Ollama, is taken where upstream says nothing.
+        already goes on, and what root has put there by hand is taken where upstream says nothing, a sign-in that it wants (401, 403) included.
         """
         held, offered = self.filled.manifest(name), lookup.manifest
         if held is None:
@@ -144,7 +141,7 @@ class MirrorStore:
             return None if newer and self.filled.bad_blobs(offered) else offered
         served = self.public.manifest(name)
         goes_on = served is not None and served.body == held.body
-        unsaid = offered is None and not newer and (lookup.words in _SIGN_IN or self._roots_own(name))
+        unsaid = offered is None and not newer and self._roots_own(name)
         return held if goes_on or unsaid else None
 
     def _roots_own(self, name):
@@ -231,9 +228,10 @@ class MirrorStore:
         if lookup.kind == "unreachable":
             words = " not on the mirror, and %s (model_mirror_upstream) does not answer: %s" % (place, lookup.words)
             return "%s is" + words, "%s are" + words
-        # A sign-in, for example: Ollama may know more than we do.
-        self.missing.append(name.short)
-        return None
+        # A sign-in, for example. Ollama may know more than we do, but what it would pull could be compared with nothing, so it is not asked.
+        words = " not on the mirror, and %s (model_mirror_upstream) does not tell a stranger what the tag holds (%s): "
+        words = words % (place, lookup.words) + "name another one in llm_models, or put its files into %s/ollama as root" % self.path
+        return "%s is" + words, "%s are" + words
 
     def _has_only_the_list(self, name):
         """Whether the filling store has all that its release would pull, which is not what every client takes. Of a list that was copied only those of

@@ -287,7 +287,7 @@ def manifest_of(tmp_path):
 
 
 @needs.root
-@pytest.mark.parametrize("upstream", [None, 503, 404])
+@pytest.mark.parametrize("upstream", [None, 503, 404, 401, 403])
 def test_a_tag_is_never_served_with_what_upstream_did_not_say(mirror, filler, registry, tmp_path, upstream):
     """Deleted: whoever reaches the filling server chooses weights and templates for the whole fleet, under a name that it trusts."""
     registry.put("library/small/1b", model_blobs("small"))
@@ -299,6 +299,28 @@ def test_a_tag_is_never_served_with_what_upstream_did_not_say(mirror, filler, re
         with pytest.raises(Failure, match="small:1b"):
             mirror(["small:1b"])
     assert [path for path in served(tmp_path) if "manifests" in path] == []
+
+
+@pytest.mark.parametrize("upstream", [401, 403])
+def test_what_upstream_shows_to_nobody_without_a_sign_in_is_not_even_pulled(mirror, registry, tmp_path, upstream):
+    """Deleted: every run would pull gigabytes that nothing says the truth about, and fail behind that without the variable."""
+    registry.put("library/small/1b", model_blobs("small"))
+    registry.fault = upstream
+    with pytest.raises(Failure) as problem:
+        mirror(["small:1b", "other:1b"])
+    assert str(problem.value) == (
+        "small:1b, other:1b are not on the mirror, and %s (model_mirror_upstream) does not tell a stranger what the tag holds (HTTP %d): name "
+        "another one in llm_models, or put its files into %s/mirror/ollama as root" % (registry.url.split("//")[1], upstream, tmp_path)
+    )
+
+
+def test_what_is_served_goes_on_where_upstream_begins_to_want_a_sign_in(mirror, filler, registry):
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+    mirror(["small:1b"])
+    registry.fault = 401
+    result = mirror(["small:1b"])
+    assert result["served"] == ["small:1b"] and result["missing"] == [] and "HTTP 401" in mirror.store.warnings[0]
 
 
 @needs.root
