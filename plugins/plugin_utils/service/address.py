@@ -73,11 +73,18 @@ def listener_url(listener):
     return "http://%s:%s" % ({"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "[::]": "[::1]"}.get(host, host), port)
 
 
+def askers(allowed_groups, groups, past_gateway):
+    """Hosts of the inventory that come in: those of the allowed groups; in a fleet with a gateway that alone, and who does not reach it."""
+    if groups.get(GATEWAY):
+        return {*groups[GATEWAY], *past_gateway}
+    return {host for group in allowed_groups for host in groups.get(group, ())}
+
+
 def door_names(wish, around):
-    """Hosts of the allowed groups, each by its address if the inventory has one, else by the name, which the host itself resolves."""
+    """Each of them by its address if the inventory has one, else by the name, which the host itself resolves."""
     if not guarded(wish):
         return ()
-    members = {host for group in wish.allowed_groups for host in around.groups.get(group, ()) if host != around.host}
+    members = askers(wish.allowed_groups, around.groups, around.past_gateway) - {around.host}
     return tuple(sorted({around.addresses.get(host) or host for host in members}))
 
 

@@ -20,8 +20,8 @@ import typing
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
 
 # Whose hosts ask Ollama for others, where a fleet has them.
-GATEWAY = "gateway"
-ASKERS = ("open_webui", GATEWAY)
+GATEWAY, WEB_UI = "gateway", "open_webui"
+ASKERS = (WEB_UI, GATEWAY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Around:
     """What the rest of the inventory and the facts say.
 
     host, address: inventory_hostname and ansible_host (or the same). connection, account: ansible_connection, ansible_user.
-    groups: {group: (hosts)}; addresses: {host: ansible_host or ''} of the members of allowed groups.
+    groups: {group: (hosts)}, of the gateway those that shall have one; addresses: {host: ansible_host or ''} of those that the door admits by name.
+    past_gateway: hosts of web UIs that reach no gateway, though the fleet has one.
     controller: its address on the way to this host, '' where the host tells it itself. devices: those of the fact vram. gpu_models: names that
     the plan puts on a GPU. check_mode: nothing will be changed, so that what one step makes is not there for the next.
     """
@@ -103,6 +104,7 @@ class Around:
     account: str = ""
     groups: typing.Mapping[str, typing.Sequence[str]] = dataclasses.field(default_factory=dict)
     addresses: typing.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    past_gateway: typing.Sequence[str] = ()
     controller: str = ""
     devices: typing.Sequence[typing.Mapping[str, typing.Any]] = ()
     gpu_models: typing.Sequence[str] = ()

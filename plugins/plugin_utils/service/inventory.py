@@ -13,8 +13,8 @@ from ansible.errors import AnsibleActionFail, AnsibleUndefinedVariable
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 
 from .. import undefined
-from . import address, release, wish
-from .contract import Around, Mirror, Wish
+from . import address, gateways, release, wish
+from .contract import GATEWAY, WEB_UI, Around, Mirror, Wish
 
 VARIABLES = tuple(wish.variable(name) for name in wish.NAMES)
 _KNOWN = ("inventory_hostname", "ansible_host", "ansible_connection", "ansible_user", "ansible_facts")
@@ -55,7 +55,10 @@ def around(variables, listed=""):
     """The Around of one host's variables, which are templated where they need it. listed: text of the mirror's sha256sum.txt of this release."""
     host, groups, others = variables["inventory_hostname"], variables.get("groups") or {}, variables.get("hostvars") or {}
     facts = variables.get("ansible_facts") or {}
-    members = {name for group in _allowed_groups(variables) for name in groups.get(group, ())}
+    if groups.get(GATEWAY):
+        groups = {**groups, GATEWAY: gateways.gateways_of(groups, others)}
+    past = tuple(name for name in groups.get(WEB_UI) or () if groups.get(GATEWAY) and not gateways.reached_from(groups, others, name))
+    members = address.askers(_allowed_groups(variables), groups, past)
     mirror = release.mirror_of(_text(variables.get("llm_registry")), [_mirror(name, others[name]) for name in groups.get("model_mirror") or ()])
     return Around(
         host=host,
@@ -64,6 +67,7 @@ def around(variables, listed=""):
         account=_text(variables.get("ansible_user")),
         groups=groups,
         addresses={name: _text(others[name].get("ansible_host")) for name in members},
+        past_gateway=past,
         devices=(facts.get("vram") or {}).get("devices") or (),
         gpu_models=[entry["name"] for entry in (facts.get("model_plan") or {}).get("models") or () if entry.get("placement") != "cpu"],
         mirror=mirror and dataclasses.replace(mirror, holds=release.mirror_list(listed) if mirror.releases else {}),

@@ -232,7 +232,8 @@ class _Decision:
         if unresolved:
             refuse(
                 "unresolved", "ollama_allowed_groups",
-                "This host cannot resolve %s of ollama_allowed_groups; give each an ansible_host that is an address.", ", ".join(unresolved),
+                "This host cannot resolve %s, which its door admits (ollama_allowed_groups, or the gateway); give each an ansible_host that is an address.",
+                ", ".join(unresolved),
             )
         return found
 

@@ -13,7 +13,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version imp
 
 from .. import places, releases
 from . import address, drivers, release
-from .contract import ASKERS, Problem, Wish
+from .contract import ASKERS, GATEWAY, Problem, Wish
 from .environment import FALSE_WORDS, OWNED, TRUE_WORDS
 
 FLOOR = (0, 23, 3)
@@ -264,6 +264,13 @@ def _groups(wish, around):
         yield Problem(
             "allowed_groups", "ollama_allowed_groups",
             "ollama_allowed_groups names %s, which the inventory does not have; write groups of the inventory." % ", ".join(unknown),
+        )
+    shut_out = [group for group in dict.fromkeys(wish.allowed_groups) if group in around.groups and group not in ASKERS]
+    if shut_out and around.groups.get(GATEWAY) and address.guarded(wish):
+        yield Problem(
+            "groups_beside_gateway", "ollama_allowed_groups",
+            "ollama_allowed_groups names %s, whose hosts come to the gateway in a fleet that has one; take that out, and write the addresses of those that "
+            "need Ollama itself in ollama_direct_cidrs." % ", ".join(shut_out),
         )
 
 

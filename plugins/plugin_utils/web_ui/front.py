@@ -11,7 +11,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.client import KEY_FILE
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.plan import proved_url
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.wish import DEFAULTS, certificate_of
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.address import is_loopback
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.gateways import reached_from
 
 # Where the container finds whom it trusts: the image's own folder, and ours. OpenSSL looks for a certificate by the checksum of its subject.
 TRUSTED = "/run/llmfleet-trust"
@@ -30,12 +30,10 @@ class Front(typing.NamedTuple):
 def front_of(hostvars, me: str) -> Front | None:
     """The gateway that the web UI on host `me` asks, its own host's before another; None where the fleet has none that it can reach."""
     groups = (hostvars[me].get("groups") if me in hostvars else None) or {}
-    gateways = [host for host in groups.get("gateway") or () if (hostvars[host].get("gateway_state") or "present") == "present"]
-    for host in sorted(gateways, key=[me].count, reverse=True):
+    for host in reached_from(groups, hostvars, me)[:1]:
         wish = _wish(hostvars[host])
-        if host == me or not is_loopback(wish["host"]):
-            address = hostvars[host].get("ansible_host") or host
-            return Front(host, proved_url(wish, address), certificate_of(wish) == "own", wish["web_ui"])
+        address = hostvars[host].get("ansible_host") or host
+        return Front(host, proved_url(wish, address), certificate_of(wish) == "own", wish["web_ui"])
     return None
 
 

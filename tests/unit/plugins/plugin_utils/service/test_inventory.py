@@ -45,6 +45,21 @@ def test_neighbours_are_known_by_their_addresses():
     assert inventory.around(variables(ollama_allowed_groups={"a": 1})).addresses == {}
 
 
+def test_behind_a_gateway_it_is_the_one_that_comes():
+    """Deleted, a web UI that a gateway of the loopback cannot serve would stand before closed doors, and so would all after a gateway has gone."""
+
+    def near(ui="ui", **hub):
+        said = variables(groups={"open_webui": [ui], "gateway": ["hub"]}, ollama_allowed_groups=["open_webui"])
+        said["hostvars"]["hub"].update(hub)
+        found = inventory.around(said)
+        return found.addresses, list(found.past_gateway), list(found.groups["gateway"])
+
+    assert near() == ({"hub": "10.0.0.9"}, [], ["hub"])
+    assert near(gateway_host="127.0.0.1") == ({"hub": "10.0.0.9", "ui": "10.0.0.2"}, ["ui"], ["hub"])
+    assert near("hub", gateway_host="127.0.0.1") == ({"hub": "10.0.0.9"}, [], ["hub"])
+    assert near(gateway_state="absent") == ({"ui": "10.0.0.2"}, [], [])
+
+
 def test_the_mirror_is_the_registry_s_host_and_holds_what_its_list_says():
     mirror = inventory.around(variables(), LISTED).mirror
     assert dataclasses.astuple(mirror) == ("hub", "10.0.0.9", "/m", "/c", 443, ("mirror.lan",), True, {MAIN: HEX})

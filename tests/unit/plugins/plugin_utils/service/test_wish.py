@@ -8,6 +8,8 @@ Deleted, a wrong variable would reach a host and fail there, after the first cha
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import address, environment, wish
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around
@@ -237,6 +239,28 @@ def test_who_is_asked_for_by_name():
     made, _problems = read(ollama_allowed_groups=["a", "b", "none"])
     assert address.door_names(made, around) == ("10.0.0.3", "y"), "each once, by its address if it has one, and never the host itself"
     assert address.door_names(read(ollama_allowed_groups=["a"], ollama_host="127.0.0.1")[0], around) == ()
+
+
+def test_behind_a_gateway_no_other_host_is_asked_for_by_name():
+    """Deleted, a web UI's host, and whoever has an account there, would reach Ollama past all keys."""
+    around = Around(
+        "here", "10.0.0.1", groups={"gateway": ["hub", "here"], "open_webui": ["ui", "hub"]}, addresses={"hub": "10.0.0.9", "ui": "10.0.0.2"},
+    )
+    assert address.door_names(read()[0], around) == ("10.0.0.9",)
+    assert address.door_names(read(ollama_allowed_groups=["open_webui"])[0], around) == ("10.0.0.9",), "a gateway that nobody has named comes in"
+    assert address.door_names(read()[0], dataclasses.replace(around, past_gateway=["ui"])) == ("10.0.0.2", "10.0.0.9"), "who does not reach the gateway"
+    without = dataclasses.replace(around, groups={**around.groups, "gateway": []})
+    assert address.door_names(read()[0], without) == ("10.0.0.2", "10.0.0.9"), "without a gateway as before"
+
+
+def test_a_group_that_a_gateway_shuts_out_is_refused():
+    """Deleted, a host of a monitoring group would stand before a closed door, and nothing would say why."""
+    made, groups = read(ollama_allowed_groups=["people", "gateway", "open_webui"])[0], {"people": ["p"], "gateway": ["hub"]}
+    problem, = wish.problems(made, Around("here", "", groups=groups))
+    assert (problem.id, problem.variable) == ("groups_beside_gateway", "ollama_allowed_groups")
+    assert "names people" in problem.say and "ollama_direct_cidrs" in problem.say
+    assert wish.problems(made, Around("here", "", groups={**groups, "gateway": []})) == []
+    assert wish.problems(read(ollama_allowed_groups=["people"], ollama_host="127.0.0.1")[0], Around("here", "", groups=groups)) == []
 
 
 def test_the_controller_comes_in_unless_it_is_not_wanted():
