@@ -12,6 +12,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_warm import PYTHON
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory, warm
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.programs import text
 
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):
             return self._windows(where, files, question.user, task_vars, [model["name"] for model in warm.models(plan)])
         label = warm.LABEL if system == "macos" else ""
         options = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, "label": label}
-        return self._execute_module(module_name="llmfleet.ollama.ollama_warm", module_args=options, task_vars=task_vars)
+        return holder.asked(lambda asked: self._execute_module(module_name="llmfleet.ollama.ollama_warm", module_args=asked, task_vars=task_vars), options)
 
     def _windows(self, where, files, account, task_vars, names):
         there = {path: self._content(path) for path in (where.program, where.list)}

@@ -21,10 +21,10 @@ description:
 options:
   state:
     description:
-      - V(begin) takes the lock, and writes the record unless one is open.
+      - V(begin) takes the lock, and writes the record unless one is open. A run may begin one piece of work inside of another.
       - V(renew) is a sign of life of who has the lock; it takes none.
       - V(restore) puts back what the record has kept. The record stays until the old server is proved.
-      - V(done) lets go of the lock and removes the record, if O(record) names it; else that stays for the next run.
+      - V(done) lets go of the lock, once for each V(begin), and removes the record, if O(record) names it; else that stays for the next run.
     type: str
     choices: [begin, renew, restore, done]
     required: true
@@ -160,9 +160,10 @@ def act(wanted, now):
     if state == "renew":
         lock.renew(folder, me["token"], now)
         return False
-    lock.take(folder, me, now, wanted["over"])
     if state == "restore":
+        lock.keep(folder, me, now, wanted["over"])
         return record.restore(wanted["record"])
+    lock.take(folder, me, now, wanted["over"])
     if change and change["record"]:
         try:
             record.begin(change["record"], before_of(change["before"]), change["asked"], me["who"], now.wall(), change["paths"])

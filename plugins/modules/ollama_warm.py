@@ -39,6 +39,21 @@ options:
     description: Name of the job of launchd; empty for systemd. Set by the action.
     type: str
     default: ""
+  holder:
+    description:
+      - Who asks, as M(llmfleet.ollama.host_change) takes it. The action fills it in.
+      - As root, the host is taken before the first file comes or goes, and let go of in the end.
+    type: dict
+    suboptions:
+      token: {type: str, required: true, description: One run of Ansible.}
+      who: {type: str, required: true, description: 'Who it is, for people.'}
+      controller: {type: str, required: true, description: The machine it runs on.}
+      process: {type: str, required: true, description: Its process there.}
+      started: {type: str, required: true, description: When that was started.}
+  over:
+    description: The token of a holder that is known to be gone. The action fills it in.
+    type: str
+    default: ''
 attributes:
   action:
     description: The action decides on the controller, and runs the module where Python is.
@@ -78,10 +93,13 @@ models:
 import datetime
 import json
 import os
+import platform
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.files import write_file
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import clock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.local import Local
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import OllamaApi, OllamaError
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import parse_name
@@ -93,6 +111,9 @@ ARGUMENTS = {
     "program": {"type": "path"},
     "list": {"type": "path"},
     "label": {"type": "str", "default": ""},
+    # No secret: it names a run, and opens nothing.
+    "holder": {"type": "dict", "options": {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}},
+    "over": {"type": "str", "default": ""},
 }
 # Of the Python that runs this module, written by the action, which cannot know it.
 PYTHON = "@PYTHON@"
@@ -114,10 +135,23 @@ class Warm:
         gone = [] if self.files else [path for path in (self.params["starter"], self.params["program"], self.params["list"]) if os.path.exists(path)]
         cold = self._cold(wanted)
         if not self.module.check_mode:
-            self._drop(gone)
-            self._have(stale, cold)
+            hold = self._hold(stale or gone or cold)
+            try:
+                self._drop(gone)
+                self._have(stale, cold)
+            finally:
+                hold.free()
         changed = bool(stale or gone or (cold if self.module.check_mode else set(cold) - set(self._cold(wanted))))
         self.module.exit_json(changed=changed, models=[model["name"] for model in wanted["models"]])
+
+    def _hold(self, changes):
+        """The host for this piece of work; nothing where nothing changes, or where it is not root's to take."""
+        taken = self.params.get("holder") and changes and os.geteuid() == 0
+        me = dict(self.params["holder"], doing="models that stay loaded") if taken else None
+        try:
+            return lock.Hold(lock.FOLDERS.get(platform.system()), me, clock(), self.params.get("over", "")).take()
+        except lock.Held as held:
+            self.module.fail_json(msg=lock.words(held.holder), held=held.holder)
 
     def _cold(self, wanted):
         """Models that are not loaded for good. A server that does not answer has none."""

@@ -53,29 +53,47 @@ class Clock:
 
 
 def read(folder, clock):
-    """The holder, with `silent_seconds`; None where nobody holds it any more. A look may ask."""
+    """The holder, as judged() has it; None where nobody holds it any more. A look may ask."""
     try:
-        said = json.loads(nofollow.read(os.path.join(folder, _HOLDER), LARGEST).decode("utf-8"))
+        return judged(json.loads(nofollow.read(os.path.join(folder, _HOLDER), LARGEST).decode("utf-8")), clock)
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def judged(said, clock):
+    """The holder that a host has written down, with `silent_seconds`, and `until`, when it ends unless it gives another sign of life; None where what
+    lies there holds nobody off."""
     if not isinstance(said, dict) or not all(isinstance(said.get(name), str) for name in TEXTS + ("boot",)):
         return None
-    if not all(isinstance(said.get(name), int) and not isinstance(said[name], bool) for name in ("since", "alive_at")):
+    said = dict({"depth": 1}, **said)
+    if not all(isinstance(said.get(name), int) and not isinstance(said[name], bool) for name in ("since", "alive_at", "depth")):
         return None
     silent = clock.since_start() - said["alive_at"]
     if said["boot"] != clock.boot or not 0 <= silent < SILENT_SECONDS:
         return None
-    return dict({name: said[name] for name in TEXTS + ("since",)}, silent_seconds=silent)
+    return dict(
+        {name: said[name] for name in TEXTS + ("since", "depth")}, silent_seconds=silent, until=clock.wall() + SILENT_SECONDS - silent,
+    )
 
 
 def take(folder, me, clock, over=""):
-    """Makes `me` (TEXTS) the holder, or gives another sign of life of it. over: the token of a holder that is known to be gone. Raises Held."""
+    """Makes `me` (TEXTS) the holder; who is it already has it once more, and lets go as often. over: the token of a holder that is known to be gone.
+    Raises Held."""
+    _hold(folder, me, clock, over, 1)
+
+
+def keep(folder, me, clock, over=""):
+    """A sign of life of a holder that cannot go on without being it: where it was silent too long it becomes it again, or is told who came. Raises Held."""
+    _hold(folder, me, clock, over, 0)
+
+
+def _hold(folder, me, clock, over, more):
     with _guarded(folder):
         there = read(folder, clock)
         if there and there["token"] not in (me["token"], over):
             raise Held(there)
-        since = there["since"] if there and there["token"] == me["token"] else clock.wall()
-        _write(folder, me, since, clock)
+        mine = there if there and there["token"] == me["token"] else {"since": clock.wall(), "depth": 0}
+        _write(folder, me, mine["since"], max(mine["depth"] + more, 1), clock)
 
 
 def renew(folder, token, clock):
@@ -84,15 +102,19 @@ def renew(folder, token, clock):
         there = read(folder, clock)
         if there is None or there["token"] != token:
             return False
-        _write(folder, there, there["since"], clock)
+        _write(folder, there, there["since"], there["depth"], clock)
         return True
 
 
 def free(folder, token, clock):
-    """Lets go, of what is its own."""
+    """Lets go, of what is its own. Work inside of other work of the same run (a release that a mirror needs) leaves it to that."""
     with _guarded(folder):
         there = read(folder, clock)
-        if there and there["token"] == token:
+        if there is None or there["token"] != token:
+            return
+        if there["depth"] > 1:
+            _write(folder, there, there["since"], there["depth"] - 1, clock)
+        else:
             nofollow.unlink(os.path.join(folder, _HOLDER))
 
 
@@ -115,8 +137,8 @@ def _guarded(folder):
             os.close(guard)
 
 
-def _write(folder, me, since, clock):
-    said = dict({name: str(me[name]) for name in TEXTS}, since=since, boot=clock.boot, alive_at=clock.since_start())
+def _write(folder, me, since, depth, clock):
+    said = dict({name: str(me[name]) for name in TEXTS}, since=since, depth=depth, boot=clock.boot, alive_at=clock.since_start())
     with nofollow.folder(folder) as at:
         # The guard is ours, so nobody else writes under this name.
         new = os.open(_HOLDER + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
@@ -161,12 +183,16 @@ def boot_id(run):
 
 
 def words(holder):
-    """Why somebody else has to wait, in one sentence."""
+    """Why somebody else has to wait, and for how long at most, in one sentence."""
     minutes = holder["silent_seconds"] // 60
     return (
-        "%s changes this host (%s) since %s, and gave its last sign of life %s; wait until that run is over, or until it has been silent for %d minutes, and "
-        "run this again." % (
-            holder["who"], holder["doing"], time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(holder["since"])),
-            "%d minutes ago" % minutes if minutes else "within the last minute", SILENT_SECONDS // 60,
+        "%s changes this host (%s) since %s, and gave its last sign of life %s; wait until that run is over, or until %s if nothing more is heard of it "
+        "(%d minutes after that sign, or with a start of the host), and run this again." % (
+            holder["who"], holder["doing"], _when(holder["since"]), "%d minutes ago" % minutes if minutes else "within the last minute",
+            _when(holder["until"]), SILENT_SECONDS // 60,
         )
     )
+
+
+def _when(seconds):
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

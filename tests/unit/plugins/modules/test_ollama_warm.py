@@ -13,6 +13,7 @@ import sys
 import types
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.modules import ollama_warm
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import warm
 from support import ROOT
@@ -49,7 +50,7 @@ def host(tmp_path, ollama):
     """run(plan, system) -> (result, commands). What systemd would start is started here."""
     where = warm.Place(str(tmp_path / "llmfleet-ollama-warm.service"), str(tmp_path / "warm.py"), str(tmp_path / "warm.json"))
 
-    def run(plan, system="linux", check=False, works=True):
+    def run(plan, system="linux", check=False, works=True, **more):
         commands, told = [], {}
 
         def run_command(argv):
@@ -64,7 +65,8 @@ def host(tmp_path, ollama):
             raise Exit
 
         files = warm.files(system, where, plan, ollama.url, ollama_warm.PYTHON, "ollama")
-        params = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, "label": warm.LABEL if system == "macos" else ""}
+        params = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, **more}
+        params["label"] = warm.LABEL if system == "macos" else ""
         module = types.SimpleNamespace(
             params=params, check_mode=check, run_command=run_command, exit_json=exit_json, fail_json=lambda **result: exit_json(failed=True, **result)
         )
@@ -136,6 +138,22 @@ def test_a_model_is_loaded_for_good_once_and_goes_when_the_word_goes(host, ollam
     assert result["changed"] and not any(os.path.exists(path) for path in (host.where.starter, host.where.program, host.where.list))
     assert (["systemctl", "disable", "--now", "llmfleet-ollama-warm.service"] in commands) == (system == "linux")
     assert host({"ok": True, "models": []}, system) == ({"changed": False, "models": []}, [])
+
+
+def test_the_host_is_taken_for_a_change_and_for_nothing_else(host, tmp_path, monkeypatch):
+    """Deleted, models would be loaded into a server that another controller is about to stop."""
+    folder, now = str(tmp_path / "run/lock"), ollama_warm.clock()
+    me = {"token": "a", "who": "anna@desk", "controller": "desk 1", "process": "17", "started": "then"}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(lock, "FOLDERS", {ollama_warm.platform.system(): folder})
+    lock.take(folder, {**me, "token": "b", "who": "otto@lap", "doing": "Ollama 1.0"}, now)
+    result, commands = host(plan_of("chat:7b"), holder=me)
+    assert result["held"]["token"] == "b" and result["msg"].startswith("otto@lap changes this host (Ollama 1.0) since") and not commands
+    assert host(plan_of("chat:7b"), holder=me, check=True)[0]["changed"], "a dry run asks nobody"
+    assert host(plan_of("chat:7b"), holder=me, over="b")[0]["changed"] and lock.read(folder, now) is None
+    lock.take(folder, {**me, "token": "b", "doing": "Ollama 1.0"}, now)
+    assert host(plan_of("chat:7b"), holder=me) == ({"changed": False, "models": ["chat:7b"]}, [])
+    assert "failed" in host(plan_of(), holder=me)[0] and os.path.exists(host.where.list)
 
 
 def test_a_dry_run_says_so_and_writes_nothing(host, ollama):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real plays of the role's change.yml and absent.yml, whose steps are stand-ins, against a folder in place of /run.
+"""Real plays of the role's change.yml, absent.yml and release.yml, whose steps are stand-ins, against a folder in place of /run.
 
 Deleted, a run that has failed behind the proof, or on its way back, would keep everybody else out for a quarter of an hour.
 """
@@ -24,15 +24,16 @@ STEPS = ("fetch", "install", "configure", "door", "start", "prove", "settle", "r
 FAIL = [{"name": "Fail", "ansible.builtin.fail": {"msg": "the disk is full"}}]
 
 
-def play(folder, entry, *failing):
+def play(folder, entry, *failing, complete=True):
     """(return code, what it said) of the role's file `entry`, with these steps failing."""
     tasks = folder / "roles/some/tasks"
     (tasks / "linux").mkdir(parents=True)
-    for name in ("change", "rollback", "absent"):
+    for name in ("change", "rollback", "absent", "release"):
         shutil.copy(ROOT / f"roles/ollama/tasks/{name}.yml", tasks)
     for name in STEPS:
         (tasks / f"linux/{name}.yml").write_text(yaml.safe_dump(FAIL if name in failing else []))
-    (tasks / "look.yml").write_text("[]\n")
+    for name in ("look", "preflight"):
+        (tasks / f"{name}.yml").write_text("[]\n")
     (folder / "roles/some/vars").mkdir()
     (folder / "roles/some/vars/linux.yml").write_text("{}\n")
     before = {"release": "1.0", "had_server": True}
@@ -42,7 +43,7 @@ def play(folder, entry, *failing):
         "change": {"record": at, "asked": "2.0", "before": before, "paths": []},
     }
     variables = {
-        "__ollama_platform": "linux", "__ollama_service": {"release": {"complete": True}, "changes": ["x"]}, "__ollama_steps": steps,
+        "__ollama_platform": "linux", "__ollama_service": {"release": {"complete": complete}, "changes": ["x"]}, "__ollama_steps": steps,
         "__ollama_moves_models": False,
     }
     rows = [{
@@ -77,3 +78,11 @@ def test_a_removal_that_has_failed_keeps_nobody_out(tmp_path):
     code, said = play(tmp_path, "absent", "absent")
     assert code == 2 and "the disk is full" in said
     assert lock.read(str(tmp_path / "run/lock"), common.clock()) is None, said
+
+
+@pytest.mark.parametrize("failing", [(), ("fetch",)], ids=" and ".join)
+def test_a_release_for_somebody_else_is_fetched_as_the_only_one(tmp_path, failing):
+    """Two fills of one mirror removed each other's half-unpacked release; whoever comes second is told now."""
+    code, said = play(tmp_path, "release", *failing, complete=False)
+    assert code == (2 if failing else 0) and lock.read(str(tmp_path / "run/lock"), common.clock()) is None, said
+    assert os.path.exists(tmp_path / "run/lock/guard"), "nothing was taken"
