@@ -23,14 +23,24 @@ options:
     description:
       - V(begin) takes the lock, and writes the record unless one is open. A run may begin one piece of work inside of another.
       - V(renew) is a sign of life of who has the lock; it takes none.
+      - V(note) is one, too, and writes into the record how far the change has come (O(stage)); V(proved) is one, too, and removes the record.
       - V(restore) puts back what the record has kept. The record stays until the old server is proved.
       - V(done) lets go of the lock, once for each V(begin), and removes the record, if O(record) names it; else that stays for the next run.
     type: str
-    choices: [begin, renew, restore, done]
+    choices: [begin, renew, note, proved, restore, done]
     required: true
+  of:
+    description: What is changed. Each has a lock of its own on the host.
+    type: str
+    choices: [ollama, open_webui, model_mirror]
+    default: ollama
   record:
-    description: The folder of the record, for V(restore) and V(done). Without it only the lock is meant.
+    description: The folder of the record, for V(note), V(proved), V(restore) and V(done). Without it only the lock is meant.
     type: path
+  stage:
+    description: How far the change has come, for V(note).
+    type: str
+    default: ''
   change:
     description: What is recorded, for V(begin). Without it only the lock is meant.
     type: dict
@@ -41,7 +51,9 @@ options:
         required: true
       before:
         description:
-          - What served before the change. C(release) and C(previous), C(version) and C(url) of what answers, C(had_server), and the C(releases) there.
+          - What served before the change. Of Ollama C(release) and C(previous), C(version) and C(url) of what answers, C(had_server), and the C(releases)
+            there. Of a web UI the C(id) of its container, its C(image) by identity, C(version) and C(url), C(data) with C(owner) and C(group), the archive
+            that is C(saved), and the one that is put in the place of the data (C(restoring), C(restore_key)).
           - Where the version is empty and the URL is not, that is asked.
         type: dict
         required: true
@@ -55,11 +67,12 @@ options:
         elements: str
         required: true
   doing:
-    description: What is done, for others who have to wait.
+    description: What is done, for others who have to wait. Without it what O(of) names.
     type: str
-    default: Ollama
+    default: ''
   lock:
-    description: The folder of the lock. Without it V(/run/llmfleet-change), on a Mac V(/var/run/llmfleet-change).
+    description: >-
+      The folder of the lock. Without it V(/run/llmfleet-change), on a Mac V(/var/run/llmfleet-change), for another O(of) with its name behind it.
     type: path
   holder:
     description: Who asks. The action fills it in.
@@ -130,13 +143,14 @@ CHANGE = {
     "record": {"type": "str", "required": True}, "before": {"type": "dict", "required": True}, "asked": {"type": "str", "required": True},
     "paths": {"type": "list", "elements": "str", "required": True},
 }
-BARE = {"release": "", "previous": "", "version": "", "url": "", "had_server": False, "releases": []}
+BARE = {name: kind() for name, kind in record.BEFORE.items()}
+TITLES = {"ollama": "Ollama", "open_webui": "Open WebUI", "model_mirror": "the model mirror"}
 
 
-def before_of(given):
-    """What served, whole; a server that listens elsewhere than where a look asks has not told its version."""
-    found = {name: given.get(name, usual) for name, usual in BARE.items()}
-    if found["url"] and not found["version"]:
+def before_of(given, of="ollama"):
+    """What served, whole; an Ollama that listens elsewhere than where a look asks has not told its version."""
+    found = {name: given.get(name, kind()) for name, kind in record.SHAPES[of].items()}
+    if of == "ollama" and found["url"] and not found["version"]:
         try:
             found["version"] = str(common.get(found["url"], "/api/version", 5).get("version") or "")
         except common.Silent:
@@ -147,9 +161,9 @@ def before_of(given):
 
 def act(wanted, now):
     """Says whether what serves was changed."""
-    folder, state = wanted["lock"] or lock.FOLDERS.get(platform.system(), lock.FOLDERS["Linux"]), wanted["state"]
-    change = wanted["change"]
-    me = dict(wanted["holder"], doing="Ollama %s" % change["asked"] if change else wanted["doing"])
+    of, state, change = wanted["of"], wanted["state"], wanted["change"]
+    folder = wanted["lock"] or lock.folder_of(platform.system(), of)
+    me = dict(wanted["holder"], doing="%s %s" % (TITLES[of], change["asked"]) if change else wanted["doing"] or TITLES[of])
     if state == "done":
         try:
             if wanted["record"]:
@@ -157,8 +171,12 @@ def act(wanted, now):
         finally:
             lock.free(folder, me["token"], now)
         return False
-    if state == "renew":
+    if state in ("renew", "note", "proved"):
         lock.renew(folder, me["token"], now)
+        if state == "note":
+            record.note(wanted["record"], wanted["stage"])
+        elif state == "proved":
+            record.done(wanted["record"])
         return False
     if state == "restore":
         lock.keep(folder, me, now, wanted["over"])
@@ -166,7 +184,7 @@ def act(wanted, now):
     lock.take(folder, me, now, wanted["over"])
     if change and change["record"]:
         try:
-            record.begin(change["record"], before_of(change["before"]), change["asked"], me["who"], now.wall(), change["paths"])
+            record.begin(change["record"], before_of(change["before"], of), change["asked"], me["who"], now.wall(), change["paths"], of)
         except OSError:
             # Nothing follows, so nobody has to wait.
             lock.free(folder, me["token"], now)
@@ -177,10 +195,12 @@ def act(wanted, now):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["begin", "renew", "restore", "done"], "required": True},
+            "state": {"type": "str", "choices": ["begin", "renew", "note", "proved", "restore", "done"], "required": True},
+            "of": {"type": "str", "choices": list(record.SHAPES), "default": "ollama"},
             "record": {"type": "path"},
+            "stage": {"type": "str", "default": ""},
             "change": {"type": "dict", "options": CHANGE},
-            "doing": {"type": "str", "default": "Ollama"},
+            "doing": {"type": "str", "default": ""},
             "lock": {"type": "path"},
             "holder": {"type": "dict", "options": HOLDER, "required": True},
             "over": {"type": "str", "default": ""},

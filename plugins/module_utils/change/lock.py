@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who changes this host now: one controller at a time, and nobody for longer than it gives signs of life.
+"""Who changes a thing of this host now: one controller at a time, and nobody for longer than it gives signs of life.
 
 Two runs that change one host take each other's half-unpacked release, copies and containers for their own. The lock is a file in a folder of root's
 that a start of the host empties (below /run). How long its holder has been silent is measured by the clock since that start, which nobody sets.
@@ -12,12 +12,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
 from contextlib import contextmanager
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 
-# By platform.system().
+# By platform.system(), of what changes Ollama.
 FOLDERS = {"Linux": "/run/llmfleet-change", "Darwin": "/var/run/llmfleet-change"}
 # A holder that has given no sign of life for so long was killed.
 SILENT_SECONDS = 900
@@ -26,6 +27,12 @@ LARGEST = 65536
 TEXTS = ("token", "who", "doing", "controller", "process", "started")
 
 _HOLDER, _GUARD = "holder.json", "guard"
+
+
+def folder_of(system, of="ollama"):
+    """Where the lock of one thing lies: a new release of the web UI is no reason to keep a model off the same host."""
+    folder = FOLDERS.get(system, FOLDERS["Linux"])
+    return folder if of == "ollama" else "%s-%s" % (folder, of.replace("_", "-"))
 
 
 class Held(Exception):
@@ -171,6 +178,30 @@ class Hold:
     def free(self):
         if self.me:
             free(self.folder, self.me["token"], self.clock)
+
+
+@contextmanager
+def alive_meanwhile(folder, clock, every=Hold.EVERY):
+    """Signs of life of whoever has the lock, while one of its modules works on something long and is silent. Nobody has it: nothing is done."""
+    there, over = read(folder, clock), threading.Event()
+
+    def tell():
+        while not over.wait(every):
+            try:
+                renew(folder, there["token"], clock)
+            except OSError:
+                # The work says what is wrong with the host.
+                return
+
+    teller = threading.Thread(target=tell, daemon=True)
+    if there:
+        teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if there:
+            teller.join()
 
 
 def boot_id(run):

@@ -21,6 +21,15 @@ SCHEMA = 1
 LARGEST = 1000000
 # What is told of the server from before; the rest of a record is how to have it back.
 BEFORE = {"release": str, "previous": str, "version": str, "url": str, "had_server": bool, "releases": list}
+# By what is changed. Of a web UI: its container and image by their identities, where it answers, whose its data is, the archive that is saved before the
+# change, and the one that a restore puts in the place of the data.
+SHAPES = {
+    "ollama": BEFORE,
+    "open_webui": {
+        "id": str, "image": str, "version": str, "url": str, "data": str, "owner": int, "group": int, "saved": str, "restoring": str, "restore_key": bool,
+    },
+    "model_mirror": {"version": str, "url": str},
+}
 
 
 def read(folder):
@@ -32,14 +41,21 @@ def read(folder):
     return said if _whole(said) else None
 
 
+def shape_of(said):
+    """What a record tells of the server from before. One of a collection that knew Ollama's only does not name what was changed."""
+    return SHAPES.get(str(said.get("of", "ollama")), {"": None})
+
+
 def _whole(said):
     return (
         isinstance(said, dict) and said.get("schema") == SCHEMA
         and isinstance(said.get("since"), int) and isinstance(said.get("by"), str) and isinstance(said.get("asked"), str)
         and _texts(said.get("tried")) and _texts(said.get("missing")) and isinstance(said.get("kept"), list)
         and all(isinstance(row, dict) and isinstance(row.get("path"), str) for row in said["kept"])
-        and isinstance(said.get("before"), dict) and all(isinstance(said["before"].get(name), kind) for name, kind in BEFORE.items())
-        and _texts(said["before"]["releases"])
+        and isinstance(said.get("before"), dict)
+        # The one that no record has stands for a thing of which this collection knows nothing.
+        and all(kind is not None and isinstance(said["before"].get(name), kind) for name, kind in shape_of(said).items())
+        and _texts(said["before"].get("releases", [])) and isinstance(said.get("stage", ""), str)
     )
 
 
@@ -53,11 +69,23 @@ def told(said):
         return None
     return {
         "since": max(said["since"], 0), "by": said["by"], "asked": said["asked"], "tried": said["tried"], "missing": said["missing"],
-        "before": {name: said["before"][name] for name in BEFORE},
+        "before": {name: said["before"][name] for name in shape_of(said)},
     }
 
 
-def begin(folder, before, asked, by, now, paths):
+def note(folder, stage):
+    """How far the change has come, before the step from which on the way back is another one."""
+    said = read(folder)
+    if said is None:
+        raise FileNotFoundError(2, "there is no record of what served before", os.path.join(folder, NAME))
+    _write(folder, dict(said, stage=stage))
+
+
+def stage_of(said):
+    return said.get("stage", "") if said else ""
+
+
+def begin(folder, before, asked, by, now, paths, of="ollama"):
     """Writes the record of a change, or adds what is asked now to one that is open, whose word on what served before stays. Returns it."""
     there = read(folder)
     if there is not None:
@@ -75,7 +103,7 @@ def begin(folder, before, asked, by, now, paths):
     for number, path in enumerate(paths):
         _keep(path, os.path.join(new, str(number)), kept, missing)
     said = {
-        "schema": SCHEMA, "since": now, "by": by, "asked": asked, "tried": [asked], "before": before, "kept": kept, "missing": missing,
+        "schema": SCHEMA, "of": of, "since": now, "by": by, "asked": asked, "tried": [asked], "before": before, "kept": kept, "missing": missing,
     }
     _write(new, said)
     os.rename(new, folder)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import platform
 import subprocess
 import sys
 
@@ -102,7 +103,7 @@ def test_signs_of_life_while_something_long_goes_on():
 @pytest.fixture
 def wanted(tmp_path):
     return {
-        **begun(tmp_path), "record": "", "doing": "Ollama",
+        **begun(tmp_path), "of": "ollama", "record": "", "stage": "", "doing": "",
         "lock": str(tmp_path / "lock"), "holder": {**holder.me()}, "over": "",
     }
 
@@ -126,6 +127,29 @@ def test_a_server_that_listens_elsewhere_is_asked_for_its_version(wanted):
 def test_a_sign_of_life_takes_nothing(wanted):
     host_change.act({**wanted, "state": "renew"}, common.clock())
     assert lock.read(wanted["lock"], common.clock()) is None
+
+
+def test_each_thing_of_a_host_has_a_lock_of_its_own(wanted, monkeypatch, tmp_path):
+    """Deleted: who pulls a model would be told to wait for somebody's new web UI, and the other way round."""
+    monkeypatch.setitem(lock.FOLDERS, platform.system(), str(tmp_path / "run/change"))
+    for of in record.SHAPES:
+        change = {"record": "", "before": {}, "asked": "2.0", "paths": []}
+        host_change.act({**wanted, "of": of, "lock": None, "change": change, "holder": {**holder.me(), "token": of}}, common.clock())
+    folders = {folder: lock.read(str(tmp_path / "run" / folder), common.clock())["doing"] for folder in os.listdir(tmp_path / "run")}
+    assert folders == {"change": "Ollama 2.0", "change-open-webui": "Open WebUI 2.0", "change-model-mirror": "the model mirror 2.0"}
+
+
+def test_a_record_of_a_web_ui_says_how_far_its_change_has_come(wanted):
+    """Deleted: whether the new release may have written into the data, and with it what a way back has to do, would be a guess."""
+    wanted.update(of="open_webui", record=wanted["change"]["record"])
+    wanted["change"]["before"] = {"id": "f00", "version": "0.12.0", "owner": 10300}
+    host_change.act(wanted, common.clock())
+    said = record.read(wanted["record"])
+    assert (said["before"]["id"], said["before"]["saved"], said["before"]["owner"], record.stage_of(said)) == ("f00", "", 10300, "")
+    host_change.act({**wanted, "state": "note", "stage": "given", "change": None}, common.clock())
+    assert record.stage_of(record.read(wanted["record"])) == "given" and record.told(record.read(wanted["record"]))["before"]["id"] == "f00"
+    host_change.act({**wanted, "state": "proved", "change": None}, common.clock())
+    assert record.read(wanted["record"]) is None and lock.read(wanted["lock"], common.clock()), "the host is still this run's"
 
 
 def test_what_is_not_proved_stays_for_the_next_run(wanted):

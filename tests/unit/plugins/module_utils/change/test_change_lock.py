@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import stat
+import threading
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
@@ -76,6 +77,26 @@ def test_signs_of_life(folder):
     assert lock.renew(folder, "a", Clock(seconds=1800)) and not lock.renew(folder, "b", Clock(seconds=1801))
     assert lock.read(folder, Clock(seconds=2699))["silent_seconds"] == 899
     assert not lock.renew(folder, "a", Clock(seconds=2700)), "it was silent too long, and somebody may have come"
+
+
+def test_something_long_gives_signs_of_life_for_its_run(folder):
+    """Deleted: half an hour of saving uploads would look like a run that was killed, and a second controller would start the container amid it."""
+    clock, told = Clock(), threading.Event()
+
+    class Telling(Clock):
+        def since_start(self):
+            if threading.current_thread() is not threading.main_thread():
+                told.set()
+            return clock.seconds
+
+    lock.take(folder, holder(), clock)
+    clock.seconds = 1890
+    with lock.alive_meanwhile(folder, Telling(), every=0.01):
+        assert told.wait(60)
+    assert lock.read(folder, clock)["silent_seconds"] == 0
+    clock.seconds = 9999
+    with lock.alive_meanwhile(folder, clock, every=0.01):
+        assert lock.read(folder, clock) is None, "a lock that nobody has is not taken"
 
 
 def test_the_same_run_keeps_it_and_frees_its_own_only(folder):

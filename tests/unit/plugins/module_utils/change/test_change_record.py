@@ -114,6 +114,20 @@ def test_half_a_record_is_none(host, left):
     assert record.read(host.folder)["before"] == BEFORE and not os.path.exists(host.folder + "/etc")
 
 
+def test_a_record_of_something_else_is_no_record_of_a_server(host):
+    """One that a newer collection wrote, or one of another thing, must not be taken for what served."""
+    said = host.begin()
+    for changed in ({"of": "something"}, {"of": "open_webui"}, {"stage": 1}):
+        with open(host.folder + "/record.json", "w", encoding="utf-8") as file:
+            json.dump({**said, **changed}, file)
+        assert record.read(host.folder) is None
+    with open(host.folder + "/record.json", "w", encoding="utf-8") as file:
+        json.dump({name: value for name, value in said.items() if name != "of"}, file)
+    assert record.read(host.folder)["before"] == BEFORE, "of a collection that knew Ollama's only"
+    with pytest.raises(FileNotFoundError):
+        record.note(host.folder + "-other", "given")
+
+
 def test_a_file_that_cannot_be_put_back_keeps_the_link_from_nothing(host):
     """A disk that is full or closed must not leave the new release behind the link."""
     host.begin()
