@@ -111,6 +111,8 @@ removed:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import clock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data import DataError, bring_back, describe, look_into, prune, save
 
 
@@ -133,6 +135,12 @@ def main() -> None:
         required_if=[("state", "present", ["data_path", "dump_path"], True), ("state", "restored", ["data_path"])],
         supports_check_mode=True,
     )
+    # Uploads and vectors may take long; the run that has the host is not silent meanwhile.
+    with lock.alive_meanwhile(lock.folder_of("Linux", "open_webui"), clock()):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
     wanted = module.params
     path, folder = wanted["path"], wanted["data_path"]
     result = {"changed": wanted["state"] != "described", "path": path, "removed": []}

@@ -139,14 +139,18 @@ def describe(archive: str) -> dict:
     return about
 
 
-def bring_back(archive: str, folder: str, secret: str | None, owner: tuple, dump: str | None = None) -> dict:
+def bring_back(archive: str, folder: str, secret: str | None, owner: tuple, dump: str | None = None, keep: bool = False) -> dict:
     """Put the archive's database and folders in the place of what is there. The container must be stopped.
 
-    Everything is unpacked and checked beside the old data first, so a broken archive changes nothing.
+    Everything is unpacked and checked beside the old data first, so a broken archive changes nothing; and the old data gives way by its names, which come
+    back if the new ones cannot be had. A call that was killed is done again by the next one.
+    keep: what is replaced may be newer than the archive, and stays in a folder beside it, which is `kept` in what is returned (None for none).
     """
     about = describe(archive)
     os.makedirs(folder, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix=".restore-", dir=folder)
+    # Of a call that was killed: it has a copy of the secret key.
+    _sweep(folder, _FRESH)
+    scratch = tempfile.mkdtemp(prefix=_FRESH, dir=folder)
     try:
         _unpack(archive, scratch)
         fresh = os.path.join(scratch, "data")
@@ -155,11 +159,7 @@ def bring_back(archive: str, folder: str, secret: str | None, owner: tuple, dump
             if _sha256(os.path.join(fresh, DATABASE)) != about["database_sha256"]:
                 raise DataError(f"the database in {archive} is not the one that was saved; use another backup")
         _give(fresh, owner)
-        # The old database's write-ahead log must not meet the restored database.
-        for name in (DATABASE, DATABASE + "-wal", DATABASE + "-shm", DATABASE + "-journal", *FOLDERS):
-            _remove(os.path.join(folder, name))
-        for name in os.listdir(fresh):
-            os.replace(os.path.join(fresh, name), os.path.join(folder, name))
+        aside = _exchange(fresh, folder, keep)
         os.chown(folder, *owner)
         if secret and os.path.isfile(os.path.join(scratch, SECRET)):
             with open(os.path.join(scratch, SECRET), "rb") as content:
@@ -169,7 +169,44 @@ def bring_back(archive: str, folder: str, secret: str | None, owner: tuple, dump
             os.chmod(dump, 0o600)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return about
+    # What a call that was killed had put aside is older than what this one has put in its place.
+    _sweep(folder, _REPLACED)
+    return dict(about, kept=aside if os.path.isdir(aside) else None)
+
+
+# Names in the folder of the data: unpacked and not in its place yet; replaced and to be removed; replaced and kept.
+_FRESH, _REPLACED, _KEPT = ".restore-", ".replaced-", ".kept-"
+
+
+def _exchange(fresh: str, folder: str, keep: bool) -> str:
+    """Old names out, new ones in, or the old ones back. Returns where the old ones are; there is no such folder where there were none."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) if keep else ""
+    aside = tempfile.mkdtemp(prefix=(_KEPT if keep else _REPLACED) + stamp, dir=folder)
+    # The old database's write-ahead log must not meet the restored database.
+    for name in (DATABASE, DATABASE + "-wal", DATABASE + "-shm", DATABASE + "-journal", *FOLDERS):
+        if os.path.lexists(os.path.join(folder, name)):
+            os.rename(os.path.join(folder, name), os.path.join(aside, name))
+    came = []
+    try:
+        for name in os.listdir(fresh):
+            os.rename(os.path.join(fresh, name), os.path.join(folder, name))
+            came.append(name)
+    except OSError:
+        for name in came:
+            os.rename(os.path.join(folder, name), os.path.join(fresh, name))
+        for name in os.listdir(aside):
+            os.rename(os.path.join(aside, name), os.path.join(folder, name))
+        os.rmdir(aside)
+        raise
+    if not os.listdir(aside):
+        os.rmdir(aside)
+    return aside
+
+
+def _sweep(folder: str, prefix: str) -> None:
+    for name in os.listdir(folder):
+        if name.startswith(prefix):
+            _remove(os.path.join(folder, name))
 
 
 def prune(folder: str, prefix: str, keep: int) -> list:

@@ -101,6 +101,70 @@ def test_the_secret_stays_when_it_is_not_wanted(archive, secret, tmp_path):
     assert secret.read_text() == "the vault's"
 
 
+class Killed(BaseException):
+    """What no `finally` sees: the process is gone."""
+
+
+@pytest.mark.parametrize("renames", range(6))
+def test_a_restore_that_is_killed_loses_nothing_and_is_done_again(archive, tmp_path, monkeypatch, renames):
+    """L8. Deleted: a restore that is killed leaves half of two databases, or none and an empty one is made in its place, and the secret key of the
+    archive lies in the volume for ever."""
+    place = tmp_path / "other"
+    (place / "uploads").mkdir(parents=True)
+    (place / "uploads" / "theirs.txt").write_text("newer")
+    (place / "webui.db").write_text("newer")
+    real, done = os.rename, []
+
+    def rename(source, target):
+        if len(done) == renames:
+            raise Killed
+        done.append(target)
+        real(source, target)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(data.os, "rename", rename)
+        killed.setattr(data.shutil, "rmtree", lambda *_given, **_options: None)
+        try:
+            data.bring_back(str(archive), str(place), None, ME)
+        except Killed:
+            everywhere = [path.read_text() for path in place.rglob("webui.db") if ".restore-" not in str(path)]
+            assert "newer" in everywhere, "the old database is there, under its name or beside it"
+    assert any(name.startswith(".restore-") for name in os.listdir(place))
+    data.bring_back(str(archive), str(place), None, ME)
+    assert chats(place) == ["the newest"] and sorted(os.listdir(place / "uploads")) == ["note.txt"]
+    assert sorted(os.listdir(place)) == ["uploads", "webui.db"]
+
+
+def test_what_may_be_newer_than_the_archive_is_kept(archive, tmp_path):
+    """Deleted: whoever chatted with the release that is taken back after all would lose that."""
+    place = tmp_path / "other"
+    assert data.bring_back(str(archive), str(place), None, ME, keep=True)["kept"] is None, "there was nothing"
+    (place / "webui.db-wal").write_text("newer")
+    (place / "uploads" / "theirs.txt").write_text("newer")
+    kept = data.bring_back(str(archive), str(place), None, ME, keep=True)["kept"]
+    assert os.path.dirname(kept) == str(place) and sorted(os.listdir(kept)) == ["uploads", "webui.db", "webui.db-wal"]
+    assert sorted(os.listdir(kept + "/uploads")) == ["note.txt", "theirs.txt"] and os.stat(kept).st_mode & 0o777 == 0o700
+    data.bring_back(str(archive), str(place), None, ME)
+    assert os.path.exists(kept), "a later restore takes its own leavings only"
+
+
+def test_a_disk_that_takes_no_new_name_gives_the_old_ones_back(archive, tmp_path, monkeypatch):
+    place = tmp_path / "other"
+    place.mkdir()
+    (place / "webui.db").write_text("old")
+    real = os.rename
+
+    def rename(source, target):
+        if ".restore-" in source:
+            raise OSError(5, "Input/output error")
+        real(source, target)
+
+    monkeypatch.setattr(data.os, "rename", rename)
+    with pytest.raises(OSError):
+        data.bring_back(str(archive), str(place), None, ME)
+    assert os.listdir(place) == ["webui.db"] and (place / "webui.db").read_text() == "old"
+
+
 def test_an_archive_says_whether_it_holds_a_dump(folder, secret, tmp_path):
     """A restore must not put SQLite's chats beside a PostgreSQL that then serves none of them."""
     dump = tmp_path / "database.dump"
