@@ -37,8 +37,8 @@ def export() -> None:
     shutil.rmtree(EXPORT, ignore_errors=True)
     for name in filter(None, listed):
         source, target = ROOT / name, EXPORT / name
-        # The page of tests, lab and tools is not part of what users install; galaxy.yml leaves it out as well.
-        if name.split("/")[0] in ("collections", "lab", "bench", "molecule", ".ci", ".github", ".config", "noxfile.py") or not source.is_file():
+        # Tests, lab and tools are not part of what users install: galaxy.yml leaves them out as well, and the linters of test_checks.py read them.
+        if name.split("/")[0] in ("collections", "tests", "lab", "bench", "molecule", ".ci", ".github", ".config", "noxfile.py") or not source.is_file():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
