@@ -112,6 +112,7 @@ def test_a_long_row_is_continued_on_the_next_line():
     assert max(map(len, new.splitlines())) <= 160 and new.splitlines()[5] == "       bytes: 123456789012}"
 
 
+@pytest.mark.one_pair
 def test_the_shipped_catalogue_survives_an_edit_of_every_row():
     """Every row of every file can be set, grows by what was set, and goes back to what it was."""
     folder = os.path.join(data.CATALOGUE, "families")

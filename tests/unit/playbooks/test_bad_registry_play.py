@@ -100,6 +100,7 @@ def registry(tmp_path):
         yield made
 
 
+@pytest.mark.one_pair
 def test_every_vice_is_a_sentence_and_the_rest_of_the_fleet_is_planned(tmp_path, registry):
     mute = loopback_registry.Registry()
     mute.manifests["/v2/library/bad/manifests/silent"] = silent

@@ -105,6 +105,7 @@ def play(tmp_path, mirror):
     return json.loads(output.read_text())
 
 
+@pytest.mark.one_pair
 def test_the_fleet_is_sized_from_headers_once(tmp_path, mirror):
     plans = play(tmp_path, mirror)
     # The mirror's files hold 16-bit weights: by their headers a 12 GiB card takes none of the larger ones that the catalogue would promise.

@@ -186,6 +186,7 @@ def test_without_a_mirror(tmp_path, upstream):
     assert_as_without_a_mirror(code, told, plans, {upstream.url})
 
 
+@pytest.mark.one_pair
 @pytest.mark.parametrize("state", STATES)
 def test_a_mirror_in_any_state_gives_the_plan_of_no_mirror(tmp_path, upstream, state):
     """The grid: each card and family, by header and by catalogue, and no answer of the mirror in the cache."""
@@ -218,6 +219,7 @@ def test_other_servers_on_the_mirrors_port_are_no_obstacle(tmp_path, upstream):
     assert [(plans[name]["models"][0]["tag"], plans[name]["models"][0]["asked"]) for name in hosts] == [("32b", upstream.url)] * 2
 
 
+@pytest.mark.one_pair
 def test_a_mirror_that_comes_up_is_asked_at_once(tmp_path, upstream):
     """A purged hub and one that is down must not be remembered: the cure would look as if it had no effect."""
     mirror = Server(foreign=nothing_there)
@@ -323,6 +325,7 @@ def behind_the_hub(tmp_path, upstream):
         yield address, hub, lambda: len(log.read_text().splitlines()) if log.exists() else 0, proxy
 
 
+@pytest.mark.one_pair
 def test_an_upstream_that_answers_only_the_hub_is_asked_there_once(tmp_path, upstream, behind_the_hub):
     """The planning machine has no way out: the hub is asked over Ansible's connection, once for the fleet, and also where it is not in the play."""
     address, hub, runs, proxy = behind_the_hub
@@ -336,6 +339,7 @@ def test_an_upstream_that_answers_only_the_hub_is_asked_there_once(tmp_path, ups
         assert plan(tmp_path, inventory)[2] == plans and runs() == 1, "what came over the hub is kept as what the upstream says itself"
 
 
+@pytest.mark.one_pair
 def test_an_upstream_that_nobody_reaches_leaves_the_catalogue_with_one_sentence(tmp_path, behind_the_hub):
     """The sentence names mirror, variable, upstream and both reasons, once for the fleet and not for each model."""
     _address, hub, _runs, _proxy = behind_the_hub

@@ -132,6 +132,7 @@ def test_a_run_without_our_actions_is_silent(project):
     assert not (project / "reports").exists()
 
 
+@pytest.mark.one_pair
 def test_two_inventories_in_one_checkout_never_touch_each_others_rows(project):
     """A second inventory, one of the same name elsewhere too, took the rows of the first out of the report: the fleet looked as if it had gone."""
     play(project)
@@ -192,6 +193,7 @@ def test_where_to_go_is_the_very_last_line(project):
     assert said[-1] == "Open http://127.0.0.1:3000 as me@localhost (password in /home/me/.config/llmfleet/password)"
 
 
+@pytest.mark.one_pair
 def test_a_host_that_left_the_inventory_is_named_until_it_is_forgotten(project):
     play(project, "--limit", "lab-cpu:lab-3060")
     content = yaml.safe_load((project / "mine.yml").read_text())
@@ -204,6 +206,7 @@ def test_a_host_that_left_the_inventory_is_named_until_it_is_forgotten(project):
     assert told not in play(project, "--limit", "lab-cpu")
 
 
+@pytest.mark.one_pair
 def test_the_folder_can_be_moved_and_one_that_cannot_be_written_costs_a_warning_only(project):
     play(project, "--limit", "lab-cpu", LLMFLEET_REPORT_DIR="elsewhere/deep")
     assert (project / "elsewhere/deep/fleet.html").is_file()

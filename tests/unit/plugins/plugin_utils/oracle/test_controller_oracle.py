@@ -171,6 +171,7 @@ def registry(tmp_path):
 WANTS = {"llm_models": [{"family": "deepseek-r1", "context": 4096, "min_context": 4096}], "llm_policy": {"kv_cache_types": ["f16"]}}
 
 
+@pytest.mark.one_pair
 def test_the_play_plans_again_by_the_controllers_answer(package, registry, tmp_path, monkeypatch):
     """Two hosts that are never contacted: what llama.cpp says does not fit the smaller card is planned smaller there, and only there."""
     package("2026.8.10566")
