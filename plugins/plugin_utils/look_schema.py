@@ -97,7 +97,7 @@ def _shown(value):
 
 
 # path: as it was asked for. mode: four octal digits. owner, group: names; on Windows owner is a SID. sha256: of files below 1 MB, else null.
-# target: where a link leads, as the link says it. changed_at: seconds of Unix time.
+# target: where a link leads, as the link says it. changed_at: seconds of Unix time; null for one in the future.
 # ours: not Windows: the file says that this collection keeps it; null for what is not read.
 # protected, granted: Windows only: inherits no rights; the service's account itself is named with the right to modify.
 FILE = Record({

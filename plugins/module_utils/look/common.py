@@ -103,7 +103,8 @@ def describe(path, root=""):
         "group": told(_name(grp.getgrgid, found.st_gid)),
         "sha256": hashlib.sha256(data).hexdigest() if data is not None else None,
         "target": told(os.readlink(at)) if kind == "link" else None,
-        "changed_at": max(int(found.st_mtime), 0),
+        # The clock was ahead when it was written (a battery that is empty, a hardware clock in local time): then that time says nothing.
+        "changed_at": max(int(found.st_mtime), 0) if found.st_mtime <= time.time() else None,
         "size_bytes": found.st_size if kind == "file" else None,
         "ours": MARK in data if data is not None else None,
         "protected": None,

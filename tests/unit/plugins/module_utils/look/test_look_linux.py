@@ -181,6 +181,15 @@ def test_files(machine):
     assert (big["sha256"], big["size_bytes"]) == (None, common.LARGEST_FILE)
 
 
+def test_a_file_from_the_future_has_no_time(machine):
+    """Deleted: after a clock that was ahead every run would find the server older than its files, and restart it."""
+    for name, ahead in (("now", -1), ("ahead", 3600)):
+        machine.write("etc/" + name, "text\n")
+        os.utime(machine.root / "etc" / name, (0, int(time.time()) + ahead))
+    now, ahead = machine.look(paths=["/etc/now", "/etc/ahead"])["files"]
+    assert now["changed_at"] and ahead["changed_at"] is None
+
+
 def test_what_somebody_put_there_is_not_followed(machine):
     """A link to the host's secrets gives no digest of them, and a pipe holds nobody."""
     machine.write("etc/shadow", "secret\n")
