@@ -49,12 +49,18 @@ def test_a_release_gets_its_name_only_when_it_is_whole(tmp_path, engine, there, 
     assert (tmp_path / "1.0/bin/ollama").exists() is not bool(said)
 
 
-def test_a_folder_that_somebody_else_uses_stays(tmp_path):
-    (tmp_path / "empty").mkdir()
+@pytest.mark.parametrize("stale", ["yes", "no"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_folder_that_somebody_else_uses_stays(tmp_path, empty, stale):
+    """Deleted: a removal that was cut off would leave empty folders for ever, or each one that finds nothing would have systemd read its units."""
     write(tmp_path / "used/file")
-    write(tmp_path / "bin/systemctl", '#!/bin/sh\necho "$@"\n', 0o755)
+    if empty:
+        (tmp_path / "empty").mkdir()
+    write(tmp_path / "bin/systemctl", '#!/bin/sh\n[ "$1" != show ] || echo NeedDaemonReload=%s\n[ "$1" = show ] || echo "$@"\n' % stale, 0o755)
     done = sh("tidy.sh", tmp_path / "empty", tmp_path / "used", tmp_path / "gone", tools=tmp_path / "bin")
-    assert not (tmp_path / "empty").exists() and (tmp_path / "used/file").exists() and done.stdout == "daemon-reload\n"
+    assert not (tmp_path / "empty").exists() and (tmp_path / "used/file").exists()
+    said = ([str(tmp_path / "empty")] if empty else []) + (["daemon-reload"] if empty or stale == "yes" else [])
+    assert (done.returncode, done.stdout.split()) == (0, said)
 
 
 @pytest.mark.parametrize("mounted", [True, False])
