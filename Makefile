@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTEST := .cache/venv/bin/python -m pytest
 
-.PHONY: help demo test test-long unit lint molecule site versions sizing bench clean venv bootstrap
+.PHONY: help demo test test-long unit lint molecule site faults versions sizing bench clean venv bootstrap
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ molecule: room-for-molecule bootstrap  ## every Molecule scenario; S=name for on
 
 site: room-for-site bootstrap  ## the whole site on the lab, twice, with failures
 	@$(PYTEST) -v tests/e2e
+
+faults: room-for-faults bootstrap  ## cut runs off at random moments on the lab, and demand that the next ones go through; CUTS=60, SEED= as an earlier call printed it
+	@.cache/venv/bin/python tests/faults --cuts $(or $(CUTS),60) $(if $(SEED),--seed $(SEED))
 
 versions: venv  ## unit tests and simulated hosts under every other pair of Python and ansible-core that is at hand
 	@LLMFLEET_WHOLE=1 $(PYTEST) -v tests/versions

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -20,7 +21,12 @@ import time
 import openai
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.gguf import STEP
-from fleet import HOSTS, NEW, OLD, ROOT, Run, ask, inside, sent_to, traffic, versions
+from fleet import HOSTS, NEW, OLD, OUTPUT, ROOT, Run, ask, inside, sent_to, traffic, versions
+
+sys.path.insert(0, str(ROOT / "tests/faults"))
+
+import machines  # noqa: E402
+from controller import Controller  # noqa: E402
 
 # The family's tag for 8 GiB of memory, and the model with real weights beside it.
 CPU_MODELS = {"deepseek-r1:1.5b", "smollm2:135m"}
@@ -277,8 +283,23 @@ def test_a_failing_host_stops_a_rolling_upgrade(first):
     assert round(after["times"] - before["times"], 3) == 1.0 and "172.30.77.10" in after["clients"]
 
 
+def test_a_power_cut_at_the_proof_of_an_upgrade(first):
+    """The new release is linked, started and not proved when the host goes dark. `make faults` cuts at random moments; what the next run makes
+    of it is asked by the test below."""
+    cut = Controller(
+        OUTPUT / "power-cut.log", "-i", "inventories/lab", "playbooks/upgrade.yml", "-e", f"ollama_version={NEW}", "--tags", "ollama", "--limit", "lab-3060",
+        stop_at="Wait until the server answers with its version",
+    )  # fmt: skip
+    assert cut.held(), cut.text[-4000:]
+    machines.power_off("lab-3060")
+    cut.send(signal.SIGKILL)
+    cut.code()
+    machines.power_on("lab-3060")
+    assert inside("lab-3060", "readlink /opt/ollama/current; ls -d /opt/ollama/.before").split() == [NEW, "/opt/ollama/.before"]
+
+
 def test_upgrade_takes_only_the_hosts_that_need_it(first):
-    """An upgrade that is run again after a failure must finish the rest and leave alone what is done."""
+    """An upgrade that is run again after a failure must finish the rest and leave alone what is done, also where it was cut off."""
     inside("lab-3090x2", f"rm -rf /opt/ollama/{OLD}")
     sent = traffic()["releases"][f"/v{NEW}/ollama-linux-amd64.tgz"]["sent_bytes"]
     upgrade = Run("upgrade", "playbooks/upgrade.yml", "-e", f"ollama_version={NEW}", "--tags", "ollama").assert_good()
@@ -286,6 +307,8 @@ def test_upgrade_takes_only_the_hosts_that_need_it(first):
     assert set(upgrade.changed()) <= {"lab-3060", "lab-hub"}
     assert upgrade.changed()["lab-3060"] > 0
     assert traffic()["releases"][f"/v{NEW}/ollama-linux-amd64.tgz"]["sent_bytes"] == sent, "the kept release was downloaded again"
+    assert [model["name"] for model in ask("lab-3060", "/api/tags")["models"]] == ["deepseek-r1:14b"]
+    assert inside("lab-3060", "ls -A /opt/ollama").split() == [NEW, OLD, "current", "previous"]
 
 
 LEFT = """
