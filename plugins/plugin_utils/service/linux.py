@@ -47,7 +47,8 @@ class Paths:
         inside = wish.install_dir
         self.current, self.previous = posixpath.join(inside, "current"), posixpath.join(inside, "previous")
         self.release = posixpath.join(inside, wish.version)
-        self.part = posixpath.join(inside, ".%s.part" % wish.version)
+        self.inside = inside
+        self.part = self.part_of(wish.version)
         # The record of a change, until the new server is proved or the old one is back.
         self.before = posixpath.join(inside, ".before")
         # Names the archives that a release was made of; written last, so a directory without it is half a tree.
@@ -56,6 +57,10 @@ class Paths:
         # Names the stores of a move of the models, until the new one is proved and the old one empty.
         self.moving = posixpath.join(inside, ".moving")
         self.newer_names = posixpath.join(wish.models_dir, store_of.NEWER_NAMES)
+
+    def part_of(self, version):
+        """Where a release is unpacked before it gets its name."""
+        return posixpath.join(self.inside, ".%s.part" % version)
 
 
 def path_problems(_wish):
@@ -399,7 +404,8 @@ class _Decision:
             "move_cli_aside": self.seen.get(CLI, {}).get("kind") in ("file", "directory", "other"),
             "link_cli": self._target(CLI) != paths.current + "/bin/ollama",
             "stop_door": not self.guarded and DOOR_UNIT in self.seen,
-            "remove": [path for path in unneeded if path not in [file.path for file in self.files]],
+            # A fetch that was cut off behind its last act leaves what it fetched, and nobody would fetch again.
+            "remove": [path for path in unneeded if path not in [file.path for file in self.files]] + [paths.part_of(name) for name in before.tried],
             "moved": moved,
             "remove_releases": self._superfluous(moved),
             # Where the server from before is back.
@@ -477,7 +483,7 @@ class _Decision:
             changes.append("let user %s use the GPUs (%s)" % (self.wish.user, ", ".join(steps["join_groups"])))
         changes += ["write %s" % file.path for file in self.stale]
         changes += [text for name, text in words.items() if steps[name]]
-        changes += ["remove %s" % path for path in steps["remove"]]
+        changes += ["remove %s" % path for path in steps["remove"] if path in self.seen]
         if not changes and self.look["api"]["version"] != self.wish.version:
             # The state of the unit proves nothing: another server may own the port, or this one be without an answer.
             changes.append("prove that %s answers" % self.wish.version)

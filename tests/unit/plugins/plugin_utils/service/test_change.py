@@ -115,6 +115,13 @@ def test_a_release_that_was_there_before_is_not_removed():
     assert made.steps["remove_releases"] == ["0.30.0", "9.1.2"] and made.steps["failed_releases"] == ["9.1.2", "0.32.15"]
 
 
+def test_what_a_cut_off_run_has_fetched_goes():
+    """Deleted: a first installation that was cut off behind the release's name would leave its archives, gigabytes of them, for ever."""
+    made = decided(left(BASE, "0.32.15", tried=["9.1.2"]))
+    assert made.steps["remove"] == ["/opt/ollama/.9.1.2.part", "/opt/ollama/.0.32.15.part"] and decided(BASE).steps["remove"] == []
+    assert [text for text in made.changes if ".part" in text] == []
+
+
 def failed(look, result=None, back=None, touched=True):
     made = decided(look).to_dict()
     return failure.Failure(
