@@ -111,10 +111,20 @@ class Puller:
 
     def _rename(self, pulled, name):
         """From the mirror's name to the plain one. Removing the old model first lets Ollama free its layers."""
-        if name.key in self.local.models:
-            self.api.delete(name.short)
-        self.api.copy(pulled.short, name.short)
-        self.api.delete(pulled.short)
+        old = name.key in self.local.models
+        self.local.read()
+        if pulled.key not in self.local.models:
+            # The work of a run that was killed pulled the same and was faster; what is there is judged next.
+            return
+        try:
+            if old:
+                self.api.delete(name.short)
+            self.api.copy(pulled.short, name.short)
+            self.api.delete(pulled.short)
+        except OllamaError as exc:
+            # Faster by a moment.
+            if exc.status != 404:
+                raise
 
     def _settle(self, pull):
         """After a pull: is the model there, and is it the one that was promised?"""

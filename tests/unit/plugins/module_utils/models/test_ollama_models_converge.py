@@ -45,6 +45,25 @@ def test_pull_from_mirror_ends_with_the_plain_name(converge, ollama, registry, s
     assert pull == [{"model": registry.host + "/library/small:1b", "stream": True, "insecure": True}]
 
 
+@pytest.mark.parametrize("faster_by", ["a second", "a moment"])
+def test_the_work_of_a_killed_run_may_be_faster(converge, ollama, registry, small, monkeypatch, faster_by):
+    """It outlives its controller on purpose. Deleted, the run after a kill would say that the model of the mirror's name was not found."""
+    long, copy = registry.host + "/library/" + small, ollama.copy
+
+    def rename():
+        copy(long, small)
+        os.unlink(ollama.manifest_file(long))
+
+    if faster_by == "a second":
+        settle = ollama.settle
+        monkeypatch.setattr(ollama, "settle", lambda name, manifest: (settle(name, manifest), rename()))
+    else:
+        monkeypatch.setattr(ollama, "copy", lambda source, destination: (copy(source, destination), os.unlink(ollama.manifest_file(long))))
+    result = converge([small])
+    assert not result.get("failed"), result
+    assert ollama.names() == [small] and by_name(result)[small]["digest"] == "sha256:" + sha(registry.models["library/small/1b"])
+
+
 def test_second_run_pulls_nothing_and_changes_nothing(converge, ollama, small):
     converge([small])
     ollama.requests.clear()
