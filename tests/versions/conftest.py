@@ -8,7 +8,6 @@ The whole output of a session is kept in tests/output/versions/.
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support import behind
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "tests" / "output" / "versions"
@@ -40,17 +40,21 @@ def run(session: str, step: str, first: bool) -> tuple:
     return done.returncode, time.monotonic() - started, log, log.read_text(encoding="utf-8", errors="replace")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session):
     """Starts what was selected, before the first test of all."""
     wanted = dict.fromkeys(item.callspec.params["job"] for item in session.items if "job" in getattr(getattr(item, "callspec", None), "params", ()))
     if not wanted or session.config.option.collectonly:
         return
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    # Beside other tests they have one core; alone they have two.
+    jobs = behind.of(session.config)
+    session.config.stash[RUNS] = {job: jobs.add(behind.PAIR, run, *job) for job in wanted}
+    # Behind scenarios they wait for those; alone they have two cores.
     alone = all(Path(item.path).parent == Path(__file__).parent for item in session.items)
-    pool = concurrent.futures.ThreadPoolExecutor(max_workers=2 if alone else 1)
-    session.config.stash[RUNS] = {job: pool.submit(run, *job) for job in wanted}
-    session.config.add_cleanup(lambda: pool.shutdown(cancel_futures=True))
+    if not jobs.busy():
+        jobs.work(behind.PAIR)
+    if alone:
+        jobs.work(behind.PAIR)
 
 
 @pytest.fixture

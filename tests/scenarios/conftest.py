@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts the selected scenarios behind the tests that come first, one at a time; when their own tests come, two share the two cores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import behind
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "tests" / "output" / "molecule"
+RUNS = pytest.StashKey[dict]()
+
+
+def run(scenario: str) -> tuple:
+    """Return code, seconds and log file of a scenario, which a busy machine may ask twice: a fault of ours is there the second time, too."""
+    done = once(scenario, OUTPUT / (scenario + ".log"))
+    if done[0]:
+        done[2].rename(OUTPUT / (scenario + "-first-try.log"))
+        done = once(scenario, OUTPUT / (scenario + ".log"))
+    return done
+
+
+def once(scenario: str, log: Path) -> tuple:
+    """Return code, seconds and log file of one scenario from an empty state."""
+    environment = dict(os.environ, ANSIBLE_FORCE_COLOR="0", PY_COLORS="0", NO_COLOR="1")
+    # Molecule writes an ansible.cfg of its own; the project's must not be in its way.
+    environment.pop("ANSIBLE_CONFIG", None)
+    command = [sys.executable, "-m", "molecule", "test", "-s", scenario]
+    if scenario == "fleet-windows-macos":
+        # Its addresses on the loopback are fixed, and the sessions of noxfile.py run it too.
+        command = ["flock", str(ROOT / ".cache" / (scenario + ".lock")), *command]
+    started = time.monotonic()
+    with log.open("w", encoding="utf-8") as stream:
+        # The sequence begins with destroy; `molecule reset` would take the other scenario's containers away as well.
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, time.monotonic() - started, log
+
+
+def lab_up() -> None:
+    """Not only the base: the scenarios of Open WebUI load the images that `up` builds."""
+    subprocess.run([sys.executable, "lab/lab.py", "up"], cwd=ROOT, check=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session):
+    wanted = [item.callspec.params["scenario"] for item in session.items if "scenario" in getattr(getattr(item, "callspec", None), "params", ())]
+    if not wanted or session.config.option.collectonly:
+        return
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for left in OUTPUT.glob("*-first-try.log"):
+        left.unlink()
+    jobs = behind.of(session.config)
+    up = jobs.add(behind.SCENARIO, lab_up)
+
+    def after_the_lab(scenario: str) -> tuple:
+        up.result()
+        return run(scenario)
+
+    session.config.stash[RUNS] = {scenario: jobs.add(behind.SCENARIO, after_the_lab, scenario) for scenario in wanted}
+    jobs.work(*behind.KINDS)
+
+
+@pytest.fixture(scope="session")
+def runs(request):
+    """The runs by scenario. Scenarios wait for services half of the time, so two share the two cores of a small machine well."""
+    behind.of(request.config).work(behind.SCENARIO)
+    return request.config.stash[RUNS]
