@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, gib, tokens
 
+from .choice import floor
 from .choice.case import Crowded, Nothing
 from .choice.residence import Late
 from .machine.prompt_cache import DEFAULT_LIMIT as PROMPTS
@@ -98,6 +99,8 @@ def _way_out(case, found):
         ways.append("set llm_policy.allow_partial_offload to true for a slow split")
     if "short" in kinds and want.require_gpu and case.policy.allow_partial_offload is not False:
         ways.append("take require_gpu out, so that a part of it may lie in system memory")
+    if found.in_turns:
+        ways.append("set llm_policy.resident to one, so that the models are loaded in turns")
     ways.append("choose a smaller model")
     way = ", ".join(ways[:-1]) + " or " + ways[-1] if len(ways) > 1 else ways[0]
     return way[0].upper() + way[1:]
@@ -161,11 +164,19 @@ def reason(case, item, entry):
         text += ", with the cache in %s" % entry["kv_cache_type"]
     if entry["tokens_per_second"]["predicted"] is not None:
         text += ", at about %s tokens a second" % tokens(entry["tokens_per_second"]["predicted"])
+        if _slower_than_wished(case, item, entry["tokens_per_second"]["predicted"]):
+            text += " (nothing of %s reaches the %g of llm_policy.min_tokens_per_second here)" % (item.want.target, floor.DEFAULT)
     row = _next_better(item)
     if row:
         out = _passed_over(row)
         text += "; %s %s" % (row.candidate.label, "is out: %s" % out if out else _miss(case, row))
     return text
+
+
+def _slower_than_wished(case, item, rate):
+    """A tag of a family that was taken although it is slower than a host with a GPU should be."""
+    chosen = item.want.kind == "family" and not item.candidate.embedding and case.policy.min_tokens_per_second is None
+    return chosen and bool(case.host.cards) and rate < floor.DEFAULT
 
 
 def _next_better(item):

@@ -44,11 +44,12 @@ class Chosen:
 
 @dataclasses.dataclass(frozen=True)
 class Nothing:
-    """No tag of a want fits, even alone; tokens: the least that was tried."""
+    """No tag of a want fits, even alone; tokens: the least that was tried. in_turns: whether all would fit one after the other."""
 
     want: object
     rejected: list
     tokens: int
+    in_turns: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,5 +68,6 @@ class Refused:
     kind: str
 
 
-# chosen and load, or failure; problems: sentences about single wants, which end a search before it begins
-Outcome = collections.namedtuple("Outcome", "chosen load failure problems", defaults=([], None, None, []))
+# chosen and load, or failure; problems: sentences about single wants, which end a search before it begins;
+# patient: wants for which the floor of a host without a GPU was held
+Outcome = collections.namedtuple("Outcome", "chosen load failure problems patient", defaults=([], None, None, [], 0))

@@ -23,11 +23,11 @@ def of(policy, without_gpu):
     return DEFAULT_WITHOUT_GPU if without_gpu else DEFAULT
 
 
-def missed(case, want, candidate, placed, last_resort=False):
+def missed(case, want, candidate, placed, patient=False, last_resort=False):
     """Slow where a tag of a family would answer too slowly where it lies; None where it is fast enough, has no floor, or nobody knows.
 
-    last_resort: nothing whole fits the cards, so what lies in system memory has the floor of a host without a GPU; and it is held there although the
-    speed of a card is unknown, since system memory alone may be too slow.
+    patient: nothing of the want is fast enough for a host with a GPU, so the floor of one without holds. last_resort: nothing whole fits the cards, so
+    what lies in system memory is held against it although the speed of a card is unknown, since system memory alone may be too slow.
     """
     if want.kind != "family" or candidate.embedding:
         return None
@@ -35,7 +35,7 @@ def missed(case, want, candidate, placed, last_resort=False):
     if beside:
         placed = placed._replace(shares=tuple(_at_its_best(share) for share in placed.shares))
     rate = speed.predicted(candidate.shape, placed, case.host)
-    floor = of(case.policy, beside or not case.host.cards)
+    floor = of(case.policy, patient or not case.host.cards)
     return Slow(rate, floor) if rate is not None and rate < floor else None
 
 

@@ -19,7 +19,6 @@ from . import candidates, combine, floor, wants
 from .case import Aim, Chosen, Crowded, Cut, Nothing, Outcome, Refused, Rejected
 
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
-EMBEDDING_WORTH = 0.25  # a doubling of an embedding model is worth so much of one of the model that answers
 _ALL_ORDERS = 3  # models for which every order of loading over several cards is tried
 
 
@@ -33,6 +32,7 @@ class Search:
         self.fallbacks, self.cuts = [], []
         self.options, self.aims, self.gone = {}, {}, {}
         self.twins = {}  # position of a want: what decides where a candidate of it lies, which wants of one list often have in common
+        self.patient = frozenset()  # positions of the wants that may be as slow as on a host without a GPU
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
         self._asked = set()
         self._remembered, self._placed = {}, {}
@@ -54,8 +54,8 @@ class Search:
     def _search(self):
         if not self.wanted:
             return Outcome([], self._load(self.contexts[0], self.kinds[0]))
-        for partly in self._ways():
-            self.partly = partly
+        for patient, partly in self._ways():
+            self.patient, self.partly = patient, partly
             for least in dict.fromkeys((self.half, self.least)):
                 found = self._best(least)
                 if found:
@@ -63,16 +63,29 @@ class Search:
         return Outcome(failure=self._failure())
 
     def _ways(self):
-        """Which wants may be computed by the processor: none, and only where nothing whole fits one, and then all of them.
+        """Which wants may be slow, and which may be computed by the processor: none; those that are slow at their best; and only where nothing whole
+        fits, one on the processor, then all of them.
 
-        Without the last resort a small card would be denied what a host without a card is given.
+        Without the last resorts a card that is slow or small would be denied what a host without a card is given.
         """
-        yield frozenset()
+        yield frozenset(), frozenset()
+        slow = self._slow_at_best()
+        if slow:
+            yield slow, frozenset()
         free = [want.position for want in self.wanted if want.parameters.get("num_gpu") in (None, -1) and not want.require_gpu]
         if self.host.cards and self.policy.allow_partial_offload is not False and free:
             if 1 < len(free) <= _ALL_ORDERS:
-                yield from (frozenset([position]) for position in reversed(free))
-            yield frozenset(free)
+                yield from ((slow | {position}, frozenset([position])) for position in reversed(free))
+            yield slow.union(free), frozenset(free)
+
+    def _conceded(self, want):
+        return want.position in self.patient, want.position in self.partly
+
+    def _slow_at_best(self):
+        """The wants of which nothing is fast enough for a host with a GPU although the machine is empty."""
+        if not self.host.cards or self.policy.min_tokens_per_second is not None:
+            return frozenset()
+        return frozenset(want.position for want in self.wanted if not self._sizes(want, self.least))
 
     # -- candidates and settings
 
@@ -260,19 +273,22 @@ class Search:
 
     def _stands(self, want, candidate, context):
         """Whether it may be chosen where it has the machine for itself."""
-        key = (self.twins[want.position], candidate, context, want.position in self.partly)
+        key = (self.twins[want.position], candidate, context, *self._conceded(want))
         if key not in self._placed:
             placed = self._alone(want, candidate, context)
             self._placed[key] = bool(placed.kind) and not self._slow(want, candidate, placed)
         return self._placed[key]
 
     def _slow(self, want, candidate, placed):
-        return floor.missed(self.case, want, candidate, placed, want.position in self.partly)
+        return floor.missed(self.case, want, candidate, placed, *self._conceded(want))
 
     # -- all of them
 
     def _best(self, least):
-        """The best tags at so many tokens or more: sizes first, then the context, then heavier weights, then the cache's type. None where no set fits."""
+        """The best tags at so many tokens or more: sizes first, then the context, then embedding models, then heavier weights, then the cache's type.
+
+        None where no set fits.
+        """
         sizes = [self._sizes(want, least) for want in self.wanted]
         if self.partly:
             found = self._last_resort(sizes, least)
@@ -289,17 +305,25 @@ class Search:
         left, ram = self._left(chosen)
         for item in chosen:
             item.rejected = self._passed_over(item, least, left, ram)
-        return Outcome(chosen, load)
+        return Outcome(chosen, load, patient=len(self.patient))
 
     def _whole(self, sizes, least):
         """(tags, settings)"""
-        found = combine.best(sizes, lambda tags: self._settings(tags, least))
+        small = [[min(found, key=lambda option: option.weight)] if found and found[0].thing.embedding else found for found in sizes]
+        found = combine.best(small, lambda tags: self._settings(tags, least))
         if found is None:
             return None
         context, tags = self._longest(found, least)
+        if small != sizes:
+            tags = self._better_embeddings(tags, context) or tags
         if context == self.contexts[0] and self.host.cards:
             tags = self._heavier(tags, context) or tags
         return tags, self._settings(tags, context)
+
+    def _better_embeddings(self, tags, context):
+        """What the models that answer leave with their whole context."""
+        kept = [[combine.Option(0, 0, tag)] if not tag.embedding else self._sizes(want, context) for want, tag in zip(self.wanted, tags)]
+        return combine.best(kept, lambda chosen: self._settings(chosen, context))
 
     def _heavier(self, tags, context):
         """The weights of these sizes that lose least together; of those that lose as little, the ones that leave the preferred cache."""
@@ -331,7 +355,7 @@ class Search:
 
     def _sizes(self, want, least, stands=True):
         """Of each size the lightest tag, of those that may be chosen on the empty machine unless stands is false."""
-        key = ("sizes", self.twins[want.position], self.aims[want.position], want.context, least, stands, want.position in self.partly)
+        key = ("sizes", self.twins[want.position], self.aims[want.position], want.context, least, stands, *self._conceded(want))
         if key not in self._placed:
             self._placed[key] = self._lightest_of_each(want, least, stands)
         return self._placed[key]
@@ -342,8 +366,7 @@ class Search:
             if self._holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
                 need = self._alone(want, tag, least).need
                 if tag.size not in found or need < found[tag.size].weight:
-                    worth = tag.worth * (EMBEDDING_WORTH if tag.embedding else 1)
-                    found[tag.size] = combine.Option(worth, need, tag)
+                    found[tag.size] = combine.Option(tag.worth, need, tag)
         return list(found.values())
 
     def _longest(self, tags, least):
@@ -381,7 +404,7 @@ class Search:
 
     def _lay(self, tags, load):
         """Where each goes, and what was left before it, in an order of loading in which all fit; None where there is none."""
-        key = (tags, load, self.partly)
+        key = (tags, load, self.patient, self.partly)
         if key not in self._remembered:
             self._remembered[key] = next(filter(None, (self._in_order(order, tags, load) for order in self._orders(tags, load))), None)
         return self._remembered[key]
@@ -409,7 +432,19 @@ class Search:
             if self.policy.resident == "all":
                 left, spent = placement.spend(left, self.host, placed)
                 ram -= spent
+        if any(placed.kind == "experts" for placed, _before in found.values()) and not self._embeds_lightly(tags, load):
+            return None
         return [found[i] for i in range(len(tags))]
+
+    def _embeds_lightly(self, tags, load):
+        """Whether no embedding model is larger than it must be: experts in system memory are too much to pay for a better one."""
+        for want, tag in zip(self.wanted, tags):
+            if tag.embedding:
+                need = self._alone(want, tag, load.context).need
+                others = [other for other in self.options[want.position] if self._holds(want, other, load.context)]
+                if any(self._alone(want, other, load.context).need < need for other in others):
+                    return False
+        return True
 
     def _left(self, chosen):
         """What is left on the cards and in memory when all are loaded."""
@@ -429,7 +464,7 @@ class Search:
         own = list(self.gone.get(item.want.position, ()))
         # Wants of one kind that lie on one card are told the same.
         key = ("passed over", self.twins[item.want.position], self.aims[item.want.position], item.want.context, item.candidate, least, tuple(left), ram,
-               item.want.position in self.partly)
+               *self._conceded(item.want))
         if key not in self._placed:
             self._placed[key] = self._better(item, least, left, ram)
         return own + self._placed[key]
@@ -468,13 +503,23 @@ class Search:
             sizes = self._sizes(want, self.least)
             if not sizes:
                 rows = [self._why(want, tag, self.least, left, ram) for tag in self._ordered(want)]
-                return Nothing(want, [*self.gone.get(want.position, ()), *filter(None, rows)], want.own_context or self.least)
+                return Nothing(want, [*self.gone.get(want.position, ()), *filter(None, rows)], want.own_context or self.least, self._would_in_turns())
             lightest.append(min(sizes, key=lambda option: option.weight).thing)
         if self.policy.resident != "all":
             return Refused("no_setting")
         placed = [self._alone(want, tag, self.least) for want, tag in zip(self.wanted, lightest)]
         margins = [sum(share.margin for share in where.shares) for where in placed]
         return Crowded(lightest, sum(where.need for where in placed) - sum(margins) + max(margins), self.least)
+
+    def _would_in_turns(self):
+        """Whether there would be a plan if the models were loaded in turns: alone, a mixture may have its experts in system memory."""
+        if self.policy.resident != "all" or len(self.wanted) < 2:
+            return False
+        other = Search(self.case._replace(policy=self.policy._replace(resident="one")))
+        if other._prepare():
+            return False
+        other._set_contexts()
+        return bool(other._search().chosen)
 
     # -- headers
 

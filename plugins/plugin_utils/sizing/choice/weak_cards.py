@@ -7,7 +7,7 @@ weakest cards, or the same but for the type of the cache at a good deal more of 
 from __future__ import annotations
 
 from ..machine import speed
-from .search import EMBEDDING_WORTH, Search
+from .search import Search
 
 _FASTER = 1.25  # for less, nobody wants to see a card stand idle
 
@@ -35,17 +35,19 @@ def leave_out(case, search, outcome):
 
 
 def worth(outcome):
-    """An outcome as the order of concessions sees it: whole on the cards, half of the contexts, sizes, the rest of the context, heavier weights, the cache."""
+    """An outcome as the order of concessions sees it: speed, whole on the cards, half of the contexts, sizes, the rest of the context, embedding models,
+    heavier weights, the cache."""
     if outcome.failure or not outcome.chosen:
-        return (-1,)
-    whole = half = sizes = contexts = losses = exact = 0
+        return (float("-inf"),)
+    whole = half = sizes = contexts = embeddings = losses = exact = 0
     for item in outcome.chosen:
         context, tag = item.placed.settings.context, item.candidate
         whole += item.placed.kind not in ("partial", "cpu")
         half += tag.embedding or context >= (item.aim.half or 0)
-        sizes += tag.worth * (EMBEDDING_WORTH if tag.embedding else 1)
+        sizes += 0 if tag.embedding else tag.worth
+        embeddings += tag.worth if tag.embedding else 0
         contexts, losses, exact = contexts + context, losses - tag.quality["loss"], exact + (item.placed.settings.k_type == "f16")
-    return whole, half, round(sizes, 6), contexts, round(losses, 6), exact
+    return -outcome.patient, whole, half, round(sizes, 6), contexts, round(embeddings, 6), round(losses, 6), exact
 
 
 def slowest(case, outcome):

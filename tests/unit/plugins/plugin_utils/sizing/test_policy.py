@@ -259,9 +259,42 @@ def test_a_chosen_tag_answers_fast_enough(spark):
 
 def test_the_refusal_for_speed_says_the_estimate_and_the_knob(spark):
     """Whoever asks for too much learns how fast the nearest one would be, and which variable to change."""
-    (error,) = plan(spark, {"family": "llama3.3"})["errors"]
+    (error,) = plan(spark, {"family": "llama3.3"}, min_tokens_per_second=10)["errors"]
     assert "70b about 5.2 tokens a second, below the 10 of llm_policy.min_tokens_per_second, and 1 more" in error
     assert "Lower llm_policy.min_tokens_per_second, name a tag with 'model:'" in error
+
+
+def test_what_is_slow_at_its_best_has_the_floor_of_a_host_without_a_gpu(spark, make_machine, make_card):
+    """Else a GPU would be denied what a processor is given, and a larger one what a smaller one has in part; the others of the list stay fast."""
+    found = plan(spark, {"family": "llama3.3", "context": 16384}, {"family": "gemma4", "context": 16384})
+    slow, fast = found["models"]
+    assert (slow["name"], slow["placement"], slow["context"], slow["kv_cache_type"]) == ("llama3.3:70b", "gpu", 16384, "f16")
+    assert "at about 5.2 tokens a second (nothing of llama3.3 reaches the 10 of llm_policy.min_tokens_per_second here)" in slow["reason"]
+    assert fast["tokens_per_second"]["predicted"] >= 10 and "reaches" not in fast["reason"]
+    several = [make_card("NVIDIA GeForce RTX 4060 Ti", 16380, 0, i) for i in range(6)]
+    kinds = [plan(make_machine(*several[:count], ram=64), {"family": "llama3.3"}) for count in range(1, 7)]
+    assert [found["ok"] for found in kinds] == sorted(found["ok"] for found in kinds)
+    assert kinds[-1]["models"][0]["placement"] == "multi_gpu" and 5 <= kinds[-1]["models"][0]["tokens_per_second"]["predicted"] < 10
+    assert not plan(spark, {"family": "llama3.3"}, min_tokens_per_second=6)["ok"]
+
+
+def test_a_better_embedding_model_drives_no_experts_into_system_memory(make_machine, make_card):
+    """2 x RTX 5060 Ti: an 8b in q8_0 for embeddings made a chat of 94 tokens a second one of 22."""
+    cards = [make_card("NVIDIA GeForce RTX 5060 Ti", 15900, 0, i) for i in range(2)]
+    wants = {"family": "qwen3-coder", "context": 65536}, {"family": "qwen3-embedding"}
+    coder = plan(make_machine(*cards, ram=64), *wants)["models"][0]
+    assert (coder["placement"], coder["context"]) == ("multi_gpu", 65536) and coder["tokens_per_second"]["predicted"] > 80
+    small = plan(make_machine(make_card("NVIDIA GeForce RTX 3060", 11920, 0), ram=64), *wants)
+    assert [(entry["tag"], entry["placement"]) for entry in small["models"]] == [("30b", "experts"), ("0.6b", "gpu")]
+
+
+def test_a_refusal_that_turns_would_change_says_so(make_machine, make_card):
+    """Two mixtures are never kept there with their experts in system memory, but one after the other each may be; turns do not help what fits nowhere."""
+    one = make_machine(make_card("NVIDIA GeForce RTX 3060", 11920, 0), ram=64)
+    (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "qwen3-coder", "context": 16384})["errors"]
+    assert "set llm_policy.resident to one, so that the models are loaded in turns or choose a smaller model" in error
+    (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "llama3.3"})["errors"]
+    assert "nothing of gpt-oss fits" in error and "resident" not in error
 
 
 def test_a_fixed_tag_and_an_embedding_model_have_no_floor(spark):
