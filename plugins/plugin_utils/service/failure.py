@@ -60,7 +60,7 @@ def _why(failure):
     if failure.result.get("fetching"):
         return str(failure.result.get("msg"))
     if not failure.proof:
-        return "%s could not be set up: %s: %s" % (named, failure.task, failure.result.get("msg") or "no reason given")
+        return "%s could not be set up: %s: %s." % (named, failure.task, _reason(failure.result))
     # A server that is started again and again is not waited for.
     ended = failure.proof.get("ended") or 0
     how = "and ended %s times within %s s" % (ended, failure.proof.get("seconds")) if ended else "within %s s" % failure.seconds
@@ -144,6 +144,8 @@ def is_taken_away(failure):
 
 
 def _reason(result):
+    """Without a full stop. Of a loop that of the entry that failed; tar's own words stand beside Ansible's."""
     failed = next((entry for entry in result.get("results") or [result] if entry.get("failed")), result)
-    said = [failed.get("stderr") or failed.get("msg") or "no reason given", failed.get("response") or ""]
+    unpacked = str((failed.get("extract_results") or {}).get("err") or "").strip().partition("\n")[0]
+    said = [failed.get("stderr") or failed.get("msg") or "no reason given", failed.get("response") or "", unpacked]
     return ": ".join(re.sub("[.]$", "", str(text).strip()) for text in said if text)

@@ -389,7 +389,7 @@ class _Decision:
             "link": self.link_differs,
             "has_secrets": any(file.secret for file in self.files),
             **before.steps(paths.before, wish.version, [paths.current, *CHANGED]),
-            "last_words": command("linux/last_words.sh"),
+            "last_words": command("linux/last_words.sh", paths.before),
             "write": {part: [file for file in self.stale if file.part == part] for part in ("service", "door", "profile")},
             "owner": wish.user, "group": wish.group,
             "door_is_new": DOOR_UNIT in before.missing,

@@ -113,10 +113,16 @@ def test_only_a_user_as_the_role_makes_it_is_the_roles(tmp_path, passwd, group, 
     assert sh("ours.sh", "x", "x", "/usr/share/ollama", tools=tmp_path / "bin").stdout.split() == says.split()
 
 
-def test_the_environment_stays_out_of_the_last_words(tmp_path):
+@pytest.mark.parametrize("begun", [1764280800, None])
+def test_the_last_words_are_of_this_change_and_without_the_environment(tmp_path, begun):
+    """Deleted: somebody would be told why a release of last week had failed, or read a key in the output."""
     lines = 'Nov 25 15:11:27 host ollama[17]: INFO env="map[KEY:s3cret]" env=x\nNov 25 15:11:28 host ollama[17]: panic: broken\n'
-    write(tmp_path / "bin/journalctl", "#!/bin/sh\ncat <<'END'\n%sEND\n" % lines, 0o755)
-    assert sh("last_words.sh", tools=tmp_path / "bin").stdout == "17 panic: broken\n"
+    write(tmp_path / "bin/journalctl", "#!/bin/sh\necho \"$@\" >'%s/asked'\ncat <<'END'\n%sEND\n" % (tmp_path, lines), 0o755)
+    if begun:
+        write(tmp_path / ".before/record.json")
+        os.utime(tmp_path / ".before/record.json", (0, begun))
+    assert sh("last_words.sh", tmp_path / ".before", tools=tmp_path / "bin").stdout == "17 panic: broken\n"
+    assert "--since @%d --lines" % (begun or 0) in (tmp_path / "asked").read_text()
 
 
 # -- the door ------------------------------------------------------------------------------------------------------------

@@ -37,7 +37,11 @@ WHY = {
     "a loop of crashes": ({"proof": {**SILENT, "ended": 3, "seconds": 4}}, "%s did not answer at %s and ended 3 times within 4 s." % (NEW, URL)),
     "PowerShell's answer": ({"system": "windows", "proof": {"result": {"version": "1.2.3"}}}, "At %s a server answers with version 1.2.3 instead of 9" % URL),
     "PowerShell's silence": ({"system": "windows", "proof": {"result": {"version": ""}}}, "%s did not answer at %s within 8 s." % (NEW, URL)),
-    "before the proof": ({"result": {"msg": "no room"}}, "%s could not be set up: Start it: no room The server" % NEW),
+    "before the proof": ({"result": {"msg": "no room"}}, "%s could not be set up: Start it: no room. The server" % NEW),
+    "one of several files": (
+        {"result": {"msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "No space left on device"}]}},
+        "%s could not be set up: Start it: No space left on device. The server" % NEW,
+    ),
     "without a reason": ({}, "%s could not be set up: Start it: no reason given" % NEW),
 }
 
@@ -54,7 +58,7 @@ WORDS = {
     "only the old server's": ({"proof": SILENT, "lines": ["17 old words"]}, " within 8 s. The"),
     "no more than six": ({"proof": SILENT, "lines": ["20 %d" % number for number in range(9)]}, "last words: 3 / 4 / 5 / 6 / 7 / 8."),
     "no server before": ({"proof": SILENT, "pid": None, "lines": ["20 panic"]}, "; its last words: panic."),
-    "a journal of weeks says nothing of a failed task": ({"lines": ["20 panic"]}, "no reason given The"),
+    "a journal of weeks says nothing of a failed task": ({"lines": ["20 panic"]}, "no reason given. The"),
     "a log of this run": ({"system": "macos", "lines": ["panic"], "result": {"msg": "no."}}, "no. Its last words: panic."),
 }
 
@@ -101,6 +105,10 @@ FETCHED = {
         "Request failed: HTTP Error 404: Not Found;",
     ),
     "a command": ({"failed": True, "stderr": "it has no program bin/ollama\n", "msg": "non-zero return code"}, "it has no program bin/ollama;"),
+    "a full disk": (
+        {"failed": True, "msg": "failed to unpack a.tgz to /x", "extract_results": {"err": "tar: lib: Cannot write: No space left on device\ntar: Exiting"}},
+        "failed to unpack a.tgz to /x: tar: lib: Cannot write: No space left on device;",
+    ),
     "nothing": ({"failed": True}, "no reason given;"),
 }
 
