@@ -67,6 +67,8 @@ class Wish:
     no_proxy: tuple[str, ...] = ()
     accelerators: tuple[str, ...] = ("auto",)
     service_options: typing.Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+    # Of Prometheus' node exporter; Linux only.
+    textfile_dir: str = ""
     wait_seconds: int = 60
     # llm_registry
     registry: str = ""

@@ -13,6 +13,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
 from . import address, change, environment, release, warm
+from . import numbers as numbers_of
 from . import store as store_of
 from .contract import File, Problem, Question, Service
 from .door import Door, identity
@@ -74,7 +75,8 @@ def question(wish, around):
         UNIT, posixpath.dirname(DROP_IN), DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_ENABLED, posixpath.dirname(NFTABLES), NFTABLES, posixpath.dirname(RULES), RULES,
         DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, SECRETS,
         PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
-        paths.newer_names, warm.place("linux", wish.install_dir).list, *_above(wish.models_dir), *_above(wish.install_dir),
+        paths.newer_names, warm.place("linux", wish.install_dir).list, numbers_of.LIST, *filter(None, [wish.textfile_dir]),
+        *_above(wish.models_dir), *_above(wish.install_dir),
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
@@ -227,6 +229,18 @@ class _Decision:
                 "another directory.", wish.user, wish.models_dir, wish.user, wish.models_dir,
             )
         found += store_of.problems(wish, self.seen, self.paths.newer_names)
+        if wish.textfile_dir and not numbers_of.FOLDER.fullmatch(wish.textfile_dir):
+            refuse(
+                "textfile_dir", "ollama_textfile_dir",
+                "ollama_textfile_dir is \"%s\"; write the absolute path of a folder, of letters, digits and . _ + -, such as "
+                "/var/lib/prometheus/node-exporter.", wish.textfile_dir,
+            )
+        elif wish.textfile_dir and wish.textfile_dir not in self.seen:
+            refuse(
+                "textfile_dir_missing", "ollama_textfile_dir",
+                "ollama_textfile_dir %s is not there; install the node exporter, make the folder that its --collector.textfile.directory names, or leave the "
+                "variable out.", wish.textfile_dir,
+            )
         if self.guarded and self.look["door"]["error"]:
             refuse(
                 "no_nftables", "ollama_firewall",

@@ -202,6 +202,15 @@ REFUSALS = {
     "a newer store": ({}, [there("/m/manifests-v2", "directory")], "store_newer", "ollama_version", "were written by Ollama 0.40 or later; 0.32.15"),
     "names": ({"resolved": [{"name": "ui", "addresses": []}]}, [], "unresolved", "ollama_allowed_groups", "cannot resolve ui"),
 }
+TEXTFILE_DIRS = {"/var/lib/numbers": "textfile_dir_missing", "/there": "", "numbers": "textfile_dir", "/a b": "textfile_dir", "/": "textfile_dir", "": ""}
+
+
+@pytest.mark.parametrize("folder", TEXTFILE_DIRS)
+def test_a_folder_of_the_node_exporter_that_cannot_be(folder):
+    """Deleted, the run would fail after the models came, or a unit have a line that systemd reads otherwise."""
+    made = decided(bare("linux", files=[there("/there", "directory")]), ollama_textfile_dir=folder)
+    assert [problem.id for problem in made.problems] == list(filter(None, [TEXTFILE_DIRS[folder]]))
+    assert folder in ("", *linux.question(wish.read({"ollama_version": "0.32.15", "ollama_textfile_dir": folder}, "linux")[0], AROUND).paths)
 
 
 @pytest.mark.parametrize("owner, wishes, refused", [
