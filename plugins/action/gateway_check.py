@@ -51,6 +51,9 @@ class ActionModule(ActionBase):
             if given:
                 asked[name] = given
         told = self._from_here(asked) or self._execute_module(CHECK, dict(asked, url=plan.local_url(wish), own=True), task_vars=task_vars)
+        if not told.get("failed"):
+            url = plan.url(wish, hostvars[me].get("ansible_host") or me)
+            told["ansible_facts"] = {"gateway": {"url": url, "removed": False, "authority": asked["authority"], "traffic": seen["traffic"]}}
         return dict(result, **{"changed": False, **told, "model": model["name"]})
 
     @staticmethod

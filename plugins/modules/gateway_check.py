@@ -15,6 +15,7 @@ description:
   - Asks without a key, which must be refused, then for the list of models, and for one answer.
   - In role C(llmfleet.ollama.gateway) it takes no options and decides by itself, from the role's variables and the plans, what to ask. It asks from the
     controller, and from the gateway's own host where the controller is not let in.
+  - There it also tells the fleet report what the gateway has counted.
   - Needs Python's standard library only.
 extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:

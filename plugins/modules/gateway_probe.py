@@ -106,6 +106,11 @@ drained:
   returned: always
   type: list
   elements: str
+traffic:
+  description: >-
+    C(requests) since the gateway's last reload, C(seconds) ago, with those that it C(refused) (4xx) and that C(failed) (5xx); empty where none runs.
+  returned: always
+  type: dict
 apt:
   description: Whether packages come by apt, whose lists must be fetched before anything can be installed.
   returned: always
@@ -159,6 +164,7 @@ def main():
         certificate=host.certificate(params["certificate"], params["key"]),
         authority=host.authority(os.path.join(params["folder"], host.AUTHORITY)),
         drained=runtime.drained(),
+        traffic=runtime.traffic(),
         web_uis=host.web_uis_of(os.path.join(params["folder"], host.WEB_UIS)),
         root=os.geteuid() == 0,
         apt=os.path.exists("/usr/bin/apt-get"),

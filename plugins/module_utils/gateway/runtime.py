@@ -18,6 +18,8 @@ ODD = re.compile(r"[^A-Za-z0-9_.:-]")
 # Of srv_admin_state: drained by somebody, not by the configuration.
 FORCED_DRAIN = 0x08
 READY, DRAIN = "ready", "drain"
+# Where clients come in.
+FRONTEND = "gateway"
 
 
 def server_name(host):
@@ -61,8 +63,25 @@ def drained(path=SOCKET):
 
 def running(server, path=SOCKET):
     """How many requests this server has, and has waiting, in all backends."""
-    rows = csv.DictReader(io.StringIO(say("show stat -1 4 -1", path).lstrip("# ")))
-    return sum(int(row["scur"] or 0) + int(row["qcur"] or 0) for row in rows if row["svname"] == server)
+    return sum(int(row["scur"] or 0) + int(row["qcur"] or 0) for row in _counted(4, path) if row["svname"] == server)
+
+
+def traffic(path=SOCKET):
+    """What came in since the last reload, which is when HAProxy began to count: seconds, requests, and of these the refused (4xx) and the failed ones
+    (5xx); {} where no gateway runs."""
+    if not os.path.exists(path):
+        return {}
+    try:
+        seconds = next(int(line.partition(":")[2]) for line in say("show info", path).splitlines() if line.startswith("Uptime_sec:"))
+        row = next(row for row in _counted(1, path) if row["pxname"] == FRONTEND)
+        return {"seconds": seconds, "requests": int(row["req_tot"]), "refused": int(row["hrsp_4xx"]), "failed": int(row["hrsp_5xx"])}
+    except (OSError, ValueError, KeyError, StopIteration):
+        return {}
+
+
+def _counted(kind, path):
+    """HAProxy's counters of its frontends (1) or servers (4), by their column's names."""
+    return csv.DictReader(io.StringIO(say("show stat -1 %d -1" % kind, path).lstrip("# ")))
 
 
 def change(server, state, path=SOCKET):

@@ -134,7 +134,7 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> 
         ],
         ["defaults", *_defaults(wish)],
         [
-            "frontend gateway",
+            "frontend %s" % runtime.FRONTEND,
             *_door(wish, fleet),
             *(_pages(bool(keys)) if wish["web_ui"] else []),
             *(_for_api(api) if wish["web_ui"] else api),

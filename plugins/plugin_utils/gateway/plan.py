@@ -75,7 +75,7 @@ def decide(wish: dict, fleet: Fleet, here: Here, seen: dict | None = None, servi
     # A dry run compares files where there is a folder for them.
     plan["first"] = check_mode and config.FOLDER not in seen["files"]
     own = certificate_of(wish) == "own"
-    plan["fact"]["authority"] = seen["authority"] if own else ""
+    plan["fact"].update(authority=seen["authority"] if own else "", traffic=seen["traffic"])
     plan["names"], plan["authority"] = names(wish, here) if own else [], here.authority
     lacks_certificate = own and _must_be_issued(seen["certificate"], plan["names"])
     plan["issue"] = lacks_certificate and not check_mode

@@ -14,7 +14,18 @@ from .advice import with_way_out
 from .text import ODD, clean, number, plain
 
 COLLECTION = "llmfleet.ollama."
-ACTIONS = ("look", "vram_facts", "plan_models", "ollama_models", "open_webui_config", "model_mirror_store", "chat_check", "gateway_told", "outdated")
+ACTIONS = (
+    "look",
+    "vram_facts",
+    "plan_models",
+    "ollama_models",
+    "open_webui_config",
+    "model_mirror_store",
+    "chat_check",
+    "gateway_told",
+    "gateway_check",
+    "outdated",
+)
 GROUPS = ("ollama", "open_webui", "model_mirror", "gateway")
 # Facts that roles set about what they run: {version, previous_version, wanted_version, url, rolled_back} or {removed}; the web UI's also
 # has {admin_email, password_file, default_model, unplanned_models}.
@@ -159,7 +170,7 @@ class Recorder:
             answer = chat(result)
             if answer:
                 entry["chats"] = [*(entry["chats"] or []), answer]
-        elif action in _SET_FACT or ours == "gateway_told" or action == COLLECTION + "plan_service":
+        elif action in _SET_FACT or ours in ("gateway_told", "gateway_check") or action == COLLECTION + "plan_service":
             for product in PRODUCTS:
                 if isinstance(facts.get(product), dict):
                     entry["software"][product] = software(facts[product])
@@ -336,8 +347,15 @@ def software(fact: dict) -> dict:
         # Only of a web UI: whom to sign in as, and where the password lies that was made for it. The password itself is no fact.
         **{name: clean(fact[name]) for name in ("admin_email", "password_file", "default_model") if fact.get(name)},
         **({"unplanned_models": _unplanned(fact)} if fact.get("unplanned_models") else {}),
+        # Only of a gateway.
+        **({"traffic": traffic(fact["traffic"])} if isinstance(fact.get("traffic"), dict) and fact["traffic"] else {}),
         **({"warnings": [clean(text) for text in fact["warnings"]]} if isinstance(fact.get("warnings"), list) and fact["warnings"] else {}),
     }
+
+
+def traffic(told: dict) -> dict:
+    """What HAProxy has counted: module_utils/gateway/runtime.py."""
+    return {name: number(told.get(name)) or 0 for name in ("seconds", "requests", "refused", "failed")}
 
 
 def _unplanned(fact: dict) -> list[dict]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .. import outdated
+from . import collect
 from .bars import PLANNED, bars
 from .text import ODD, clean, count, gib, number
 
@@ -49,6 +50,7 @@ def build(recorded: dict, *, stats: dict, run: dict, previous: dict | None = Non
         row["entrance"] = _entrance(row, before.get(row["name"]))
         row.update(_guarded(row))
     _name_unplanned(rows)
+    _name_traffic(rows)
     gone = {entry["name"]: entry for entry in _entries(previous, "gone")}
     gone.update((row["name"], entry) for row in kept if inventory is not None and row["name"] not in inventory for entry in [_gone(row)] if entry)
     return {
@@ -114,6 +116,16 @@ def _name_unplanned(rows: list[dict]) -> None:
                 row["drift"].append({"kind": "unplanned", "text": f"Open WebUI offers {item['name']} of {item['host']}, which nobody planned"})
 
 
+def _name_traffic(rows: list[dict]) -> None:
+    """What a gateway has counted, beside the speeds that its models were measured with. HAProxy knows requests and no tokens."""
+    rates = [model["tokens_per_second"]["measured"] for row in rows for model in row["models"]]
+    known = [rate for rate in rates if rate is not None]
+    for row in rows:
+        told = ((row.get("software") or {}).get("gateway") or {}).get("traffic")
+        speed = {"tokens_per_second": round(sum(known), 1) if known else None, "measured": len(known), "models": len(rates)}
+        row["traffic"] = {**collect.traffic(told), "until": clean(told.get("until")), **speed} if isinstance(told, dict) else None
+
+
 def inventory_of(fleet) -> list | None:
     """Whose report a document is; None where it is no document."""
     run = fleet.get("run") if isinstance(fleet, dict) else None
@@ -146,6 +158,8 @@ def _row(name: str, entry: dict, stats: dict, run: dict, before: dict | None) ->
     if before and entry["software"] and before.get("software"):
         row["software"] = {**before["software"], **entry["software"]}
     for product, told in entry["software"].items():
+        if "traffic" in told:
+            told["traffic"]["until"] = run["finished"]
         for part in REMOVED[product][1] if told["removed"] else ():
             row[part] = None
             dates.pop(part, None)

@@ -20,7 +20,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import token
 from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import LABELS
 
 from . import bars
-from .table import speeds
+from .table import speeds, traffic
 from .text import clean, count, gib, seconds, short_digest, speech
 
 _HERE = os.path.dirname(__file__)
@@ -208,6 +208,7 @@ def _host(row: dict, order: int) -> dict:
         "reason": row["reason"] if not row["models"] and not row["problem"] else "",
         "drift": [item["text"] for item in row["drift"]],
         "behind": row["behind"],
+        "traffic": traffic(row["traffic"], row["seen"]) if row["traffic"] else "",
         "warnings": (row.get("plan") or {}).get("warnings", []) + machine.get("warnings", []) + [
             text for product in (row.get("software") or {}).values() for text in product.get("warnings", [])
         ],

@@ -179,11 +179,24 @@ def _why(row: dict, run: dict) -> list[str]:
         names = list(dict.fromkeys(change["task"] for change in row["changes"]))
         verb = "would change" if row["check_mode"] else "changed"
         told.append(f"{verb}: {'; '.join(names[:6])}{f'; {len(names) - 6} more' if len(names) > 6 else ''}")
+    if row["traffic"]:
+        told.append("gateway: " + traffic(row["traffic"], run["finished"]))
     if row["behind"] and (row["problem"] or {}).get("message", "").partition(":")[0] != "behind":
         told.append("behind: " + "; ".join(row["behind"]))
     if row["drift"]:
         told.append("drift: " + "; ".join(item["text"] for item in row["drift"]))
     return told
+
+
+def traffic(told: dict, now: str) -> str:
+    """What a gateway has counted, in words."""
+    until = "" if told["until"] == now else f" before {day_or_hour(told['until'], now)}"
+    asked = f"{count(told['requests'], 'request')}, {told['refused']} refused (4xx), {told['failed']} failed (5xx)"
+    said = f"{asked} in the {seconds(told['seconds'])}{until} since its last reload"
+    if told["tokens_per_second"] is None:
+        return said
+    share = "" if told["measured"] == told["models"] else f" ({told['measured']} of {told['models']} were measured)"
+    return f"{said}; its models' proofs had {tokens(told['tokens_per_second'])} tokens/s together, one stream each{share}"
 
 
 def _where(problem: dict) -> str:

@@ -31,7 +31,7 @@ def check(monkeypatch):
 
         def module(name, given, task_vars):
             if name == action.LOOK:
-                return {"record": {}, "authority": ""}
+                return {"record": {}, "authority": "", "traffic": {"requests": 7}}
             there.append(given)
             return dict(ANSWER, url=given["url"])
 
@@ -64,6 +64,8 @@ def test_it_is_asked_from_here(check):
     said, here, there = check()
     assert (said["url"], said["model"], said["answer"], said["changed"]) == ("http://10.0.0.9:8443", "m:1b", "Hello.", False)
     assert here == [("http://10.0.0.9:8443", KEY, "m:1b")] and there == []
+    fact = {"url": "http://10.0.0.9:8443", "removed": False, "authority": "", "traffic": {"requests": 7}}
+    assert said["ansible_facts"] == {"gateway": fact}, "what the report shows"
 
 
 def test_where_this_machine_is_not_let_in_its_own_host_asks(check):
@@ -81,7 +83,7 @@ def test_a_certificate_that_was_given_is_asked_by_its_name(check):
 
 def test_what_this_machine_has_seen_is_not_asked_away(check):
     said, _here, there = check(client.Unproved("it lets everybody in"))
-    assert said["failed"] and said["msg"] == "it lets everybody in" and there == []
+    assert said["failed"] and said["msg"] == "it lets everybody in" and there == [] and "ansible_facts" not in said
 
 
 def test_nothing_is_planned(check):

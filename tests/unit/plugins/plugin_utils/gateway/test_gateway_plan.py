@@ -64,7 +64,7 @@ FLEET = fleet.fleet_of(*hosts(gpu_a=[model("m1:7b", parallel=4)], gpu_b=[model("
 def seen(**more):
     return {
         "files": {}, "links": {}, "listing": [], "record": {}, "version": [2, 6, 12], "memory_bytes": 8 << 30, "taken": {}, "certificate": ABSENT, "root": True,
-        "drained": [], "web_uis": {}, "authority": "-----BEGIN CERTIFICATE-----\n",
+        "drained": [], "traffic": {"requests": 7}, "web_uis": {}, "authority": "-----BEGIN CERTIFICATE-----\n",
         **more,
     }  # fmt: skip
 
@@ -347,6 +347,7 @@ def test_a_host_on_its_own_loopback_is_told():
 
 def test_clients_are_told_whom_to_trust():
     """The authority's certificate is of no use for a certificate that somebody else has signed, nor where there is none."""
+    assert decide(seen())["fact"]["traffic"] == {"requests": 7}, "what the look has counted, for the report"
     told = [decide(seen(), **more)["fact"]["authority"] for more in (OWN, {}, {**OWN, "accept_plain_http": True})]
     assert told == ["-----BEGIN CERTIFICATE-----\n", "", ""]
 

@@ -274,6 +274,27 @@ def test_the_gateway_says_where_the_fleet_is():
     assert row_of(host)["reason"].endswith("over 3 Ollama hosts and the gateway was removed")
 
 
+def test_the_gateway_says_what_it_has_counted():
+    """Deleted, a fleet that refuses or fails half of its requests would look well in the report."""
+    counted = {"seconds": 7380, "requests": 1234, "refused": 12, "failed": 3}
+    hub = {**EVERY_HOST["lab-hub"], "gateway_fact": {"url": "https://172.30.77.10:8443", "removed": False, "traffic": {**counted, "odd": "x"}}}
+    fleet = runs.document_of({"hub": hub, "lab-3060": EVERY_HOST["lab-3060"]})
+    row, other = fleet["hosts"]
+    assert row["traffic"] == {**counted, "until": fleet["run"]["finished"], "tokens_per_second": None, "measured": 0, "models": 1} and other["traffic"] is None
+    said = "1234 requests, 12 refused (4xx), 3 failed (5xx) in the 2 h 03 min since its last reload"
+    assert table.traffic(row["traffic"], fleet["run"]["finished"]) == said
+    assert "gateway: " + said in " ".join(table.render(fleet, 200, []).split()) and "Gateway: " + said in page.render(fleet)
+    other["models"][0]["tokens_per_second"]["measured"] = 31.64
+    document._name_traffic(fleet["hosts"])
+    assert table.traffic(row["traffic"], fleet["run"]["finished"]) == said + "; its models' proofs had 32 tokens/s together, one stream each"
+    later = runs.document_of({"hub": EVERY_HOST["lab-hub"]}, previous=fleet, run=runs.run(finished="2027-01-02T03:04:05Z"))
+    (kept,) = [row for row in later["hosts"] if row["name"] == "hub"]
+    assert kept["traffic"]["requests"] == 1234 and " min before 20" in table.traffic(kept["traffic"], later["run"]["finished"])
+    fleet["hosts"][0]["software"]["gateway"]["traffic"] = {"requests": "many"}
+    broken = runs.document_of({"hub": EVERY_HOST["lab-hub"]}, previous=fleet)
+    assert "0 requests" in table.render(broken, 200, [])
+
+
 def test_an_ollama_that_open_webui_cannot_reach_is_drift():
     host = copy.deepcopy(EVERY_HOST["lab-hub"])
     host["web"]["left_out"] = [{"url": "http://lab-cpu:11434", "error": "Server Connection Error"}]
