@@ -13,6 +13,10 @@ _REDIRECT = (
     "%(name)s: %(where)s sends this host's Ollama %(version)s to another address, which it does not follow: let hosts pull from a mirror in their own network "
     "(role model_mirror, llm_registry), or, behind ollama_https_proxy, choose an ollama_version before 0.35"
 )
+_PRIVATE = (
+    "%(name)s: %(where)s leads this host's Ollama %(version)s to a private address, which it takes over plain HTTP only: let llm_registry be the http:// "
+    "address of a mirror (role model_mirror without a certificate)"
+)
 KNOWN = (
     ("file does not exist", True, "%(name)s does not exist at %(where)s: check the name and the tag in llm_models"),
     ("newer version of ollama", True, _NEWER),
@@ -29,6 +33,8 @@ KNOWN = (
         "%(name)s: %(where)s sends its tokens from another host, which Ollama refuses: write huggingface.co instead of hf.co",
     ),
     # Since 0.35 (ollama/ollama#18512, #18533); behind an HTTP proxy that is every pull (#18831).
+    ("is not a public address", True, _PRIVATE),
+    ("resolves to non-public", True, _PRIVATE),
     ("redirect target not allowed", True, _REDIRECT),
     ("blocked redirect", True, _REDIRECT),
     ("no space left", True, "%(name)s: the disk of the model store is full: make room, or set ollama_models_dir to a bigger disk"),

@@ -334,6 +334,8 @@ def test_silent_server_fails(converge, ollama, small):
         ("this model requires MLX support, but the MLX runtime is not available", "GGUF"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "CA"),
         ("Get blob: redirect target not allowed", "ollama_version before 0.35"),
+        ("redirect target not allowed: 10.0.0.5 is not a public address", "plain HTTP only: let llm_registry be the http://"),
+        ("redirect target not allowed: mirror.lan resolves to non-public 10.0.0.5", "plain HTTP only: let llm_registry be the http://"),
         ("pull model manifest: blocked redirect to a different host", "llm_registry"),
     ],
 )
