@@ -20,9 +20,12 @@ from ansible.utils.display import Display
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import downloads, read_wants
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import key_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_models import ARGUMENTS
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, holder
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.manifests import FleetManifests
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import result_of_job, ticker_for
 
 display = Display()
@@ -51,17 +54,59 @@ class ActionModule(ActionBase):
     # -- on the host ---------------------------------------------------------------------------------------------------
 
     def _run_there(self, task_vars):
+        fleet = self._fleet(task_vars)
+        if fleet is None:
+            result = self._module(self._task.args.get("manifests") or [], task_vars)
+        else:
+            fleet.ask()
+            result = self._asking_for_all(fleet, task_vars) if fleet.open() and not self._task.async_val else None
+            result = result or self._module(fleet.known(), task_vars)
+        job = result.pop("job", None)
+        if job is None:
+            result.pop("asked", None)
+            return result
+        return self._finished(result_of_job(self._low_level_execute_command, job, ticker_for(task_vars), DIED))
+
+    def _module(self, manifests, task_vars):
         background = not self._task.async_val and not self._task.check_mode
-        result = holder.asked(
+        return holder.asked(
             lambda arguments: self._execute_module(
                 module_name="llmfleet.ollama.ollama_models", module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val,
             ),
-            dict(self._task.args, background=background),
+            dict(self._task.args, background=background, manifests=manifests),
         )
-        job = result.pop("job", None)
-        if job is None:
-            return result
-        return self._finished(result_of_job(self._low_level_execute_command, job, ticker_for(task_vars), DIED))
+
+    def _asking_for_all(self, fleet, task_vars):
+        """The result of this host, which asked what the controller could not; None where another one has done so meanwhile."""
+        with fleet.turn():
+            if not fleet.open():
+                return None
+            asked = []
+            try:
+                result = self._module(fleet.known(), task_vars)
+                asked = result.get("asked")
+            finally:
+                fleet.keep(asked)
+        return result
+
+    def _fleet(self, task_vars, proxy=("", "")):
+        """What the registry gives for the tags that this host has and wants; None where nobody has looked at it in this run, or the task has it."""
+        facts, args = task_vars.get("ansible_facts") or {}, self._task.args
+        look = facts.get("look") or {}
+        told = look.get("api") or {}
+        if "manifests" in args or args.get("state") == "absent" or not told.get("version") or not isinstance(args.get("models"), list):
+            return None
+        if look.get("run") != held_look.run_of(self._task):
+            return None
+        there = {key_of(str(row.get("model") or row.get("name") or "")) for row in told.get("models") or []}
+        try:
+            named = downloads(read_wants(args["models"], False))
+            registry = parse_registry(args.get("registry"))
+        except (Failure, ValueError):
+            # The module says what is wrong.
+            return None
+        names = [name for key, (name, pin) in named.items() if key in there and not pin]
+        return FleetManifests(registry, names, told["version"], look["run"], facts.get("system", ""), facts.get("architecture", ""), proxy)
 
     # -- from the controller -------------------------------------------------------------------------------------------
 
@@ -84,6 +129,10 @@ class ActionModule(ActionBase):
                         "llm_registry '%s' has a port, and Windows cannot store a model of a registry with a port in its name: "
                         "let the mirror listen on 80 or 443" % options["registry"]
                     )
+                fleet = self._fleet(task_vars, (options["https_proxy"], options["no_proxy"]))
+                if fleet is not None:
+                    fleet.ask()
+                    options["manifests"] = fleet.known()
                 before = self._fetch(remote, options["proofs_path"])
                 converger = Converger(options, check_mode=self._task.check_mode, progress=ticker_for(task_vars)).look()
                 result = converger.act()
@@ -111,6 +160,7 @@ class ActionModule(ActionBase):
     # -- both ----------------------------------------------------------------------------------------------------------
 
     def _finished(self, result):
+        result.pop("asked", None)
         for warning in result.pop("warnings", []):
             display.warning(warning)
         if not self._task.diff:

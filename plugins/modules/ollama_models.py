@@ -16,7 +16,8 @@ short_description: Ollama's models on a host, exactly as named
 description:
   - Pulls, removes, makes and proves models of one Ollama server. A model is its whole name with the tag; no tag is C(:latest).
   - Reports a change only when a model's digest changes. Whether a tag has moved is asked of the registry with one request for its manifest,
-    so an unchanged model is never pulled.
+    so an unchanged model is never pulled. On a host that was looked at in the same run (M(llmfleet.ollama.look)) the action of the same name asks, once
+    for the whole fleet, and where the controller gets no answer, one host asks for all.
   - Checks the free disk against the layers that are missing before the first byte comes, goes on where a broken pull stopped,
     and reads every line of the answer, since Ollama reports its errors after an HTTP 200.
   - All wants are checked before the first change. Changes nothing in check mode, and names what it would pull and remove; where the server is
@@ -107,6 +108,18 @@ options:
     type: list
     elements: str
     default: []
+  manifests:
+    description:
+      - What the registry gives now, where somebody has asked it. A model that is here and is the same is not asked for again; for every other one the
+        host asks itself. The action fills it in for a fleet.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {type: str, required: true, description: The model.}
+      lists: {type: bool, required: true, description: 'Whether it was asked as an Ollama from 0.40 on asks, which takes lists. It counts for no other.'}
+      manifest: {type: str, required: true, description: 'The manifest, byte for byte.'}
+      child: {type: str, default: '', description: 'Of a list the manifest that the host would choose, byte for byte.'}
   timeout:
     description: Seconds for which a pull may stand still before it counts as broken off.
     type: int
@@ -253,6 +266,11 @@ spilled:
   returned: always
   type: list
   elements: str
+asked:
+  description: What the registry gave to this host, as O(manifests). The action keeps it and returns none.
+  returned: when called as a module
+  type: list
+  elements: dict
 downloaded_bytes:
   description: Bytes that came over the wire in this run.
   returned: always
@@ -292,6 +310,12 @@ ARGUMENTS = {
     "proofs_path": {"type": "str", "default": path_of("proofs")},
     "settings": {"type": "dict", "default": {}},
     "devices": {"type": "list", "elements": "str", "default": []},
+    "manifests": {"type": "list", "elements": "dict", "default": [], "options": {
+        "name": {"type": "str", "required": True},
+        "lists": {"type": "bool", "required": True},
+        "manifest": {"type": "str", "required": True},
+        "child": {"type": "str", "default": ""},
+    }},
     "https_proxy": {"type": "str", "default": "", "no_log": True},
     "no_proxy": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 60},
@@ -315,7 +339,7 @@ def main():
     except lock.Held as held:
         module.fail_json(msg=lock.words(held.holder), held=held.holder)
     if module.params["background"] and converger.long_work and not module.check_mode:
-        module.exit_json(changed=False, job=start(lambda progress: run(converger, hold, progress), "the work on the models"))
+        module.exit_json(changed=False, job=start(lambda progress: run(converger, hold, progress), "the work on the models"), asked=converger.told)
     finish(module, run(converger, hold))
 
 

@@ -108,7 +108,8 @@ class FakeRegistry(_Server):
         if isinstance(self.fault, int):
             self.send(request, self.fault, {"errors": []})
             return
-        match = re.match(r"^/v2/([^/]+/[^/]+)/manifests/([^/]+)$", request.path)
+        # As a proxy it is asked for whole addresses.
+        match = re.match(r"^(?:http://[^/]+)?/v2/([^/]+/[^/]+)/manifests/([^/]+)$", request.path)
         place = "%s/%s" % match.groups() if match else ""
         body = self.models.get(place)
         if "manifest.list" in request.headers.get("Accept", ""):

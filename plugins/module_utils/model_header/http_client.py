@@ -8,13 +8,13 @@ from __future__ import annotations
 import http.client
 import re
 import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import authorities
 
 USER_AGENT = "ollama/%s (amd64 linux) Go/go1.24" % OLLAMA_VERSION  # an unknown client gets 412 from the public registry for some tags
 _CHUNK = 256 * 1024
@@ -60,7 +60,7 @@ class HttpClient:
     def _open(self, url, headers):
         self.requests += 1
         request = urllib.request.Request(url, headers=dict(headers, **{"User-Agent": USER_AGENT}))
-        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=ssl.create_default_context()), _Redirects())
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=authorities()), _Redirects())
         try:
             return opener.open(request, timeout=self.timeout)
         except urllib.error.HTTPError as problem:

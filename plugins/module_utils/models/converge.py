@@ -13,9 +13,10 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.models.local impor
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.prove import Prover
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.pull import Pull, Puller
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.refusals import refusal, said_once
-from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import as_words, parse_parameters, read_wants
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import as_words, downloads, parse_parameters, read_wants
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import ApiUnreachable, OllamaApi, OllamaError
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import CONVERTED, LISTS_SINCE, is_same
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import CONVERTED, LISTS_SINCE, as_told, from_told, is_same
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import parse_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import RegistryClient
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.store import Store
@@ -50,6 +51,8 @@ class Converger:
         self.local = Local(self.api)
         self.prover = Prover(self.local, self.wants, options)
         self.version, self.before = None, {}
+        # Manifests that this run has asked for, for whoever asks for a whole fleet.
+        self.asked = []
         self.pulls = []
         self.creates = []
         self.copies = []
@@ -95,9 +98,13 @@ class Converger:
         """Check mode before the service is there: everything would be new, and nothing can be compared."""
         self.warnings.append("Ollama does not answer at %s (%s), so all models are taken as missing there" % (self.api.url, exc.message))
         if self.state != "absent":
-            self.pulls = [Pull(name) for name, _pin in self._downloads().values()]
+            self.pulls = [Pull(name) for name, _pin in downloads(self.wants).values()]
             self.creates = [key for key, want in self.wants.items() if want.base is not None]
             self.copies = [(alias, want) for want in self.wants.values() for alias in want.aliases]
+
+    @property
+    def told(self):
+        return [told for told in self.asked if told is not None]
 
     @property
     def changes(self):
@@ -109,31 +116,24 @@ class Converger:
         """Whether minutes may pass: a pull, or a load to prove a model."""
         return bool(self.pulls or self.prover.unproved)
 
-    def _downloads(self):
-        """(name, pin) of every model that comes from a registry: wanted ones and the bases of managed ones."""
-        found = {}
-        for key, want in self.wants.items():
-            if want.base is None:
-                found[key] = (want.name, want.digest)
-        for want in self.wants.values():
-            if want.base is not None:
-                found.setdefault(want.base.key, (want.base, None))
-        return found
-
     def _decide_pulls(self):
         client = RegistryClient(
             self.registry, self.version, self.options["https_proxy"], self.options["no_proxy"],
             timeout=min(15, self.options["timeout"]), sleep=self.sleep,
         )
         problems, notes = [], []
-        for key, (name, pin) in self._downloads().items():
+        for key, (name, pin) in downloads(self.wants).items():
             local = self.local.models.get(key)
             held = self.store.manifest(name) if self.store and local else None
             bad = self.store.bad_blobs(held) if held else []
             if local and pin and not bad and pin in local["digests"] | (held.identities if held else set()):
                 continue
+            if local and not pin and not bad and self._is_told_current(key, local, held, client.lists):
+                continue
             lookup = client.manifest(name)
             remote = lookup.manifest
+            if remote is not None:
+                self.asked.append(as_told(name, client.lists, remote))
             problem, note = refusal(self.registry, self.version, name, pin, local, lookup, client.of_other_generation)
             if note:
                 notes.append((name.short, note))
@@ -146,6 +146,17 @@ class Converger:
         self.warnings += said_once(notes)
         if problems:
             raise Failure("; ".join(said_once(problems)))
+
+    def _is_told_current(self, key, local, held, lists):
+        """Whether somebody has asked for the whole fleet, and nothing has moved. Before anything is pulled, this host asks for itself."""
+        for told in self.options.get("manifests") or []:
+            try:
+                if parse_name(told["name"]).key == key and told["lists"] == lists and self._is_current(local, held, from_told(told)):
+                    return True
+            except ValueError:
+                # What is no name or no manifest says nothing.
+                continue
+        return False
 
     def _is_current(self, local, held, remote):
         if local["digests"] & remote.identities:
@@ -167,7 +178,7 @@ class Converger:
             surplus = set(self.local.models) - keep
         else:
             # A mirror's name that a broken run left beside the plain one.
-            surplus = {self.registry.pull_name(name).key for name, _pin in self._downloads().values()} & set(self.local.models) - keep
+            surplus = {self.registry.pull_name(name).key for name, _pin in downloads(self.wants).values()} & set(self.local.models) - keep
         # A pull takes the mirror's name away itself, and finds what is there already.
         surplus -= {self.registry.pull_name(pull.name).key for pull in self.pulls}
         self.removals = sorted(self.local.models[key]["short"] for key in surplus)
@@ -347,6 +358,7 @@ class Converger:
             "spilled": [proof["name"] for proof in spilled],
             "downloaded_bytes": sum(entry["downloaded"] for entry in self.done.values()),
             "missing_bytes": sum(sum(pull.missing.values()) for pull in self.pulls) if self.check_mode else 0,
+            "asked": self.told,
             "warnings": self.warnings,
             "diff": {"before": _lines(self.before), "after": _lines(after), "before_header": "models", "after_header": "models"},
         }

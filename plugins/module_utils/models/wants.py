@@ -75,6 +75,15 @@ def read_wants(items, prove_gpu):
     return wants
 
 
+def downloads(wants):
+    """{key: (name, pin)} of every model that comes from a registry: wanted ones and the bases of managed ones."""
+    found = {key: (want.name, want.digest) for key, want in wants.items() if want.base is None}
+    for want in wants.values():
+        if want.base is not None:
+            found.setdefault(want.base.key, (want.base, None))
+    return found
+
+
 def _check_aliases(wants):
     """A copy under the name of another model would replace it, and that one would be pulled again by each run."""
     taken = {name.key: name.short for want in wants.values() for name in (want.name, want.base) if name}

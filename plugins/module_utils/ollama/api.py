@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import socket
@@ -17,6 +18,12 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import AP
 MAX_LINE = 1 << 20
 # /api/tags of a thousand models is about 500 kB, /api/show with a big template less.
 MAX_BODY = 64 << 20
+
+
+@functools.cache
+def authorities():
+    """Read once: it takes longer than all the rest of a request in a local network."""
+    return ssl.create_default_context()
 
 
 class OllamaError(Exception):
@@ -84,7 +91,7 @@ class OllamaApi:
     def _connect(self, timeout):
         # No proxy on purpose: Ollama's own API is always reached directly.
         if self.scheme == "https":
-            return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=ssl.create_default_context())
+            return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=authorities())
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
     def _send(self, connection, method, path, body):

@@ -9,6 +9,7 @@ one looks: the manifest, and layers that name the blobs of manifests. Sources: o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -25,12 +26,14 @@ CONVERTED = frozenset((
 ))
 MAX_MANIFEST = 4 << 20
 MAX_LAYERS = 4096
+MAX_TOLD = 64 << 10
 BLOB_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
-def preferences():
-    """Runners of this machine's Ollama, the preferred one first (runnerPreferences of 0.40.1; what is ggml there was called ollama before it came out)."""
-    if platform.system() == "Darwin" and platform.machine() == "arm64":
+def preferences(system="", machine=""):
+    """Runners of a machine's Ollama, by default this one's, the preferred one first (runnerPreferences of 0.40.1; what is ggml there was called ollama before
+    it came out)."""
+    if (system or platform.system()) == "Darwin" and (machine or platform.machine()) == "arm64":
         return ("mlx", "llamacpp", "ggml", "ollama")
     return ("llamacpp", "ggml", "ollama", "mlx")
 
@@ -94,6 +97,7 @@ class Manifest:
         if manifest.children or manifest.digest != child.digest:
             raise ValueError("a list whose manifest is another one")
         self.chosen, self.layers, self.model_layers = child, manifest.layers, manifest.model_layers
+        child.body = body
 
     @property
     def identities(self):
@@ -113,6 +117,26 @@ class Manifest:
         """Its digest for people, with those of a list's manifests."""
         children = ", ".join("%s sha256:%s" % (child.runner or "any runner", child.digest[:12]) for child in self.children)
         return "sha256:%s%s" % (self.digest[:12], " (%s)" % children if children else "")
+
+
+def as_told(name, lists, manifest):
+    """What a registry gave, for others who would ask the same; None of what is no text or too much to send around."""
+    told = {"name": name.short, "lists": lists, "manifest": manifest.body, "child": (manifest.chosen and manifest.chosen.body) or b""}
+    try:
+        told.update(manifest=told["manifest"].decode("utf-8"), child=told["child"].decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
+    return told if len(told["manifest"]) + len(told["child"]) <= MAX_TOLD else None
+
+
+def from_told(told):
+    """The Manifest of as_told(), without the layers of a child that a server of this machine would not choose. ValueError where it is none."""
+    manifest = Manifest(told["manifest"].encode("utf-8"))
+    child = manifest.choose()
+    if child is not None:
+        with contextlib.suppress(ValueError):
+            manifest.take(child, child.body or told["child"].encode("utf-8"))
+    return manifest
 
 
 def is_same(held, remote):

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import http.client
-import ssl
 import time
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import describe
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import authorities, describe
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import LIST, LISTS_SINCE, MAX_MANIFEST, PLAIN, Manifest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.version import version_tuple
 
@@ -38,8 +37,14 @@ class HttpsStays(urllib.request.HTTPRedirectHandler):
 class RegistryClient:
     """Manifests of a registry; one that does not answer is asked once in a run, not once for each model."""
 
-    def __init__(self, registry, version, https_proxy="", no_proxy="", timeout=15, tries=2, pause=1.0, sleep=time.sleep, lists=None):
+    def __init__(
+        self, registry, version, https_proxy="", no_proxy="", timeout=15, tries=2, pause=1.0, sleep=time.sleep, lists=None, runners=None,
+        known=lambda digest: None,
+    ):
         self.registry = registry
+        # runners: of the server that the answers are for, where it is not this machine's. known: the bytes of a list's child by its digest, where somebody has
+        # them.
+        self.runners, self.known = runners, known
         # Whether it asks as a release does that takes lists; a registry may answer each generation with another manifest.
         self.lists = version_tuple(version) >= LISTS_SINCE if lists is None else lists
         self.timeout = timeout
@@ -60,7 +65,7 @@ class RegistryClient:
         proxies = {} if urllib.request.proxy_bypass_environment(host, self.proxies) else self.proxies
         proxies = {scheme: url for scheme, url in proxies.items() if scheme in ("http", "https")}
         return urllib.request.build_opener(
-            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=ssl.create_default_context()), HttpsStays
+            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=authorities()), HttpsStays
         )
 
     def manifest(self, name):
@@ -76,12 +81,12 @@ class RegistryClient:
 
     def _choose(self, name, manifest):
         """Reads the chosen child, so that its layers are known before the pull. A registry that does not give it says nothing against the pull."""
-        child = manifest.choose()
+        child = manifest.choose(self.runners)
         if child is None:
             return
         url = self.registry.manifest_url(name).rpartition("/manifests/")[0] + "/blobs/sha256:" + child.digest
         try:
-            body = child.body or self.get(url, urlsplit(url).netloc, "*/*")
+            body = child.body or self.known(child.digest) or self.get(url, urlsplit(url).netloc, "*/*")
             manifest.take(child, body)
         except (OSError, http.client.HTTPException, ValueError):
             return
