@@ -225,8 +225,8 @@ class _Decision:
         if store["denied"] and not self._store_may_be_given:
             refuse(
                 "store_denied", "ollama_models_dir",
-                "User %s cannot write to ollama_models_dir %s, which is there already; run chown -R %s %s there, set ollama_user to its owner, or choose "
-                "another directory.", wish.user, wish.models_dir, wish.user, wish.models_dir,
+                "User %s cannot write to ollama_models_dir %s, which is there already; run %schown -R %s %s there, set ollama_user to its owner, or choose "
+                "another directory.", wish.user, wish.models_dir, self._user_first, wish.user, wish.models_dir,
             )
         found += store_of.problems(wish, self.seen, self.paths.newer_names)
         if wish.textfile_dir and not numbers_of.FOLDER.fullmatch(wish.textfile_dir):
@@ -255,6 +255,12 @@ class _Decision:
                 ", ".join(unresolved),
             )
         return found
+
+    @property
+    def _user_first(self):
+        """A disk of an earlier life: nobody can be given anything before there is such a user, as the role would make it."""
+        user = self.wish.user
+        return "" if self.look["user"]["exists"] else "useradd --system --user-group --home-dir %s --shell /bin/false %s && " % (HOME, user)
 
     @property
     def _store_may_be_given(self):

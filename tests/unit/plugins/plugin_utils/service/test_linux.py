@@ -196,6 +196,13 @@ REFUSALS = {
     "mount": ({"store": {"missing_mount": "/m"}}, [], "missing_mount", "ollama_models_dir", "should lie on /m"),
     "closed": ({"store": {"closed_parent": "/srv"}}, [], "closed_parent", "ollama_models_dir", "chmod a+x /srv"),
     "somebody's store": ({"store": {"denied": True}}, [there("/m", "directory", owner="me")], "store_denied", "ollama_models_dir", "chown -R ollama /m"),
+    "a store of an earlier life": (
+        {"store": {"denied": True, "has_entries": True}, "user": {"exists": False, "groups": []}}, [there("/m", "directory", owner="998")], "store_denied",
+        "ollama_models_dir", "run useradd --system --user-group --home-dir /usr/share/ollama --shell /bin/false ollama && chown -R ollama /m there",
+    ),
+    "a store of somebody's, with a user": (
+        {"store": {"denied": True}, "user": {"exists": True}}, [there("/m", "directory", owner="me")], "store_denied", "ollama_models_dir", "; run chown -R",
+    ),
     "a link as store": ({"store": {"denied": True}}, [there("/m", "link", target="/x")], "store_denied", "ollama_models_dir", "chown -R"),
     "a disk with files": ({"store": {"denied": True, "has_entries": True}}, [there("/m", "directory")], "store_denied", "ollama_models_dir", "chown -R"),
     "nftables": ({"door": {"error": "Operation not permitted"}}, [], "no_nftables", "ollama_firewall", "(Operation not permitted)"),
