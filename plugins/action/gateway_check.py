@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import client
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, parse_name
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import fleet, inventory, plan, proof
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import fleet, inventory, openai_client, plan, proof
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway.wish import certificate_of
 
 LOOK = "llmfleet.ollama.gateway_probe"
@@ -62,7 +62,8 @@ class ActionModule(ActionBase):
         try:
             gateway = client.Gateway(asked["url"], asked["authority"])
             words = asked.get("prompt") or client.PROMPT, int(asked.get("max_tokens") or client.MAX_TOKENS)
-            return dict(client.prove(gateway, asked["key"], asked["model"], asked["embedding"], *words), url=asked["url"])
+            told = client.prove(gateway, asked["key"], asked["model"], asked["embedding"], *words, openai_client.answered)
+            return dict(told, url=asked["url"])
         except client.Unreachable:
             return None
         except client.Unproved as problem:

@@ -16,7 +16,7 @@ description:
   - In role C(llmfleet.ollama.gateway) it takes no options and decides by itself, from the role's variables and the plans, what to ask. It asks from the
     controller, and from the gateway's own host where the controller is not let in.
   - There it also tells the fleet report what the gateway has counted.
-  - Needs Python's standard library only.
+  - From the controller the answer is asked for by OpenAI's own client and streams, where the package C(openai) is there; else Python's standard library asks.
 extends_documentation_fragment: [llmfleet.ollama.read_only]
 options:
   url:
@@ -89,6 +89,18 @@ answer:
 seconds:
   description: From the question to the whole answer.
   returned: success
+  type: float
+client:
+  description: Who asked for it, V(openai) or V(http).
+  returned: success
+  type: str
+first_token_seconds:
+  description: Until the first word of it came.
+  returned: when the openai client has asked for a chat
+  type: float
+tokens_per_second:
+  description: Of that stream; null for an answer of one token.
+  returned: when the openai client has asked for a chat
   type: float
 """
 

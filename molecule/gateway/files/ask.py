@@ -98,6 +98,7 @@ CASES = [
     ("embeddings", "POST", "/api/embed", ANN, model("x"), 200, "gpu-a"),
     ("a name in capitals", "POST", "/api/chat", ANN, model("M2:14B"), 200, "gpu-c"),
     ("an older client", "POST", "/api/show", ANN, {"name": "x:latest"}, 200, "gpu-a"),
+    ("an alias", "POST", CHAT, ANN, model("gpt-4o"), 200, "gpu-c"),
     ("a model of another namespace", "POST", "/api/chat", ANN, model("hf.co/a/b:Q4_K_M"), 200, "gpu-c"),
     ("the version", "GET", "/api/version", ANN, None, 200, None),
     ("the health", "GET", "/healthz", None, None, 200, None),
@@ -139,7 +140,7 @@ def cases():
     status, _headers, text = ask("POST", CHAT, None, model("m2:14b"), {"x-api-key": ANN})
     check("a key as Anthropic's clients send it", (status, json.loads(text)["credentials"]), (200, None))
     check("near names", "m1:7b" in json.loads(ask("POST", CHAT, ANN, model("m1:70b"))[2])["error"]["message"], True)
-    names = ["hf.co/a/b:q4_k_m", "m1:7b", "m2:14b", "x:latest"]
+    names = ["gpt-4o:latest", "hf.co/a/b:q4_k_m", "m1:7b", "m2:14b", "x:latest"]
     check("the list", [row["id"] for row in json.loads(ask("GET", "/v1/models")[2])["data"]], names)
     check("Ollama's list", [row["name"] for row in json.loads(ask("GET", "/api/tags")[2])["models"]], names)
     check("the list of a key", [row["id"] for row in json.loads(ask("GET", "/v1/models", BOB)[2])["data"]], ["m2:14b"])
@@ -213,6 +214,7 @@ def many():
 def failover():
     """A host is killed: what it was saying breaks off, what comes next goes to the other one at once, and it is out of the metrics."""
     check("both are up", metric("haproxy_backend_active_servers", 'proxy="m1:7b"'), 2)
+    broken_off()
     link = connection()
     link.request("POST", "/api/chat", json.dumps(model("m1:7b", stream=True)), {"Authorization": "Bearer " + ANN})
     answer = link.getresponse()
@@ -231,10 +233,24 @@ def failover():
     until("both are down", lambda: metric("haproxy_backend_active_servers", 'proxy="m1:7b"') == 0)
     status, headers, text = ask("POST", CHAT, ANN, model("m1:7b"))
     check("no healthy host", (status, json.loads(text)["error"]["code"], "m1:7b" in text, headers["Retry-After"]), (503, "no_healthy_host", True, "5"))
-    check("the list is the plans'", len(json.loads(ask("GET", "/v1/models")[2])["data"]), 4)
+    check("the list is the plans'", len(json.loads(ask("GET", "/v1/models")[2])["data"]), 5)
     for name in ("gpu-a", "gpu-b"):
         control(name, "POST", "/up")
     until("they are back", lambda: metric("haproxy_backend_active_servers", 'proxy="m1:7b"') == 2)
+
+
+def broken_off():
+    """A host that has taken a request, and is killed before it answers: the client is told which, and that it may try again."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, "POST", CHAT, ANN, model("m1:7b", hold=True))
+        until("a request on a host", lambda: "1" in [control(name, "GET", "/waiting") for name in ("gpu-a", "gpu-b")])
+        victim = next(name for name in ("gpu-a", "gpu-b") if control(name, "GET", "/waiting") == "1")
+        control(victim, "POST", "/down")
+        status, headers, text = asked.result()
+    told = json.loads(text)["error"]
+    check("a host that broke off", (status, told["code"], victim in told["message"], headers["Retry-After"]), (502, "bad_gateway", True, "5"))
+    control(victim, "POST", "/up")
+    until("it is back", lambda: metric("haproxy_backend_active_servers", 'proxy="m1:7b"') == 2)
 
 
 def numbers():

@@ -75,6 +75,19 @@ class Host(http.server.BaseHTTPRequestHandler):
         self.rfile.readline()
         return read
 
+    def words(self, model: str) -> None:
+        """A stream as OpenAI's client reads it."""
+        body = b""
+        for word in ("Hello", "."):
+            chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [{"index": 0, "delta": {"content": word}}]}
+            body += b"data: %s\n\n" % json.dumps(chunk).encode()
+        body += b"data: [DONE]\n\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def do_POST(self):
         raw = self.body()
         asked = json.loads(raw)
@@ -84,6 +97,9 @@ class Host(http.server.BaseHTTPRequestHandler):
             if asked.get("hold"):
                 hold()
             self.answer(told)
+            return
+        if self.path.startswith("/v1/"):
+            self.words(asked["model"])
             return
         self.send_response(200)
         self.send_header("Content-Type", "application/x-ndjson")

@@ -78,8 +78,9 @@ def reason(told):
     return str(error.get("message") or error) if isinstance(error, dict) else str(error or "no reason given")
 
 
-def prove(gateway, key, model, embedding, prompt, max_tokens):
-    """What a client sees: that nobody comes in without a key, the list of models, and one answer. key: '' for a gateway that asks for none."""
+def prove(gateway, key, model, embedding, prompt, max_tokens, answered_by=None):
+    """What a client sees: that nobody comes in without a key, the list of models, and one answer. key: '' for a gateway that asks for none; answered_by:
+    who asks for that answer instead of `answered`."""
     if key:
         status, _told = gateway.ask("GET", "/v1/models")
         if status != 401:
@@ -91,6 +92,11 @@ def prove(gateway, key, model, embedding, prompt, max_tokens):
     models = [row["id"] for row in told.get("data") or ()]
     if model not in models:
         raise Unproved("%s does not offer %s, which the plans have; run site.yml --tags gateway." % (gateway.url, model))
+    return {"models": models, **(answered_by or answered)(gateway, key, model, embedding, prompt, max_tokens)}
+
+
+def answered(gateway, key, model, embedding, prompt, max_tokens):
+    """One answer, and how long it took."""
     began = time.monotonic()
     if embedding:
         path, body = "/v1/embeddings", {"model": model, "input": prompt}
@@ -99,7 +105,7 @@ def prove(gateway, key, model, embedding, prompt, max_tokens):
     status, told = gateway.ask("POST", path, key, body)
     if status != 200:
         raise Unproved("%s answers %d to %s for %s: %s" % (gateway.url, status, path, model, reason(told)))
-    return {"models": models, "answer": _words(told, embedding, gateway, model), "seconds": round(time.monotonic() - began, 3)}
+    return {"answer": _words(told, embedding, gateway, model), "seconds": round(time.monotonic() - began, 3), "client": "http"}
 
 
 def _words(told, embedding, gateway, model):

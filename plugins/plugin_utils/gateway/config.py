@@ -103,8 +103,8 @@ def _refuse(status: int, code: str, message: str, condition: str, param=None) ->
 
 
 def _error(status: int, code: str, message: str) -> str:
-    """What HAProxy says where it is HAProxy that gives up."""
-    words = ['http-error status %d content-type application/json string "%s"' % (status, _quoted(answers.refusal(status, code, message)))]
+    """What HAProxy says where it is HAProxy that gives up, as _refuse says it."""
+    words = ['http-error status %d content-type application/json lf-string "%s"' % (status, _quoted(answers.refusal(status, code, message)))]
     return " ".join([*words, *('hdr "%s" "%s"' % header for header in answers.headers(status))])
 
 
@@ -194,7 +194,9 @@ def _global(wish: dict, allowed: Room) -> list:
 
 
 def _defaults(wish: dict) -> list:
-    late = "The host did not answer within %d seconds (gateway_timeout_seconds)." % wish["timeout_seconds"]
+    # A client that tries again, as OpenAI's does by itself, comes to another host: the one that broke off is out by then.
+    broken = "The host %[srv_name] broke off before its answer began; try again."
+    late = "The host %%[srv_name] did not answer within %d seconds (gateway_timeout_seconds)." % wish["timeout_seconds"]
     return _indented(
         "mode http",
         "log global",
@@ -216,7 +218,7 @@ def _defaults(wish: dict) -> list:
         "timeout queue %ds" % wish["queue_seconds"],
         "timeout client %ds" % wish["timeout_seconds"],
         "timeout server %ds" % wish["timeout_seconds"],
-        _error(502, "bad_gateway", "The host broke off before its answer began; try again."),
+        _error(502, "bad_gateway", broken),
         _error(503, "overloaded", "No host took the request in time: all that hold the model are busy or out of reach. Try again."),
         _error(504, "timeout", late),
     )

@@ -13,11 +13,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import client
+from ansible_collections.llmfleet.ollama.plugins.modules import chat_check
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import openai_client
 from support import needs
 
 KEY = "k" * 32
 CHAT = {"choices": [{"message": {"content": " Hello. "}}]}
 EMBEDDING = {"data": [{"embedding": [0.5] * 8}]}
+# As a server streams it.
+STREAM = b"".join(
+    b"data: %s\n\n" % json.dumps(chunk).encode()
+    for chunk in (
+        {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m:1b", "choices": [{"index": 0, "delta": {"content": "Hello."}}]},
+        {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m:1b", "choices": [], "usage": dict.fromkeys(
+            ("prompt_tokens", "completion_tokens", "total_tokens"), 2)},
+    )
+) + b"data: [DONE]\n\n"  # fmt: skip
 
 
 @pytest.fixture
@@ -32,8 +43,9 @@ def gateway():
             server.heard.append(self.path)
             known = server.open or self.headers["Authorization"] == "Bearer " + KEY
             status, content = server.told[self.path] if known else (401, {"error": {"message": "A key is needed"}})
-            body = json.dumps(content).encode()
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
+            self.send_header("Content-Type", "text/event-stream" if isinstance(content, bytes) else "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -126,6 +138,30 @@ def prove_encrypted(server, authority, own=False):
 
 def test_the_fleets_own_certificate_is_proved(gateway, tmp_path):
     assert prove_encrypted(gateway, encrypted(gateway, tmp_path, "IP:127.0.0.1"))["answer"] == "Hello."
+
+
+def prove_as_users_do(server, authority, model="m:1b", embedding=False):
+    gateway = client.Gateway("https://127.0.0.1:%d" % server.server_address[1], authority, 30)
+    return client.prove(gateway, KEY, model, embedding, "Hello?", 8, openai_client.answered)
+
+
+def test_openais_own_client_comes_through_with_key_and_certificate(gateway, tmp_path, monkeypatch):
+    """Deleted, a gateway could be called proved that the client of nearly all its users cannot speak with."""
+    authority = encrypted(gateway, tmp_path, "IP:127.0.0.1")
+    gateway.told["/v1/chat/completions"] = (200, STREAM)
+    told = prove_as_users_do(gateway, authority)
+    assert (told["answer"], told["client"], gateway.asked["stream"], gateway.asked["max_tokens"]) == ("Hello.", "openai", True, 8)
+    assert told["first_token_seconds"] >= 0 and gateway.heard[-1] == "/v1/chat/completions"
+    assert prove_as_users_do(gateway, authority, "e:1b", True)["answer"] == "an embedding of 8 numbers"
+    gateway.told["/v1/chat/completions"] = (503, {"error": {"message": "No host answers.", "code": "no_healthy_host"}})
+    with pytest.raises(client.Unproved, match="does not answer OpenAI's client for m:1b: No host answers[.]"):
+        prove_as_users_do(gateway, authority)
+    gateway.told["/v1/chat/completions"] = (200, b"data: [DONE]\n\n")
+    with pytest.raises(client.Unproved, match="answered for m:1b with nothing"):
+        prove_as_users_do(gateway, authority)
+    monkeypatch.setattr(chat_check, "openai", None)
+    gateway.told["/v1/chat/completions"] = (200, CHAT)
+    assert prove_as_users_do(gateway, authority)["client"] == "http", "a machine without the package proves it, too"
 
 
 def test_a_certificate_that_clients_refuse_is_no_proof(gateway, tmp_path):
