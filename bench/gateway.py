@@ -9,7 +9,8 @@
 
 The host is a program on the loopback that answers as a server of models does, at a fixed rate: the first word after a while, then one after another. Its
 rate is no question of the machine's speed, so what differs between the two ways is the gateway. The gateway has the configuration of role gateway: a key,
-TLS, and one model. The two ways take turns, so that what else the machine does meets both.
+TLS, and one model. The ways take turns, so that what else the machine does meets all. A third one tells what of it is no work of HAProxy's: the host with a new
+connection for each request, which the gateway opens, since one that is kept may lead to a host that is gone, and a new one is tried at another host.
 """
 
 from __future__ import annotations
@@ -97,12 +98,17 @@ class Way:
 
 
 async def latencies(ways: list[Way], count: int) -> list[list[float]]:
-    """One client, which keeps its connection; the ways in turns."""
+    """One client, which keeps its connection; the ways in turns, and behind them the first one with a connection for each request."""
     links = [await way.connect() for way in ways]
-    found: list[list[float]] = [[] for _way in ways]
+    found: list[list[float]] = [[] for _way in (*ways, "anew")]
     for _time in range(count):
         for number, way in enumerate(ways):
             found[number].append(await way.ask(links[number]))
+        began = time.perf_counter()
+        anew = await ways[0].connect()
+        opened = time.perf_counter() - began
+        found[-1].append(opened + await ways[0].ask(anew))
+        anew[1].close()
     for _reader, writer in links:
         writer.close()
     return found
@@ -205,10 +211,12 @@ async def ready(ways: list[Way]) -> None:
 
 
 def told(arguments, ways: list[Way]) -> int:
-    bare, through = asyncio.run(latencies(ways, arguments.requests))
+    bare, through, anew = asyncio.run(latencies(ways, arguments.requests))
     more = (statistics.median(through) - statistics.median(bare)) * 1000
     print("to the first byte: host %.2f ms, gateway %.2f ms: %+.2f ms (aim: at most %.0f more), medians of %d in turns"
           % (statistics.median(bare) * 1000, statistics.median(through) * 1000, more, MORE_MS, arguments.requests))  # fmt: skip
+    opening = (statistics.median(anew) - statistics.median(bare)) * 1000
+    print("of that %.2f ms are the new connection to the host, as the host itself has them with one for each request" % opening)
     shares = []
     for _round in range(arguments.rounds):
         rates = [asyncio.run(throughput(way, arguments.streams, arguments.seconds)) for way in ways]
