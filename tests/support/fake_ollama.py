@@ -137,8 +137,8 @@ class FakeOllama(_Server):
         self.trained_context = 131072
         self.pulled_bytes = 0
         self.family = ""
-        os.makedirs(self.path + "/blobs")
-        os.makedirs(self.path + "/manifests")
+        os.makedirs(self.path + "/blobs", exist_ok=True)
+        os.makedirs(self.path + "/manifests", exist_ok=True)
         super().__init__(**where)
 
     # -- the store
