@@ -79,6 +79,15 @@ version:
   returned: always
   type: list
   elements: int
+offered:
+  description: That of the package which the host would install; empty where one is installed, or where that is not known.
+  returned: always
+  type: list
+  elements: int
+selinux:
+  description: Whether SELinux keeps HAProxy from all ports but a web server's.
+  returned: always
+  type: bool
 memory_bytes:
   description: The machine's memory; null where it cannot be told.
   returned: always
@@ -152,13 +161,16 @@ def main():
     )
     params = module.params
     files, links, names = host.files_below(params["folder"], params["watch"])
+    version = host.haproxy_version(params["haproxy"])
     module.exit_json(
         changed=False,
         files=files,
         links=links,
         listing=names,
         record=host.record_of(os.path.join(params["folder"], host.RECORD)),
-        version=host.haproxy_version(params["haproxy"]),
+        version=version,
+        offered=[] if version else host.offered(),
+        selinux=host.selinux(),
         memory_bytes=host.memory_bytes(),
         taken=taken(params["ports"], params["folder"]),
         certificate=host.certificate(params["certificate"], params["key"]),

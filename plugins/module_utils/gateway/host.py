@@ -23,6 +23,9 @@ AUTHORITY = "authority.pem"
 WEB_UIS = "web-uis.json"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MEMORY = re.compile(r"^MemTotal:\s+(\d+) kB$", re.MULTILINE)
+# apt-cache's candidate, and dnf's row.
+OFFERED = re.compile(r"^(?:  Candidate: |haproxy\.\S+ +)(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", re.MULTILINE)
+ENGLISH = {**os.environ, "LC_ALL": "C"}
 VERSION = re.compile(r"version (\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -64,6 +67,32 @@ def haproxy_version(program):
         return []
     found = VERSION.search(said.decode("ascii", "replace"))
     return [int(part or 0) for part in found.groups()] if found else []
+
+
+def offered(apt="apt-cache", dnf="dnf"):
+    """[major, minor, patch] of the HAProxy that the host's own packages have, [] where they do not tell."""
+    for command, place in ((apt, ["policy", "haproxy"]), (dnf, ["-q", "list", "--available", "haproxy"])):
+        try:
+            # A package manager that knows no lists yet fetches them, as it would for the installation.
+            said = subprocess.run([command, *place], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENGLISH, timeout=180, check=False).stdout
+        except (OSError, subprocess.SubprocessError):
+            continue
+        found = [[int(part or 0) for part in row] for row in OFFERED.findall(said.decode("utf-8", "replace"))]
+        if found:
+            return max(found)
+    return []
+
+
+def selinux(folder="/sys/fs/selinux"):
+    """Whether SELinux keeps HAProxy from all ports but a web server's."""
+    try:
+        with open(os.path.join(folder, "enforce"), encoding="ascii") as stream:
+            enforcing = stream.read().strip() == "1"
+        # Its value now, and the one that waits to be taken over.
+        with open(os.path.join(folder, "booleans", "haproxy_connect_any"), encoding="ascii") as stream:
+            return enforcing and stream.read().split()[:1] == ["0"]
+    except (OSError, ValueError):
+        return False
 
 
 def record_of(path):

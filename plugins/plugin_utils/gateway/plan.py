@@ -178,7 +178,7 @@ def _links(wish: dict) -> list:
 
 def _wrong_host(wish: dict, fleet: Fleet, keys: list, seen: dict) -> list:
     taken = ["%s (%s)" % (port, owner) for port, owner in sorted(seen["taken"].items())]
-    version = tuple(seen["version"][:2])
+    version = seen["version"] or seen["offered"]
     holders = fleet.holders()
     mistaken = sorted({model for key in keys for model in key.models if model not in holders})
     return found(
@@ -190,11 +190,17 @@ def _wrong_host(wish: dict, fleet: Fleet, keys: list, seen: dict) -> list:
             "A port of the gateway is taken by another program: %s. Stop it, or set gateway_port or gateway_metrics_port to a free one." % ", ".join(taken),
         ),
         (
-            version and version < OLDEST_HAPROXY,
+            version and tuple(version[:2]) < OLDEST_HAPROXY,
             "old_haproxy",
             "gateway_state",
-            "HAProxy %s of this host is older than %d.%d: choose a host with a newer distribution for the group gateway."
-            % (".".join(map(str, seen["version"])), *OLDEST_HAPROXY),
+            "HAProxy %s of this host%s is older than %d.%d: choose a host with a newer distribution for the group gateway, or install a newer HAProxy there."
+            % (".".join(map(str, version)), "" if seen["version"] else "'s packages", *OLDEST_HAPROXY),
+        ),
+        (
+            seen["selinux"],
+            "selinux",
+            "gateway_state",
+            "SELinux of this host lets HAProxy reach a web server's ports and none of Ollama's: run setsebool -P haproxy_connect_any on there.",
         ),
         (
             certificate_of(wish) == "given" and seen["certificate"]["error"],

@@ -50,6 +50,45 @@ def test_no_haproxy(tmp_path):
     assert host.haproxy_version(str(tmp_path / "haproxy")) == []
 
 
+APT = "haproxy:\n  Installed: (none)\n  Candidate: %s\n  Version table:\n     1:9.9.9-1 500\n"
+# Written as dnf prints them; no host of this family was asked.
+DNF = "Available Packages\nhaproxy.x86_64      2.4.17-6.el9      appstream\nhaproxy.x86_64      2.4.22-3.el9_5      appstream\n"
+
+
+@pytest.mark.parametrize(
+    "apt,dnf,version",
+    [
+        (APT % "2.6.12-1+deb12u4", None, [2, 6, 12]),
+        (APT % "1:2.8.5-1ubuntu3", DNF, [2, 8, 5]),
+        (APT % "(none)", None, []),
+        (None, DNF, [2, 4, 22]),
+        (None, "haproxy.aarch64 3.0-1.el10 baseos\n", [3, 0, 0]),
+        (None, "Error: No matching Packages to list\n", []),
+        (None, None, []),
+    ],
+)
+def test_which_haproxy_would_come(tmp_path, apt, dnf, version):
+    """Before anything is installed; what does not tell hinders nobody."""
+    for name, said in (("apt", apt), ("dnf", dnf)):
+        if said is not None:
+            (tmp_path / (name + ".txt")).write_text(said)
+            (tmp_path / name).write_text("#!/bin/sh\ncat '%s.txt'\n" % (tmp_path / name))
+            (tmp_path / name).chmod(0o755)
+    assert host.offered(str(tmp_path / "apt"), str(tmp_path / "dnf")) == version
+
+
+@pytest.mark.parametrize(
+    "enforce,boolean,kept", [("1", "0 0", True), ("1", "1 1", False), ("1", "0 1", True), ("0", "0 0", False), ("1", None, False), (None, None, False)]
+)
+def test_what_selinux_keeps_haproxy_from(tmp_path, enforce, boolean, kept):
+    """As the kernel shows it: a file for the switch, and one for each boolean with its value now and the next one."""
+    (tmp_path / "booleans").mkdir()
+    for name, text in (("enforce", enforce), ("booleans/haproxy_connect_any", boolean)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    assert host.selinux(str(tmp_path)) is kept
+
+
 @pytest.mark.parametrize(
     "text,known",
     [('{"page": "%s"}' % ("ab" * 32), {"page": "ab" * 32}), ('{"page": "ab 12"}', {}), ('{"page": 3}', {}), ("[]", {}), ("{", {})],

@@ -63,7 +63,8 @@ FLEET = fleet.fleet_of(*hosts(gpu_a=[model("m1:7b", parallel=4)], gpu_b=[model("
 
 def seen(**more):
     return {
-        "files": {}, "links": {}, "listing": [], "record": {}, "version": [2, 6, 12], "memory_bytes": 8 << 30, "taken": {}, "certificate": ABSENT, "root": True,
+        "files": {}, "links": {}, "listing": [], "record": {}, "version": [2, 6, 12], "offered": [], "selinux": False, "memory_bytes": 8 << 30,
+        "taken": {}, "certificate": ABSENT, "root": True,
         "drained": [], "traffic": {"requests": 7}, "web_uis": {}, "authority": "-----BEGIN CERTIFICATE-----\n",
         **more,
     }  # fmt: skip
@@ -145,6 +146,8 @@ def test_what_is_not_refused(wishes):
         ({"root": False}, {}, "no_root"),
         ({"taken": {"8443": "nginx, process 7"}}, {}, "port_taken"),
         ({"version": [2, 4, 22]}, {}, "old_haproxy"),
+        ({"version": [], "offered": [2, 4, 22]}, {}, "old_haproxy"),
+        ({"selinux": True}, {}, "selinux"),
         ({"certificate": {"error": "/c.key is the key of another certificate than /c.pem", "digest": "", "days_left": None, "names": None}}, {}, "certificate"),
         ({}, {"keys": [{"name": "ann", "key": ANN, "models": ["gpt-4o"]}]}, "key_model"),
     ],
@@ -153,6 +156,23 @@ def test_what_is_refused_for_its_host_before_the_first_change(looked, wishes, id
     decided = decide(seen(**looked), **wishes)
     assert [problem["id"] for problem in decided["problems"]] == [identity]
     assert not decided["changes"]
+
+
+# Debian 11 to 13, Ubuntu 22.04 and 24.04, the EL families 8 to 10, and a newer one than was ever run: written, but for 2.6.12 and 3.0.11, not asked of hosts.
+PACKAGED = {(2, 2, 9): False, (2, 6, 12): True, (3, 0, 11): True, (2, 4, 24): False, (2, 8, 5): True, (1, 8, 27): False, (2, 4, 22): False, (3, 2, 4): True}
+
+
+@pytest.mark.parametrize("release", PACKAGED)
+def test_which_distributions_can_have_a_gateway(release):
+    """Deleted, EL 9 would install a HAProxy that takes no line of the configuration, and say so in HAProxy's words."""
+    decided = decide(seen(version=[], offered=list(release)))
+    assert (decided["problems"] == []) is PACKAGED[release]
+    if PACKAGED[release]:
+        # Every family's package has this name, this program, and a unit of its own that is switched off.
+        assert (decided["packages"], decided["fresh"]) == (["haproxy"], True)
+        assert decide(seen(version=list(release)))["files"] == decided["files"], "one configuration for all"
+    else:
+        assert "%d.%d.%d of this host's packages is older than 2.6" % release in decided["problems"][0]["say"] and not decided["changes"]
 
 
 def test_a_fleet_without_models_is_no_gateway():
