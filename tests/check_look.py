@@ -14,7 +14,7 @@ import pathlib
 import sys
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.texts import clean
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema, windows_change
 
 
 def look():
@@ -29,7 +29,11 @@ def look():
 
 
 def main():
-    found = clean(look())
+    found = look()
+    if len(sys.argv) > 1:
+        # As the action does.
+        found["change"] = windows_change.told(found["change"])
+    found = clean(found)
     found["observation"] = None
     print(json.dumps(found, indent=1))
     wrong = look_schema.complaint("this machine", found)

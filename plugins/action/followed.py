@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.transfer import Rate
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import looks, ticker_for
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.signs import Signs
 
 # Ansible's own limit for the job on the host.
 LONGEST_JOB = 24 * 3600
@@ -98,7 +98,7 @@ class ActionModule(ActionBase):
     def _follow(self, given, job, task_vars):
         """Returns when the job is over."""
         look = self._look(given, job["results_file"])
-        ticker, begun, download = holder.Signs(self, task_vars, ticker_for(task_vars)), time.monotonic(), Download(given["what"])
+        ticker, begun, download = Signs(self, task_vars, ticker_for(task_vars)), time.monotonic(), Download(given["what"])
         for answer in looks(lambda: self._low_level_execute_command(look)):
             now = time.monotonic()
             finished, size, total = read(answer["stdout"])

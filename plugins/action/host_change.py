@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder, windows_change
 
 
 class ActionModule(ActionBase):
@@ -15,7 +15,7 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
-            return {"changed": False, "record": None, "msg": "Windows keeps no record yet"}
+            return windows_change.run(self, task_vars, self._task.args)
         return holder.asked(
             lambda arguments: self._execute_module(module_name="llmfleet.ollama.host_change", module_args=arguments, task_vars=task_vars), self._task.args,
         )

@@ -14,7 +14,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.fact 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.host import ARGUMENTS
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.texts import clean
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, preload
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, preload, windows_change
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.first_module import run_first
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.look_schema import complaint
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
@@ -69,6 +69,8 @@ class ActionModule(ActionBase):
         if isinstance(seen, dict) and "observation" in seen:
             # Of it the fact vram is made; beside that nobody needs it.
             observation, seen["observation"] = seen["observation"], None
+        if windows and isinstance(seen, dict) and isinstance(seen.get("change"), dict):
+            seen["change"] = windows_change.told(seen["change"])
         look = clean(seen)
         wrong = complaint(task_vars.get("inventory_hostname", "this host"), look)
         if wrong:

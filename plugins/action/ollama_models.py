@@ -9,6 +9,7 @@ says where that one tells how far it is; here that file is read every few second
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from urllib.parse import urlsplit, urlunsplit
@@ -24,9 +25,10 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants impor
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import key_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_models import ARGUMENTS
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, holder
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, holder, windows_change
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.manifests import FleetManifests
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import result_of_job, ticker_for
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.signs import Signs
 
 display = Display()
 
@@ -134,8 +136,11 @@ class ActionModule(ActionBase):
                     fleet.ask()
                     options["manifests"] = fleet.known()
                 before = self._fetch(remote, options["proofs_path"])
-                converger = Converger(options, check_mode=self._task.check_mode, progress=ticker_for(task_vars)).look()
-                result = converger.act()
+                ticker = Signs(self, task_vars, ticker_for(task_vars))
+                converger = Converger(options, check_mode=self._task.check_mode, progress=ticker).look()
+                changes = converger.changes and not self._task.check_mode
+                with windows_change.taken(self, task_vars, "models") if changes else contextlib.nullcontext():
+                    result = converger.act()
                 self._store(remote, options["proofs_path"], before)
             except (Failure, ValueError) as exc:
                 raise AnsibleActionFail(str(exc))

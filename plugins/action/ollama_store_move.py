@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import result_of_job, ticker_for
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.signs import Signs
 
 display = Display()
 
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         job = result.pop("job", None)
         if job is None:
             return result
-        result = result_of_job(self._low_level_execute_command, job, holder.Signs(self, task_vars, ticker_for(task_vars)), DIED)
+        result = result_of_job(self._low_level_execute_command, job, Signs(self, task_vars, ticker_for(task_vars)), DIED)
         for warning in result.pop("warnings", []):
             display.warning(warning)
         return result

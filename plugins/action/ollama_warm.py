@@ -12,7 +12,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_warm import PYTHON
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder, windows_change
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory, warm
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.programs import text
 
@@ -61,7 +61,8 @@ class ActionModule(ActionBase):
             "error_action": "stop",
             "parameters": warm.task(where, files, account),
         }
-        answer = self._execute_module(module_name="ansible.windows.win_powershell", module_args=options, task_vars=task_vars)
+        with windows_change.taken(self, task_vars, "models that stay loaded"):
+            answer = self._execute_module(module_name="ansible.windows.win_powershell", module_args=options, task_vars=task_vars)
         return answer if answer.get("failed") else {"changed": True, "models": names}
 
     def _content(self, path):

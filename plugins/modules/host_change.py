@@ -16,7 +16,7 @@ description:
     at once.
   - The record says what served before the change, and holds copies of the files that the change may replace. It lies on the host until the change is proved
     or taken back, so the next run, from whatever controller, can go on or go back.
-  - The action of this name adds who asks; use it in playbooks. On Windows it does nothing.
+  - The action of this name adds who asks; use it in playbooks. On Windows it decides by the same functions, and M(llmfleet.ollama.win_host_change) acts.
   - Needs Python's standard library only.
 options:
   state:
@@ -66,6 +66,18 @@ options:
         type: list
         elements: str
         required: true
+      task:
+        description: Windows only. Name of the scheduled task whose definition is kept.
+        type: str
+      door:
+        description: Windows only. Name of the firewall rule that is put back.
+        type: str
+      rule:
+        description: Windows only. Its C(port) and C(addresses); null where it is not there.
+        type: dict
+      rights:
+        description: Windows only. Owner and rights of the folder above the record, as SDDL, where it has not got them.
+        type: str
   doing:
     description: What is done, for others who have to wait. Without it what O(of) names.
     type: str
@@ -99,7 +111,7 @@ attributes:
     description: A record that is open stays what it is.
     support: full
   platform:
-    description: Linux and macOS.
+    description: Linux and macOS; Windows by the action.
     support: full
     platforms: posix
 """
@@ -141,7 +153,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 HOLDER = {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}
 CHANGE = {
     "record": {"type": "str", "required": True}, "before": {"type": "dict", "required": True}, "asked": {"type": "str", "required": True},
-    "paths": {"type": "list", "elements": "str", "required": True},
+    "paths": {"type": "list", "elements": "str", "required": True}, "task": {"type": "str"}, "door": {"type": "str"}, "rule": {"type": "dict"},
+    "rights": {"type": "str"},
 }
 BARE = {name: kind() for name, kind in record.BEFORE.items()}
 TITLES = {"ollama": "Ollama", "open_webui": "Open WebUI", "model_mirror": "the model mirror"}

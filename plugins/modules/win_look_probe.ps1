@@ -5,6 +5,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
+#AnsibleRequires -PowerShell ..module_utils.HostChange
 #AnsibleRequires -PowerShell ..module_utils.VramProbe
 
 # Collects only, in the words of plugins/plugin_utils/look_schema.py: what is seen is compared with what is wanted on the controller.
@@ -522,7 +523,11 @@ $look.l4t = $null
 $look.gpu_groups = @()
 $look.controller = $null
 $look.brew_service = $null
-$look.change = @{ record = $null; holder = $null }
+# As they were written: the controller judges them, by the clock of this host.
+$clock = Get-HostClock
+$record = Read-Field 'change' { Get-RecordText $question.record }
+$holder = Read-Field 'change' { Get-HolderText }
+$look.change = @{ record = $record; holder = $holder; since_start = $clock.since_start; now = $clock.now }
 $look.files = @(Read-Field 'files' { foreach ($path in $question.paths) { Get-FileEntry $path $question.user } })
 $look.user = @{ exists = [Boolean]$question.user; groups = @() }
 $look.task = if ($task) { $task.task } else { $null }

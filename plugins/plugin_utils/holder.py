@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import hashlib
 import os
 import pathlib
 import socket
 import subprocess
-import time
 import uuid
-
-from ansible.errors import AnsibleError
 
 
 def me() -> dict[str, str]:
@@ -39,28 +35,6 @@ def asked(ask, arguments):
     result = ask(arguments)
     held = result.get("held")
     return ask(dict(arguments, over=held["token"])) if held and is_gone(held) else result
-
-
-class Signs:
-    """A ticker that tells the host, too, now and then, that this run lives while something long goes on there. A host that nobody holds is not taken."""
-
-    # A third of what a holder may be silent for.
-    EVERY = 300
-
-    def __init__(self, action, task_vars, ticker, clock=time.monotonic):
-        self._action, self._task_vars, self._ticker, self._clock = action, task_vars, ticker, clock
-        self._told_at = clock()
-
-    def __call__(self, state):
-        self._ticker(state)
-        if self._clock() - self._told_at < self.EVERY or getattr(self._action._connection._shell, "_IS_WINDOWS", False):
-            return
-        self._told_at = self._clock()
-        # One that cannot be reached for a moment is looked after by whoever follows the work.
-        with contextlib.suppress(AnsibleError):
-            self._action._execute_module(
-                module_name="llmfleet.ollama.host_change", module_args={"state": "renew", "holder": me()}, task_vars=self._task_vars,
-            )
 
 
 def _user() -> str:

@@ -33,10 +33,11 @@ namespace Ansible.Basic {
     @{
         system = 'windows'; user = 'S-1-5-19'; port = 11434; url = 'http://127.0.0.1:11434'; install_dir = 'C:\ollama'
         models_dir = 'C:\ollama\models'; service = 'ollama'; door = 'llmfleet ollama'; settings = 'C:\ollama\service\serve.cmd'
-        moving = 'C:\ollama\.moving'; paths = @('C:\Windows', 'C:\Windows\win.ini', 'C:\Documents and Settings', 'C:\nowhere')
+        moving = 'C:\ollama\.moving'; record = 'C:\ollama\.before'; paths = @('C:\Windows', 'C:\Windows\win.ini', 'C:\Documents and Settings', 'C:\nowhere')
         names = @('localhost', 'no-such-name.invalid'); tools = @('netsh.exe', 'no-such-program')
     }
 )
+Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath '..\..\plugins\module_utils\HostChange.psm1')
 Import-Module -Name (Join-Path -Path $PSScriptRoot -ChildPath '..\..\plugins\module_utils\VramProbe.psm1')
 . (Join-Path -Path $PSScriptRoot -ChildPath '..\..\plugins\modules\win_look_probe.ps1')
 $json = ConvertTo-Json -InputObject ([Ansible.Basic.AnsibleModule]::Last.Result.look) -Depth 12

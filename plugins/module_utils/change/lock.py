@@ -83,46 +83,53 @@ def judged(said, clock):
     )
 
 
+def taken(there, me, clock, over="", more=1):
+    """What a host writes down of `me` (TEXTS), where `there` is the holder as judged() has it. more: how often it has to let go for this. Raises Held."""
+    if there and there["token"] not in (me["token"], over):
+        raise Held(there)
+    mine = there if there and there["token"] == me["token"] else {"since": clock.wall(), "depth": 0}
+    return _said(me, mine["since"], max(mine["depth"] + more, 1), clock)
+
+
+def renewed(there, token, clock):
+    """The same of a holder that gives a sign of life; None where it is not the one any more."""
+    return _said(there, there["since"], there["depth"], clock) if there and there["token"] == token else None
+
+
+def freed(there, token, clock):
+    """The same of one that lets go, {} for nobody; None where it is not the one. Work inside of other work of one run leaves the host to that."""
+    if not there or there["token"] != token:
+        return None
+    return _said(there, there["since"], there["depth"] - 1, clock) if there["depth"] > 1 else {}
+
+
+def _said(me, since, depth, clock):
+    return dict({name: str(me[name]) for name in TEXTS}, since=since, depth=depth, boot=clock.boot, alive_at=clock.since_start())
+
+
 def take(folder, me, clock, over=""):
     """Makes `me` (TEXTS) the holder; who is it already has it once more, and lets go as often. over: the token of a holder that is known to be gone.
     Raises Held."""
-    _hold(folder, me, clock, over, 1)
+    with _guarded(folder):
+        _write(folder, taken(read(folder, clock), me, clock, over))
 
 
 def keep(folder, me, clock, over=""):
     """A sign of life of a holder that cannot go on without being it: where it was silent too long it becomes it again, or is told who came. Raises Held."""
-    _hold(folder, me, clock, over, 0)
-
-
-def _hold(folder, me, clock, over, more):
     with _guarded(folder):
-        there = read(folder, clock)
-        if there and there["token"] not in (me["token"], over):
-            raise Held(there)
-        mine = there if there and there["token"] == me["token"] else {"since": clock.wall(), "depth": 0}
-        _write(folder, me, mine["since"], max(mine["depth"] + more, 1), clock)
+        _write(folder, taken(read(folder, clock), me, clock, over, more=0))
 
 
 def renew(folder, token, clock):
     """A sign of life of the holder, if it still is the one. Says whether it is."""
     with _guarded(folder):
-        there = read(folder, clock)
-        if there is None or there["token"] != token:
-            return False
-        _write(folder, there, there["since"], there["depth"], clock)
-        return True
+        return _write(folder, renewed(read(folder, clock), token, clock))
 
 
 def free(folder, token, clock):
-    """Lets go, of what is its own. Work inside of other work of the same run (a release that a mirror needs) leaves it to that."""
+    """Lets go, of what is its own."""
     with _guarded(folder):
-        there = read(folder, clock)
-        if there is None or there["token"] != token:
-            return
-        if there["depth"] > 1:
-            _write(folder, there, there["since"], there["depth"] - 1, clock)
-        else:
-            nofollow.unlink(os.path.join(folder, _HOLDER))
+        _write(folder, freed(read(folder, clock), token, clock))
 
 
 @contextmanager
@@ -144,14 +151,18 @@ def _guarded(folder):
             os.close(guard)
 
 
-def _write(folder, me, since, depth, clock):
-    said = dict({name: str(me[name]) for name in TEXTS}, since=since, depth=depth, boot=clock.boot, alive_at=clock.since_start())
-    with nofollow.folder(folder) as at:
-        # The guard is ours, so nobody else writes under this name.
-        new = os.open(_HOLDER + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
-        with os.fdopen(new, "w", encoding="utf-8") as file:
-            json.dump(said, file, sort_keys=True)
-        os.rename(_HOLDER + ".new", _HOLDER, src_dir_fd=at, dst_dir_fd=at)
+def _write(folder, said):
+    """None leaves what is there, {} removes it. Says whether there was anything to say."""
+    if said == {}:
+        nofollow.unlink(os.path.join(folder, _HOLDER))
+    elif said:
+        with nofollow.folder(folder) as at:
+            # The guard is ours, so nobody else writes under this name.
+            new = os.open(_HOLDER + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
+            with os.fdopen(new, "w", encoding="utf-8") as file:
+                json.dump(said, file, sort_keys=True)
+            os.rename(_HOLDER + ".new", _HOLDER, src_dir_fd=at, dst_dir_fd=at)
+    return said is not None
 
 
 class Hold:

@@ -35,8 +35,16 @@ SHAPES = {
 def read(folder):
     """The record, None where no whole one is."""
     try:
-        said = json.loads(nofollow.read(os.path.join(folder, NAME), LARGEST).decode("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return parsed(nofollow.read(os.path.join(folder, NAME), LARGEST).decode("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def parsed(text):
+    """The record that a text is, None where it is no whole one."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
         return None
     return said if _whole(said) else None
 
@@ -89,7 +97,7 @@ def begin(folder, before, asked, by, now, paths, of="ollama"):
     """Writes the record of a change, or adds what is asked now to one that is open, whose word on what served before stays. Returns it."""
     there = read(folder)
     if there is not None:
-        said = dict(there, asked=asked, by=by, since=now, tried=list(dict.fromkeys(there["tried"] + [asked])))
+        said = again(there, asked, by, now)
         _write(folder, said)
         return said
     new = folder + ".new"
@@ -102,13 +110,20 @@ def begin(folder, before, asked, by, now, paths, of="ollama"):
     kept, missing = [], []
     for number, path in enumerate(paths):
         _keep(path, os.path.join(new, str(number)), kept, missing)
-    said = {
-        "schema": SCHEMA, "of": of, "since": now, "by": by, "asked": asked, "tried": [asked], "before": before, "kept": kept, "missing": missing,
-    }
+    said = begun(before, asked, by, now, kept, missing, of)
     _write(new, said)
     os.rename(new, folder)
     _sync(os.path.dirname(folder))
     return said
+
+
+def again(there, asked, by, now):
+    """The record of a change that was cut off, when another run asks for something."""
+    return dict(there, asked=asked, by=by, since=now, tried=list(dict.fromkeys(there["tried"] + [asked])))
+
+
+def begun(before, asked, by, now, kept, missing, of="ollama"):
+    return {"schema": SCHEMA, "of": of, "since": now, "by": by, "asked": asked, "tried": [asked], "before": before, "kept": kept, "missing": missing}
 
 
 def _keep(path, copy, kept, missing):

@@ -10,7 +10,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, release, warm
+from . import address, change, release, warm
 from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -22,7 +22,7 @@ TASK = "ollama"
 RULE = "llmfleet ollama"
 PROOFS = path_of("proofs", "Windows")
 ACCOUNTS = {"SYSTEM": "S-1-5-18", "LOCAL SERVICE": "S-1-5-19", "NETWORK SERVICE": "S-1-5-20"}
-SYSTEM, ADMINISTRATORS, USERS = "S-1-5-18", "S-1-5-32-544", "S-1-5-32-545"
+SYSTEM, ADMINISTRATORS = "S-1-5-18", "S-1-5-32-544"
 # Windows Server 2019 and Windows 10 22H2: below these, ollama needs no longer run.
 OLDEST_BUILD = {"server": 17763, "client": 19045}
 # What keeps links and rights.
@@ -32,6 +32,8 @@ RELEASE_BYTES = 8 * GIB
 # What a server makes in its store.
 STORE = ("blobs", "manifests", store_of.NEWER_NAMES)
 _PATH = re.compile(r"[A-Za-z]:(\\[A-Za-z0-9_.+-]+( [A-Za-z0-9_.+-]+)*)+$")
+# Of the directory of the releases: what lies there is run by a service. SYSTEM and the administrators write, users and the service's account read and run.
+_RIGHTS = "O:BAG:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)(A;OICI;0x1200a9;;;%s)"
 _ONE_ADDRESS = re.compile(r"/(32|128)$")
 
 
@@ -53,9 +55,10 @@ def question(wish, around):
     return Question(
         system="windows", user=account(wish), port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
         models_dir=wish.models_dir, service=TASK, door=RULE, settings=places["launcher"], moving=places["moving"],
+        record=places["record"],
         paths=(
             wish.install_dir, wish.models_dir, places["current"], places["service"], places["launcher"], places["home"], places["logs"], PROOFS,
-            _newer_names(wish), warm.place("windows", wish.install_dir).list,
+            _newer_names(wish), warm.place("windows", wish.install_dir).list, places["record"],
         ),
         names=address.door_names(wish, around),
     )
@@ -81,7 +84,7 @@ def account(wish):
 def _places(wish):
     return {name: "%s\\%s" % (wish.install_dir, part) for name, part in (
         ("current", "current"), ("service", "service"), ("launcher", "service\\serve.cmd"), ("home", "home"), ("logs", "logs"), ("moving", ".moving"),
-        ("binary", "current\\ollama.exe"),
+        ("record", ".before"), ("binary", "current\\ollama.exe"),
     )}
 
 
@@ -180,30 +183,47 @@ class _Decision(Decision):
         whole = ["%s-%s" % (wish.version, name) for name in self.archives]
         release_dir = "%s\\%s" % (wish.install_dir, wish.version)
         return {
-            # Nothing is recorded here yet.
-            "record": "", "change": {"record": "", "before": {}, "asked": self.wish.version, "paths": []}, "open": False,
-            "old_version": self.current, "previous_version": self.releases.previous, "previous_before": "", "had_server": self.current != "",
+            **self._recorded(),
+            "old_version": self.old, "previous_version": self.releases.previous, "previous_before": "", "had_server": self._old().had_server,
             "start": self.restart, "load_door": self.guarded and (self.door["differs"] or self.door["remove"]),
             # The role moves no models here; a store from before is refused, or left.
-            "other_stores": [], "models_move": wish.models_move, "move_noted": False, "back_url": self.addresses["local"],
+            "other_stores": [], "models_move": wish.models_move, "move_noted": False,
+            "back_url": self.open.url if self.open and self.open.url else self.addresses["local"],
             "needs_engine": wishes.numbers(wish.version) >= release.FIRST_ENGINE,
             "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
-            "make_install_dir": wish.install_dir not in self.files,
-            "close_install_dir": [] if self.ours else [
-                ["icacls.exe", wish.install_dir, "/setowner", "*" + ADMINISTRATORS],
-                ["icacls.exe", wish.install_dir, "/inheritance:r", "/grant:r", *_inherit("F", SYSTEM, ADMINISTRATORS), *_inherit("RX", USERS, self.sid)],
-            ],
             "release_dir": release_dir, "unpacked": release_dir + ".new",
             "downloads": [self._download(archive, release_dir) for archive in release.sources(wish, self.around, self.archives)],
             # A whole archive of this release is not downloaded again.
             "unfinished": [] if self.releases.complete else [name for name in self.releases.leftovers if name not in whole],
-            "directories": self._directories(),
+            "directories": [path for path, _rights in self._directories()],
+            "rights": [command for _path, rights in self._directories() for command in rights],
             "task": self.task, "task_differs": self.task_differs, "run_level": "highest" if wish.user.upper() == "SYSTEM" else "limited",
             "add_path": not look["on_path"],
             # A machine-wide 0.0.0.0 would be dialled by the command line, which fails on Windows.
             "set_machine_host": look["machine_ollama_host"] != self.addresses["cli"],
-            "remove_releases": self.releases.outdated,
+            "remove_releases": self.releases.outdated + self.failed,
+            # Where the server from before is back.
+            "failed_releases": self._failed_releases(),
         }
+
+    def _recorded(self):
+        """The link is the way back's own business, since the server has to be stopped for it; a rule is kept as the look has it."""
+        steps = self._old().steps(self.places["record"], self.wish.version, [self.launcher.path])
+        rule = self.look["door"]["rule"]
+        rights = "" if self.ours else _RIGHTS % self.sid
+        steps["change"].update(task=TASK, door=RULE, rule=rule and {name: rule[name] for name in ("port", "addresses")}, rights=rights)
+        return steps
+
+    def _old(self):
+        before = self._before() or {"version": "", "url": ""}
+        return self.open or change.Before(
+            release=self.current, previous="", version=before["version"], url=before["url"], had_server=self.current != "",
+            releases=tuple(name for name in self.look["install"]["releases"] if name not in self.releases.leftovers),
+        )
+
+    def _failed_releases(self):
+        old = self._old()
+        return [name for name in dict.fromkeys((*old.tried, self.wish.version)) if name not in (*old.releases, self.old)]
 
     @staticmethod
     def _download(archive, release_dir):
@@ -215,7 +235,7 @@ class _Decision(Decision):
         }
 
     def _directories(self):
-        """Those that are not there with their rights."""
+        """Those that are not there with their rights, and the commands that give them these."""
         closed = ["/inheritance:r", "/grant:r", *_inherit("F", SYSTEM, ADMINISTRATORS)]
         modify = _inherit("M", self.sid)
         wanted = (
@@ -223,11 +243,23 @@ class _Decision(Decision):
             # Ollama writes its environment into it, a proxy's password too.
             (self.places["logs"], "protected", closed + modify), (self.wish.models_dir, "granted", ["/grant", *modify]),
         )
-        return [{"path": path, "give": ["icacls.exe", path, *rights]} for path, ready, rights in wanted if not (self.files.get(path) or {}).get(ready)]
+        return [(path, self._given(path, rights)) for path, ready, rights in wanted if not self._is_ready(path, ready)]
+
+    def _is_ready(self, path, ready):
+        entry = self.files.get(path) or {}
+        # An owner may do with it as he likes. The store may be a disk of the user's own.
+        return bool(entry.get(ready)) and (path == self.wish.models_dir or entry.get("owner") in (SYSTEM, ADMINISTRATORS))
+
+    def _given(self, path, rights):
+        command, entry = ["icacls.exe", path], self.files.get(path) or {}
+        if path == self.wish.models_dir or entry.get("owner") in (None, SYSTEM, ADMINISTRATORS):
+            return [[*command, *rights]]
+        # What somebody has granted himself there stays beside what is granted now.
+        return [[*command, "/setowner", "*" + ADMINISTRATORS], [*command, "/reset"], [*command, *rights]]
 
     def _changes(self, steps):
         """In the order in which they are done, for people."""
-        wish, owned = self.wish, ", ".join(entry["path"] for entry in steps["directories"])
+        wish, owned = self.wish, ", ".join(steps["directories"])
         said = [
             (not self.releases.complete, "fetch Ollama %s" % wish.version),
             (owned, "give %s to %s" % (owned, wish.user)),
@@ -330,6 +362,8 @@ def _install_dir(self):
     names, wish = list(self.releases.names), self.wish
     # What an account puts there before the role closes the directory stays its own, and would be run or written to by the service.
     names += [part for part in ("current", "service", "home", "logs") if self.places[part] in self.files]
+    # A record that the look believes is closed as it is.
+    names += [".before"] if self.places["record"] in self.files and not self.open else []
     owner = (self.files.get(wish.install_dir) or {}).get("owner") or ADMINISTRATORS
     if not names and owner not in (SYSTEM, ADMINISTRATORS):
         yield Problem(
@@ -390,10 +424,11 @@ def remove(wish, look):
     ours = _ours(files, wish.install_dir)
     if wish.purge:
         store = [wish.models_dir] if wish.models_dir == wishes.PLACES["windows"]["models_dir"] else ["%s\\%s" % (wish.models_dir, part) for part in STORE]
-        made = ["%s\\%s" % (wish.install_dir, name) for name in [*names, "service", "logs", "home", ".moving"]]
+        made = ["%s\\%s" % (wish.install_dir, name) for name in [*names, "service", "logs", "home", ".moving", ".before"]]
         paths = store + [PROOFS] + (([wish.install_dir] if wish.install_dir == wishes.PLACES["windows"]["install_dir"] else made) if ours else [])
     else:
-        paths = ["%s\\%s" % (wish.install_dir, name) for name in [*names, "service", "logs"]] if ours else []
+        left = [".before"] if places["record"] in files else []
+        paths = ["%s\\%s" % (wish.install_dir, name) for name in [*names, "service", "logs", *left]] if ours else []
     releases = ["%s\\%s" % (wish.install_dir, name) for name in names]
     steps = {
         "stop": task or places["current"] in files, "remove_task": task, "remove_rule": rule, "remove_path": look["on_path"],

@@ -15,11 +15,22 @@ import re
 
 from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.host import Host, Refused, sha256
 
+# What the real module closes: for SYSTEM and the administrators.
+CLOSED = {"protected": True, "owner": "S-1-5-32-544", "grants": {"S-1-5-18": "F", "S-1-5-32-544": "F"}}
+SIDS = {"SY": "S-1-5-18", "BA": "S-1-5-32-544", "BU": "S-1-5-32-545"}
+RIGHTS = {"FA": "F", "0x1200a9": "RX"}
 SERVICE_SIDS = {"S-1-5-18", "S-1-5-19", "S-1-5-20"}
 LAUNCH = re.compile(r'^"(?P<binary>[^"]+\\ollama\.exe)" serve >> "(?P<log>[^"]+)" 2>&1$')
 # What `cmd.exe /s /c` runs: the text without its first and its last quote.
 CALL = re.compile(r'^/d /s /c ""(?P<launcher>[^"]+)""$')
 SETTING = re.compile(r'^set "(?P<name>\w+)=(?P<value>.*)"$')
+
+
+def rights_of(text):
+    """What a text of SDDL gives whom."""
+    owner, flags, rules = re.fullmatch(r"O:(\w\w)G:BAD:(\w*)((?:\([^)]+\))+)", text).groups()
+    grants = dict(reversed(rule.split(";")[2::3]) for rule in re.findall(r"\(([^)]+)\)", rules))
+    return {"protected": "P" in flags, "owner": SIDS[owner], "grants": {SIDS.get(sid, sid): RIGHTS[right] for sid, right in grants.items()}}
 
 
 class Windows(Host):
@@ -68,13 +79,84 @@ class Windows(Host):
         seen["service"].update(path=asked["service"] if task else None, loaded=bool(task), running=state == "Running")
         other = self.other_store(self.files.get(asked["settings"]), asked["models_dir"])
         seen["store"]["other_stores"] = [{"path": other["path"], "size_bytes": other["bytes"]}] if other else []
+        text = self.record_text(asked["record"])
+        seen["change"] = {"record": text or None, "holder": self.state.get("holder") or None, **self.clock()}
         return seen
 
     def looked_at(self, path, asked):
         rights = self.files[path].get("acl", {})
         told = super().looked_at(path, asked)
-        told.update(owner=rights.get("owner"), protected=rights.get("protected", False), granted=self.may_write(path, asked["user"]))
+        # What the role makes belongs to the administrators, as what everybody of them makes.
+        told["owner"] = rights.get("owner", "S-1-5-32-544" if rights else None)
+        told.update(protected=rights.get("protected", False), granted=self.may_write(path, asked["user"]))
         return told
+
+    # -- a change of the host -----------------------------------------------------------------------------------------
+    def clock(self):
+        return {"since_start": self.state.get("since_start", 0), "now": 1764280800}
+
+    def record_text(self, folder):
+        named = folder and self.files.get(folder + "\\record.json")
+        return named["text"] if named and self.files[folder].get("acl") == CLOSED else ""
+
+    def win_host_change(self, args):
+        """Who comes is another one each time, so the record of calls has what of it is always the same."""
+        given = {**dict.fromkeys(("expect", "holder", "record", "text", "rights"), ""), "swap": False, "act": "none", "paths": [], **args}
+        taken = {True: "somebody", False: "nobody"}
+        self.shown.update({name: taken[bool(given[name])] for name in ("expect", "holder") if name in args})
+        if "text" in args:
+            said = json.loads(args["text"])
+            self.shown["text"] = {name: said[name] for name in ("asked", "tried", "before", "kept", "missing", "rule")}
+        result = {"is_root": self.state["machine"]["is_admin"], "swapped": False, "changed": False}
+        if not result["is_root"]:
+            return result
+        if given["swap"] and not self.check and self.state.get("holder", "") == given["expect"]:
+            if given["act"] != "none":
+                result["changed"] = bool(getattr(self, "record_" + given["act"])(given["record"], given))
+            self.state["holder"] = given["holder"]
+            result["swapped"] = True
+        kinds = {"file": "file", "directory": "other", "link": "other"}
+        found = [{"path": path, "kind": kinds[self.files[path]["type"]] if path in self.files else "missing"} for path in given["paths"]]
+        return {**result, "holder": self.state.get("holder", ""), "record": self.record_text(given["record"]), "found": found, **self.clock()}
+
+    def record_keep(self, folder, given):
+        parent = self.parent(folder)
+        if given["rights"]:
+            if self.under(parent)[1:]:
+                raise Refused(f"others than administrators may have put {self.under(parent)[1:]} into {parent}")
+            self.make_directory(parent)
+            self.files[parent]["acl"] = rights_of(given["rights"])
+        self.remove(folder)
+        self.make_directory(folder)
+        self.files[folder]["acl"] = dict(CLOSED)
+        for row in given["kept"]:
+            self.files[folder + "\\" + row["copy"]] = dict(self.read(row["path"]))
+        task = self.state["tasks"].get("\\llmfleet\\" + given["task"])
+        if task:
+            self.files[folder + "\\task.xml"] = {"type": "file", "task": {key: value for key, value in task.items() if key != "state"}}
+        self.record_tell(folder, given)
+
+    def record_tell(self, folder, given):
+        self.files[folder + "\\record.json"] = {"type": "file", "text": given["text"]}
+
+    def record_restore(self, folder, given):
+        if not self.record_text(folder):
+            raise Refused(f"there is no record of what served before in {folder}")
+        changed = [self.write(row["path"], **{**self.read(folder + "\\" + row["copy"])}) for row in given["kept"]]
+        changed += [self.remove(path) for path in given["missing"]]
+        kept = self.files.get(folder + "\\task.xml")
+        if kept:
+            self.state["tasks"]["\\llmfleet\\" + given["task"]].update(kept["task"])
+        if given["rule"]:
+            self.state["firewall"]["rules"].pop(given["rule"], None)
+            if given["rule_port"]:
+                self.state["firewall"]["rules"][given["rule"]] = {
+                    "enabled": True, "inbound": True, "allow": True, "tcp": True, "port": given["rule_port"], "addresses": given["rule_addresses"],
+                }
+        return any(changed) or bool(given["rule"])
+
+    def record_remove(self, folder, _given):
+        self.remove(folder)
 
     # -- files ------------------------------------------------------------------------------------------------------
     def write(self, path, **entry):
@@ -115,6 +197,9 @@ class Windows(Host):
             raise Refused(f"{path}: The system cannot find the file specified.")
         rights = self.files[path].setdefault("acl", {"protected": False, "grants": {}})
         rest = argv[2:]
+        if rest[0] == "/reset":
+            rights["protected"], rights["grants"] = False, {}
+            return {"changed": True, "rc": 0}
         if rest[0] == "/setowner":
             rights["owner"] = rest[1].removeprefix("*")
             return {"changed": True, "rc": 0}
@@ -258,6 +343,7 @@ class Windows(Host):
     def boot(self):
         """What happens at a start of the machine: nobody logs in, and tasks with a boot trigger run."""
         self.state["server"] = None
+        self.state.update(holder="", since_start=0)
         for name, task in self.state["tasks"].items():
             if task["enabled"] and "boot" in task["triggers"]:
                 self.start(name)

@@ -21,7 +21,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 from ansible_collections.llmfleet.ollama.plugins.modules import host_change
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder, signs, windows_change
 from support import ROOT, servers
 
 
@@ -80,7 +80,7 @@ def test_who_this_run_is():
     assert not holder.is_gone({}) and not holder.is_gone({**me, "process": "x"})
 
 
-def test_signs_of_life_while_something_long_goes_on():
+def test_signs_of_life_while_something_long_goes_on(monkeypatch):
     """Ten hours of a download on a slow line are no silence; and a host is not asked every second."""
     calls, seconds = [], [0]
 
@@ -91,13 +91,14 @@ def test_signs_of_life_while_something_long_goes_on():
     shell = type("Shell", (), {"_IS_WINDOWS": False})()
     action = type("Action", (), {"_connection": type("Connection", (), {"_shell": shell})(), "_execute_module": staticmethod(execute)})()
     told = []
-    signs = holder.Signs(action, {}, told.append, clock=lambda: seconds[0])
+    tick = signs.Signs(action, {}, told.append, clock=lambda: seconds[0])
     for seconds[0] in (1, 299, 300, 301, 599, 600):
-        signs({"what": "x"})
+        tick({"what": "x"})
     assert calls == [("llmfleet.ollama.host_change", "renew")] * 2 and len(told) == 6
     shell._IS_WINDOWS, seconds[0] = True, 10000
-    signs({"what": "x"})
-    assert len(calls) == 2
+    monkeypatch.setattr(windows_change, "run", lambda _action, _task_vars, arguments: calls.append(arguments))
+    tick({"what": "x"})
+    assert calls[2:] == [{"state": "renew"}]
 
 
 @pytest.fixture

@@ -191,11 +191,41 @@ def named(registry, monkeypatch):
     )
 
 
+class WindowsHost:
+    """What win_host_change says: who has the host."""
+
+    def __init__(self, held=""):
+        self.held, self.holders = held, []
+
+    def __call__(self, call):
+        assert call["module_name"] == "llmfleet.ollama.win_host_change"
+        given = call["module_args"]
+        swapped = given.get("swap", False) and given["expect"] == self.held
+        if swapped:
+            self.held = given["holder"]
+            self.holders.append(self.held)
+        return {"is_root": True, "holder": self.held, "record": "", "found": [], "since_start": 100, "now": 1764280800, "swapped": swapped}
+
+
+def test_models_of_a_windows_host_that_another_controller_changes_stay(options, ollama, named):
+    """Deleted, one run would remove what another one is proving."""
+    held = {
+        "token": "b", "who": "otto@lap", "doing": "Ollama 0.33.0", "controller": "lap 2", "process": "1", "started": "then", "since": 1764280700,
+        "alive_at": 90, "boot": "this start",
+    }
+    made = make(windows(options, models=["small:1b"], registry="http://mirror"), Connection(windows=True), WindowsHost(json.dumps(held)))
+    with pytest.raises(AnsibleActionFail, match=r"otto@lap changes this host \(Ollama 0.33.0\) since 2025-11-27 21:58 UTC"):
+        made._run_from_here("win", {"ansible_host": "127.0.0.1"})
+    assert ollama.names() == []
+
+
 def test_windows_host_is_served_from_here(options, ollama, named):
     connection = Connection(windows=True)
-    made = make(windows(options, models=["small:1b"], registry="http://mirror"), connection)
+    host = WindowsHost()
+    made = make(windows(options, models=["small:1b"], registry="http://mirror"), connection, host)
     result = made._run_from_here("win", {"ansible_host": "127.0.0.1"})
-    assert result["changed"] and ollama.names() == ["small:1b"] and made.calls == []
+    assert result["changed"] and ollama.names() == ["small:1b"]
+    assert [bool(text) for text in host.holders] == [True, False] and '"doing": "models"' in host.holders[0], "the host was taken for it, and let go of"
     proofs = json.loads(connection.files["C:\\ProgramData\\llmfleet\\proofs.json"])["proofs"]
     assert [entry["ok"] for entry in proofs.values()] == [True]
     again = make(windows(options, models=["small:1b"], registry="http://mirror"), connection)

@@ -23,7 +23,7 @@ def act(monkeypatch):
     """act(os_family, plan, what differs) -> (result, names of modules that were run, their arguments)"""
 
     def run(family, plan, look=None, state="present", check=False, files=None):
-        there, calls = {} if files is None else files, []
+        there, calls, taken = {} if files is None else files, [], []
 
         def fetch_file(remote, local):
             if remote not in there:
@@ -32,6 +32,9 @@ def act(monkeypatch):
                 file.write(there[remote])
 
         def execute(module_name, module_args, task_vars):
+            if module_name == "llmfleet.ollama.win_host_change":
+                taken.append(module_args.get("holder", "?"))
+                return {"is_root": True, "holder": "", "since_start": 1, "now": 1, "swapped": module_args.get("swap", False)}
             calls.append((module_name, module_args))
             return {"changed": True, "models": ["chat:7b"]}
 
@@ -44,6 +47,7 @@ def act(monkeypatch):
         monkeypatch.setattr(ActionBase, "run", lambda self, tmp, task_vars: {})
         facts = {"os_family": family, "model_plan": plan, "look": look or {}}
         result = plugin.run(task_vars={"inventory_hostname": "here", "groups": {"ollama": ["here"]}, "hostvars": {}, "ansible_facts": facts})
+        assert bool(taken) == any(name == "ansible.windows.win_powershell" for name, _options in calls), "taken for a change, and only for that"
         return result, calls
 
     return run

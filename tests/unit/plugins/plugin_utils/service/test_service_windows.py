@@ -51,7 +51,7 @@ def decide(look, wish=WISH, around=AROUND):
 
 
 def directory(path, **rights):
-    return there(path, "directory", **{"mode": None, "owner": None, "group": None, "protected": False, "granted": False, **rights})
+    return there(path, "directory", **{"mode": None, "owner": "S-1-5-32-544", "group": None, "protected": False, "granted": False, **rights})
 
 
 def left(wish=WISH, **changed):
@@ -252,16 +252,10 @@ def test_a_bare_host_gets_everything_in_this_order():
     assert [(file.path, file.mode, file.secret) for file in made.files] == [(LAUNCHER, None, True)]
     assert not made.complete and made.restart and made.before is None
     assert made.steps["task"] == TASK and made.steps["run_level"] == "limited"
-    assert [(entry["path"], entry["give"][:2], entry["give"][2:]) for entry in made.steps["directories"]] == [
-        (path, ["icacls.exe", path], rights) for path, rights in RIGHTS.items()
-    ]
-    assert made.steps["make_install_dir"] and made.steps["close_install_dir"] == [
-        ["icacls.exe", "C:\\ollama", "/setowner", "*S-1-5-32-544"],
-        [
-            "icacls.exe", "C:\\ollama", "/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-32-545:(OI)(CI)RX",
-            "*S-1-5-19:(OI)(CI)RX",
-        ],
-    ]
+    assert made.steps["directories"] == list(RIGHTS) and made.steps["rights"] == [["icacls.exe", path, *rights] for path, rights in RIGHTS.items()]
+    assert made.steps["change"]["rights"] == (
+        "O:BAG:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)(A;OICI;0x1200a9;;;S-1-5-19)"
+    ), "at once, so that no right that somebody gave himself there outlives it"
     archive = made.archives[0]
     assert made.steps["downloads"] == [{
         "name": archive.name, "url": archive.url, "path": "C:\\ollama\\0.32.15-" + archive.name, "proxied": False, "checksum": archive.sha256,
@@ -317,6 +311,7 @@ DIFFERENCES = {
     "the rule admits more": (left(door={"rule": {**RULE, "addresses": ["*"]}}), {}, [WRITE_RULE]),
     "the rule is switched off": (left(door={"rule": {**RULE, "enabled": False}}), {}, [WRITE_RULE]),
     "others may write into the service": (with_file(left(), SERVICE, protected=False), {}, [f"give {SERVICE} to LOCAL SERVICE"]),
+    "somebody else owns the service": (with_file(left(), SERVICE, owner="S-1-5-21-7"), {}, [f"give {SERVICE} to LOCAL SERVICE"]),
     "the key's directory is gone": (without(HOME, left()), {}, [f"give {HOME} to LOCAL SERVICE"]),
     "others may read the log": (with_file(left(), LOGS, protected=False), {}, [f"give {LOGS} to LOCAL SERVICE"]),
     "the account may not write models": (with_file(left(), MODELS, granted=False), {}, [f"give {MODELS} to LOCAL SERVICE"]),
@@ -451,6 +446,15 @@ def test_a_folder_of_the_service_that_somebody_made_first_is_refused():
     made = decide(look)
     assert [problem.id for problem in made.problems] == ["install_dir_of_others"] and "holds service already" in made.problems[0].say
     assert decide(host(files=[directory("C:\\ollama", owner="S-1-5-32-544")])).problems == [], "a run that was cut off before it closed the directory"
+
+
+def test_what_the_owner_of_a_folder_of_the_service_gave_himself_is_taken_away():
+    """Deleted: /grant:r changes the accounts that it names, and whoever has made the folder would write the launcher of the service."""
+    made = decide(with_file(left(), SERVICE, owner="S-1-5-21-7"))
+    assert made.steps["rights"] == [
+        ["icacls.exe", SERVICE, "/setowner", "*S-1-5-32-544"], ["icacls.exe", SERVICE, "/reset"], ["icacls.exe", SERVICE, *RIGHTS[SERVICE]],
+    ]
+    assert decide(left()).steps["change"]["rights"] == "", "it is closed already"
 
 
 def test_other_rules_that_admit_to_the_port_are_named():

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import windows_change
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
 
 STUBS = Path(__file__).resolve().parents[4] / "stubs"
@@ -65,6 +66,8 @@ def host_of(stage, tmp_path):
         host = system(path)
         asked = next(question for question in decide.questions(variables, around) if question.system == platform)
         look = host.look(asked.to_dict())
+        if platform == "windows":
+            look["change"] = windows_change.told(look["change"])
         host.close()
         return decide.decide("here", variables, look, around)
 
