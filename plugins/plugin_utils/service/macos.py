@@ -130,6 +130,7 @@ class _Decision(Decision):
         content = render(
             "macos/daemon.plist.j2", label=LABEL, program=self.places["binary"], user=wish.user, group=wish.group, home=self.places["home"],
             log=self.places["logs"] + "/server.log", environment=self.environment,
+            door=TOKEN if self.guarded else "",
         )
         return File(DAEMON, "0600", content, _differs(self.files.get(DAEMON), content, "0600"), "service", secret=True)
 

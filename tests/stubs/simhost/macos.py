@@ -228,6 +228,7 @@ class MacOS(Host):
                 token = str(1000 + len(pf["references"]))
                 pf["references"].append(token)
                 self.write(keep, text=token, mode="0600")
+                self.appeared()
         elif action == "release":
             pf["anchors"].pop(anchor, None)
             if token in pf["references"]:
@@ -268,8 +269,22 @@ class MacOS(Host):
         if entry.get("owner") != "root" or int(entry.get("mode", "0644"), 8) & WRITE_FOR_OTHERS:
             raise Failed(5, "Bootstrap failed: 5: Input/output error")
         self.state["loaded"][label] = path
-        if daemon.get("RunAtLoad"):
+        if daemon.get("RunAtLoad") or self.kept_alive(daemon):
             self.launch(daemon)
+
+    def kept_alive(self, daemon):
+        """KeepAlive: always, or as long as paths are there."""
+        wanted = daemon.get("KeepAlive")
+        if not isinstance(wanted, dict):
+            return bool(wanted)
+        return any((path in self.files) == there for path, there in wanted["PathState"].items())
+
+    def appeared(self):
+        """launchd watches the paths of its jobs."""
+        for path in list(self.state["loaded"].values()):
+            daemon = plistlib.loads(self.read(path)["text"].encode("utf-8"))
+            if isinstance(daemon.get("KeepAlive"), dict) and self.kept_alive(daemon) and not self.state["server"]:
+                self.launch(daemon)
 
     def launch(self, daemon):
         program = daemon["ProgramArguments"]
@@ -283,6 +298,8 @@ class MacOS(Host):
             return
         environment = daemon["EnvironmentVariables"]
         writable = [environment["OLLAMA_MODELS"], environment["HOME"], daemon["StandardErrorPath"].rpartition("/")[0]]
+        if not self.pf_enabled and not environment["OLLAMA_HOST"].startswith("127."):
+            self.state["pf"]["open"] = True
         self.serve(program[0], environment, all(self.files.get(path, {}).get("owner") == user for path in writable))
         if self.state["server"]:
             self.state["server"]["label"] = daemon["Label"]
@@ -294,7 +311,8 @@ class MacOS(Host):
         self.state["pf"].update(references=[], anchors={})
         for path in self.under("/var/run")[1:]:
             self.remove(path)
-        for path in sorted(self.files):
+        # In the worst order: launchd promises none, and the door's daemon comes before the server's by name.
+        for path in sorted(self.files, reverse=True):
             if path.startswith("/Library/LaunchDaemons/") and path.endswith(".plist"):
                 self.load(path)
 
@@ -303,7 +321,7 @@ class MacOS(Host):
         self.state["server"] = None
         for path in list(self.state["loaded"].values()):
             daemon = plistlib.loads(self.read(path)["text"].encode("utf-8"))
-            if daemon.get("KeepAlive"):
+            if self.kept_alive(daemon):
                 self.launch(daemon)
 
     def reaches(self, address, port):

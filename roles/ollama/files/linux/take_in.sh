@@ -14,4 +14,11 @@ printf %s "$4" >archives
 chmod 0644 archives
 [ ! -e "$2" ] || mv -T "$2" "$1/replaced"
 mv -T "$1/tree" "$2"
-if selinuxenabled 2>/dev/null; then restorecon -R "$2"; fi
+if selinuxenabled 2>/dev/null; then
+    restorecon -R "$2"
+    # Below /srv and in a folder of the user's own the policy knows of no programs, and systemd starts none without their label.
+    case $(matchpathcon -n "$2/bin/ollama" 2>/dev/null) in
+    *:bin_t:*) ;;
+    *) chcon -R -t bin_t "$2" ;;
+    esac
+fi

@@ -19,9 +19,10 @@ hold)
     pfctl -a "$anchor" -f "$rules" || exit 1
     if ! held; then
         umask 077
-        # Says "Token : <number>" on stderr.
-        pfctl -E 2>&1 | sed -n 's/^Token : *\([0-9]*\).*/\1/p' >"$keep"
-        [ -s "$keep" ]
+        # Says "Token : <number>" on stderr. The file appears when pf is on: the server starts by it.
+        rm -f "$keep"
+        pfctl -E 2>&1 | sed -n 's/^Token : *\([0-9]*\).*/\1/p' >"$keep.new"
+        [ -s "$keep.new" ] && mv "$keep.new" "$keep"
     fi
     ;;
 release)

@@ -65,7 +65,8 @@ xattr -r -d com.apple.quarantine "$part" 2>/dev/null || true
 if [ "$needs_server" = yes ] && [ ! -x "$part/llama-server" ]; then
     refuse "The archive of $url holds no llama-server, without which this version loads no model."
 fi
-says=$(HOME=/var/empty "$part/ollama" --version 2>&1) || refuse "The binary of $url does not run on this Mac: $says"
+# Not as root: it was never run here before.
+says=$(sudo -n -u nobody /usr/bin/env HOME=/var/empty "$part/ollama" --version 2>&1) || refuse "The binary of $url does not run on this Mac: $says"
 case $says in
 *"$version"*) ;;
 *) refuse "The binary of $url says \"$says\" instead of $version (ollama_version)." ;;

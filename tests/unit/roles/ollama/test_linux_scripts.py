@@ -49,6 +49,26 @@ def test_a_release_gets_its_name_only_when_it_is_whole(tmp_path, engine, there, 
     assert (tmp_path / "1.0/bin/ollama").exists() is not bool(said)
 
 
+@pytest.mark.parametrize(
+    ("enforced", "label", "wanted"),
+    [
+        (True, "system_u:object_r:bin_t:s0", ["restorecon -R {}"]), (True, "system_u:object_r:var_t:s0", ["restorecon -R {}", "chcon -R -t bin_t {}"]),
+        (False, "", []),
+    ],
+    ids=["below /opt", "below /srv", "no SELinux"],
+)
+def test_a_release_has_the_labels_of_programs_where_selinux_is(tmp_path, enforced, label, wanted):
+    """Deleted: systemd would start no Ollama in a place whose files are no programs to the policy (203/EXEC), such as the one that fills a mirror."""
+    for name, text in (("selinuxenabled", "exit %d" % (not enforced)), ("matchpathcon", "echo '%s'" % label)):
+        write(tmp_path / "tools" / name, "#!/bin/sh\n%s\n" % text, 0o755)
+    for name in ("restorecon", "chcon"):
+        write(tmp_path / "tools" / name, '#!/bin/sh\necho "%s $*"\n' % name, 0o755)
+    write(tmp_path / ".part/tree/bin/ollama", mode=0o755)
+    done = sh("take_in.sh", tmp_path / ".part", tmp_path / "1.0", "", "a.tgz\n", tools=tmp_path / "tools")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [line.format(tmp_path / "1.0") for line in wanted]
+
+
 @pytest.mark.parametrize("stale", ["yes", "no"])
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_folder_that_somebody_else_uses_stays(tmp_path, empty, stale):

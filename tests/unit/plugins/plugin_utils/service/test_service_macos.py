@@ -284,7 +284,7 @@ def test_launchd_reads_every_value_as_it_was_written():
     }
     assert daemon["ProgramArguments"] == ["/opt/my ollama/current/ollama", "serve"]
     assert (daemon["UserName"], daemon["GroupName"], daemon["WorkingDirectory"]) == ("ann", "staff", "/opt/my ollama/home")
-    assert daemon["RunAtLoad"] is True and daemon["KeepAlive"] is True
+    assert "RunAtLoad" not in daemon and daemon["KeepAlive"] == {"PathState": {"/var/run/net.llmfleet.ollama-door.token": True}}
     assert daemon["StandardErrorPath"] == daemon["StandardOutPath"] == "/opt/my ollama/logs/server.log"
 
 

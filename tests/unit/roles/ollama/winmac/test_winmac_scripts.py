@@ -22,7 +22,7 @@ import pytest
 from support import needs
 
 ROLE = Path(__file__).resolve().parents[5] / "roles/ollama"
-PROGRAMS = {"xattr": "exit 1"}
+PROGRAMS = {"xattr": "exit 1", "sudo": '[ "$1 $2 $3" = "-n -u nobody" ] || exit 64; shift 3; RAN_AS=nobody exec "$@"'}
 
 
 @pytest.fixture
@@ -100,6 +100,20 @@ def test_door_takes_a_new_reference_where_the_old_one_is_gone(door):
     assert door("hold")[0] == [OURS]
 
 
+def test_the_server_is_let_start_by_a_pf_that_is_on(door, monkeypatch, tmp_path):
+    """launchd starts it by the file (KeepAlive): written before pf is on, or by one that did not come on, it would let an open port answer."""
+    works = PFCTL
+    monkeypatch.setitem(globals(), "PFCTL", works.replace("-E) echo", '-E) [ ! -e "$STATE/token" ] || touch "$STATE/early"; echo'))
+    door.token.write_text("of the start before\n", encoding="utf-8")
+    door("hold")
+    assert not (tmp_path / "early").exists() and door.token.read_text(encoding="utf-8") == OURS + "\n"
+    door("release")
+    monkeypatch.setitem(globals(), "PFCTL", works.replace("-E) echo", "-E) exit 1; echo"))
+    with pytest.raises(AssertionError):
+        door("hold")
+    assert not door.token.exists()
+
+
 def test_door_releases_nothing_that_it_does_not_hold(door):
     """`pfctl -X` with an old number would be an error, or another's reference."""
     door.token.write_text("12345\n", encoding="utf-8")
@@ -143,7 +157,7 @@ def archive(version="0.32.15", server=True, uid=0):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as tar:
         for name in ["ollama"] + (["llama-server"] if server else []):
-            text = f"#!/bin/sh\necho ollama version is {version}\n".encode()
+            text = f"#!/bin/sh\necho ollama version is {version}${{RAN_AS:- and ran as root}} | sed s/nobody$//\n".encode()
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode, entry.uid, entry.gid = len(text), 0o755, uid, uid
             tar.addfile(entry, io.BytesIO(text))
@@ -182,11 +196,19 @@ def publish(releases, data, listed=None, version="0.32.15"):
 
 
 def fetch(mac, releases, checksum="", needs="yes", **more):
-    return mac("fetch.sh", mac.root / "opt/ollama", "0.32.15", more.pop("base", releases.url), checksum, needs, programs=("xattr",), **more)
+    return mac("fetch.sh", mac.root / "opt/ollama", "0.32.15", more.pop("base", releases.url), checksum, needs, programs=("xattr", "sudo"), **more)
 
 
 def left(mac):
     return sorted(path.name for path in (mac.root / "opt/ollama").iterdir())
+
+
+def test_what_was_downloaded_is_not_run_as_root(mac, releases, monkeypatch):
+    """Deleted: the first run of a binary of whoever owns the release server would be root's, on every Mac."""
+    monkeypatch.setitem(PROGRAMS, "sudo", "exit 7")
+    publish(releases, archive())
+    result = fetch(mac, releases)
+    assert result.returncode != 0 and "does not run on this Mac" in result.stderr and left(mac) == ["0.32.15.new"]
 
 
 @needs.root
