@@ -5,7 +5,8 @@
 
 From 0.40 on: names in manifests-v2 as links to blobs, lists with a manifest for each runner, anchors in manifests, copies for the way back. Made from the
 published sources of 0.40.0 and 0.40.1: manifest/manifest.go, paths.go and downgrade_test.go, server/images.go (pull, copy) and model_list.go, compatmigrate
-(what a conversion leaves), and ollama/ollama#18830. No real server of it ran with these tests.
+(what a conversion leaves), and ollama/ollama#18830. By hand these tests ran with real servers in its place, 0.32.15 and the public branch that became 0.40
+(refs/pull/16590/head), which pulled, listed, copied, deleted and opened each other's stores as it does; that branch writes no anchors and converted nothing.
 """
 
 from __future__ import annotations
@@ -122,7 +123,9 @@ class NewerOllama(FakeOllama):
             for tag in files:
                 host, namespace, model = os.path.relpath(folder, self.path + "/manifests-v2").split("/")
                 prefix = "" if host == "ollama.com" else "%s/%s/" % (host.replace("%3A", ":"), namespace)
-                found.add("%s%s:%s" % (prefix or ("" if namespace == "library" else namespace + "/"), model, tag))
+                name = "%s%s:%s" % (prefix or ("" if namespace == "library" else namespace + "/"), model, tag)
+                # A link to a blob that is gone hides the older name as well, although that could still be run.
+                (found.add if os.path.exists(os.path.join(folder, tag)) else found.discard)(name)
         return sorted(name for name in found if not (self.hides_guards and name.startswith("llamacpp:")))
 
     def copy(self, source, destination):

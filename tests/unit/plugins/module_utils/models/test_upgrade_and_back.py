@@ -103,6 +103,20 @@ def test_what_is_pulled_by_its_own_name_has_an_anchor_and_needs_no_switch(host, 
     assert host.again(["list:1b", "plain:1b"], registry="")
 
 
+def test_a_name_whose_manifest_an_older_release_threw_away_comes_back_without_its_weights(host, registry):
+    """A restart of the older one without OLLAMA_NOPRUNE leaves the newer name as a link to nothing, and /api/tags of the newer one then lacks the model (seen
+    with a server of its public branch). Deleted, such a model could be taken for present, or be fetched again."""
+    registry.put("library/m/1b", model_blobs("m"))
+    for version, keeps_unknown in ROAD[1:]:
+        host.go(version, keeps_unknown)
+        host.run(["m:1b"])
+    host.server.become(OLD)
+    host.server.become(NEW)
+    assert host.server.names() == []
+    assert host.run(["m:1b"], state="exact")["changed"] and host.server.pulled_bytes == 0
+    assert host.server.names() == ["m:1b"] and host.again(["m:1b"], state="exact")
+
+
 def test_the_disk_is_judged_by_what_each_release_writes(host, registry, monkeypatch):
     """Enough for the model, not for the copy that a newer release may convert."""
     for name in ("m", "n"):
