@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - llmfleet authors (@llmfleet)
 description:
-  - Where role C(ollama) has O(ignore:ollama_textfile_dir), a timer of systemd has a small program write C(llmfleet.prom) in that folder, as the folder's
+  - Where role C(ollama) has C(ollama_textfile_dir), a timer of systemd has a small program write C(llmfleet.prom) in that folder, as the folder's
     owner and without capabilities. Without that variable, or with O(state=absent), all of it goes away.
   - The action reads C(ansible_facts.model_plan), C(ansible_facts.vram) and the variables of role C(ollama); without a plan it does nothing.
 options:
@@ -88,7 +88,8 @@ ARGUMENTS = {
     "name": {"type": "str", "default": "llmfleet.prom"},
 }
 # Written by the action, which cannot know them.
-PYTHON, OWNER = "@PYTHON@", "@OWNER@"
+PYTHON = "@PYTHON@"
+OWNER = "@OWNER@"
 
 
 class Numbers:
