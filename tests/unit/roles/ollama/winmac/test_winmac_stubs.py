@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import plistlib
+import re
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -19,6 +21,9 @@ from ansible.modules import command
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around
+from support import ROOT
+
+DOOR = (ROOT / "roles/ollama/files/macos/door.sh").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +123,28 @@ def test_a_command_in_check_mode_answers_as_the_real_module(creates, stage, tmp_
     said = mac.command(args)
     mac.close()
     assert said == {name: real[name] for name in ("rc", "changed", "skipped") if name in real}
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_start_of_a_mac_opens_no_port_before_its_door(stage, host_of, tmp_path, waits):
+    """Its daemons start in the worst order, since launchd promises none. Deleted, a Mac would answer everybody at each start until its door's daemon ran;
+    the simulated one notices that of a server that does not wait."""
+    made, state = host_of("macos"), stage.new_state("macos")
+    daemon = plistlib.loads(made.files[0].content.encode("utf-8"))
+    for file in made.files:
+        text = file.content if waits else re.sub(r"(?s)<key>KeepAlive</key>\s*<dict>.*?</dict>\s*</dict>", "<key>RunAtLoad</key><true/>", file.content)
+        state["files"][file.path] = {"type": "file", "text": text, "owner": "root", "mode": file.mode}
+    state["files"][daemon["ProgramArguments"][0]] = {"type": "file", "version": "0.32.15"}
+    state["users"].append(daemon["UserName"])
+    for path in (made.environment["OLLAMA_MODELS"], made.environment["HOME"], daemon["StandardErrorPath"].rpartition("/")[0]):
+        state["files"][path] = {"type": "directory", "owner": daemon["UserName"]}
+    path = tmp_path / "mac.json"
+    path.write_text(json.dumps({**state, "scripts": {stage.simulated("macos")[0].sha256(DOOR.strip()): "door.sh"}}), encoding="utf-8")
+    mac = stage.simulated("macos")[1](path)
+    mac.boot()
+    mac.close()
+    assert mac.state["server"]["version"] == "0.32.15" and mac.state["pf"]["references"]
+    assert mac.state["pf"].get("open", False) is not waits
 
 
 @pytest.mark.parametrize("platform", ["windows", "macos"])
