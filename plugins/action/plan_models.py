@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import time
 
-from ansible.errors import AnsibleActionFail
-from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+from ansible.errors import AnsibleActionFail, AnsibleUndefinedVariable
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import undefined
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases, wanted
@@ -18,6 +20,13 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice impo
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
 
 # Once, in the process that forks the workers, so that a fleet reads the catalogue one time.
+# Where option from_variables finds what a task does not give.
+VARIABLES = {
+    "models": "llm_models", "families": "llm_families", "policy": "llm_policy", "vram": "llm_vram_override", "ollama_version": "ollama_version",
+    "metadata_sources": "llm_metadata_sources", "registry": "llm_registry", "filesystem": "ollama_models_dir", "confirm": "llm_oracle",
+    "oracle": "__llm_answers",
+}
+
 plan.warm()
 # The name of this run, the same in all workers for the same reason.
 RUN = "%d %f" % (os.getpid(), time.time())
@@ -33,6 +42,8 @@ class ActionModule(ControllerAction):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        if boolean(self._task.args.pop("from_variables", False)):
+            self._read_variables(task_vars)
         if "models" not in self._task.args:
             raise AnsibleActionFail(
                 "llm_models is not set for %s; say what it shall run, for example llm_models: [{family: deepseek-r1}] in group_vars/all, "
@@ -98,6 +109,21 @@ class ActionModule(ControllerAction):
         if made["ok"] and made["warnings"]:
             result["warnings"] = made["warnings"]
         return result
+
+    def _read_variables(self, task_vars):
+        """What the task does not give. A template for each option of the task would be compiled anew in the process of each host."""
+        args, facts = self._task.args, task_vars.get("ansible_facts") or {}
+        try:
+            for option, variable in VARIABLES.items():
+                if option not in args and variable in task_vars:
+                    value = self._templar.template(task_vars[variable])
+                    if value is not task_vars.get("omit"):
+                        args[option] = value
+        except AnsibleUndefinedVariable as error:
+            missing = undefined.sentences(self._templar.template, task_vars, VARIABLES.values())
+            raise AnsibleActionFail("\n".join(missing) if missing else str(error)) from error
+        args.setdefault("filesystem", path_of("models", facts.get("os_family") or ""))
+        args.setdefault("proofs", (facts.get("look") or {}).get("proofs") or {})
 
     @staticmethod
     def _headers(args, task_vars):

@@ -23,9 +23,16 @@ options:
         or C(name) with C(from) and C(parameters) (a model of our own, made from another one), and may have C(context), C(min_context),
         C(quantizations), C(digest), C(require_gpu), C(keep_warm) (M(llmfleet.ollama.ollama_warm)) and C(replicas)
         (M(llmfleet.ollama.plan_placement)).
+      - Must be given, or be found by O(from_variables).
     type: list
     elements: raw
-    required: true
+  from_variables:
+    description:
+      - Read options that the task does not give from the variables of the inventory (C(llm_models), C(llm_families), C(llm_policy), C(llm_vram_override),
+        C(ollama_version), C(llm_metadata_sources), C(llm_registry), C(ollama_models_dir), C(llm_oracle)), and O(proofs) from what was looked at
+        (M(llmfleet.ollama.look)). It costs the controller less than as many templates.
+    type: bool
+    default: false
   families:
     description:
       - Families of the inventory's own (C(llm_families)). Each key is a name that O(models) may have as C(family), each value the list of its tags,
