@@ -74,6 +74,40 @@ def test_filled_is_verified_once_and_served_without_a_second_copy(mirror, filler
     assert mirror(["small:1b"], verify_all=True)["hashed_bytes"] == result["hashed_bytes"]
 
 
+class Told(Exception):
+    """What the module says at its end."""
+
+
+def test_what_is_served_may_be_read_whatever_umask_root_has(filler, registry, tmp_path, monkeypatch):
+    """Deleted, nginx would answer 404 to every host where sudo or PAM give root the umask 077."""
+    registry.put("library/small/1b", model_blobs("small"))
+    filler.have("small:1b", model_blobs("small"))
+
+    class Module:
+        check_mode = False
+        warn = print
+
+        def __init__(self, **_specification):
+            self.params = {
+                "path": str(tmp_path / "mirror"), "models": ["small:1b"], "registry": registry.url, "exact": False, "releases": [], "releases_exact": False,
+                "verify_all": False, "version": "0.32.15", "https_proxy": "", "no_proxy": "", "as_root": False, "port": None, "nginx": "", "watch": [],
+            }
+
+        def exit_json(self, **_result):
+            raise Told
+
+    monkeypatch.setattr(model_mirror_store, "AnsibleModule", Module)
+    before = os.umask(0o077)
+    try:
+        with pytest.raises(Told):
+            model_mirror_store.main()
+    finally:
+        os.umask(before)
+    public = tmp_path / "mirror" / "public"
+    assert {oct(path.stat().st_mode & 0o777) for path in [public, *public.rglob("*")] if path.is_dir()} == {"0o755"} and served(tmp_path)
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in public.rglob("manifests/**/1b"))
+
+
 def test_check_mode_serves_nothing(mirror, filler, registry, tmp_path):
     registry.put("library/small/1b", model_blobs("small"))
     filler.have("small:1b", model_blobs("small"))
