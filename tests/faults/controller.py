@@ -109,7 +109,8 @@ class Controller:
         """Until the moment; False where the run is over before."""
         if not self._wait(lambda: self._reached(moment) is not None, patience):
             return False
-        left = self._reached(moment) + moment.after - (time.monotonic() - self._begun)
+        reached = self._reached(moment)
+        left = reached + moment.wait(reached) - (time.monotonic() - self._begun)
         if left > 0:
             time.sleep(left)
         return self.running() and not self.timeline.over

@@ -27,11 +27,18 @@ class Cut:
 
 @dataclass(frozen=True)
 class Moment:
-    """So many seconds after the task of this number has begun. Another run of the command is slower or faster; its tasks are the same."""
+    """So many seconds after the task of this number has begun, which was at `began`. Another run of the command is slower or faster; its tasks are the
+    same.
+    """
 
     task: int
     name: str
+    began: float
     after: float
+
+    def wait(self, began: float) -> float:
+        """How long to wait in a run in which the task has begun then: less in a faster one."""
+        return self.after * min(1.0, began / self.began)
 
 
 @dataclass
@@ -48,7 +55,8 @@ class Timeline:
         begin = self.tasks[first][0]
         at = begin + where * (self.over - begin)
         number = max(index for index, (began, _name) in enumerate(self.tasks) if began <= at)
-        return Moment(number, self.tasks[number][1], at - self.tasks[number][0])
+        began, name = self.tasks[number]
+        return Moment(number, name, began, at - began)
 
 
 def deal(count: int, seed: int) -> list[Cut]:

@@ -320,9 +320,8 @@ class Hub(Place):
 
     def served(self, model: str) -> bool:
         name, tag = model.split(":")
-        request = urllib.request.Request(f"http://{self.ADDRESS}/v2/library/{name}/manifests/{tag}", headers={"Host": "registry.ollama.ai"})
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(f"http://{self.ADDRESS}/v2/library/{name}/manifests/{tag}", timeout=30) as response:
                 return response.status == 200
         except urllib.error.HTTPError:
             return False

@@ -25,7 +25,7 @@ def ask(name, address, port, kind):
                 answered = kind != "page"
                 if kind == "page":
                     there.settimeout(2)
-                    there.sendall(b"GET /v2/ HTTP/1.0\r\nHost: registry.ollama.ai\r\n\r\n")
+                    there.sendall(b"GET /v2/library/smollm2/manifests/135m HTTP/1.0\r\nHost: %s\r\n\r\n" % address.encode())
                     answered = b" 200 " in there.recv(200)
         except OSError:
             answered = False
