@@ -102,6 +102,12 @@ def test_numbers_in_prometheus_words():
     assert silent['llmfleet_ollama_up{host="gpu1"}'] == 0 and not [key for key in silent if "loaded" in key or "vram" in key]
 
 
+def test_the_documentation_names_each_metric():
+    """Who writes a query has nothing else to look at."""
+    table = (ROOT / "docs/gateway.md").read_text(encoding="utf-8")
+    assert set(program().SEEN) == set(re.findall(r"`(llmfleet_[a-z_]+)`", table))
+
+
 def test_what_is_free_is_the_drivers_word(tmp_path, monkeypatch):
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\nprintf 'GPU-1, 100\\nGPU-2, [N/A]\\n'\n")
