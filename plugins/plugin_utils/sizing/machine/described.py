@@ -1,60 +1,128 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts that a person may have written (llm_vram_override): numbers as numbers, and a sentence for what cannot be meant."""
+"""Facts that a person may have written (llm_vram_override): numbers as numbers, and a sentence for what cannot be meant, at every level of the schema
+that the facts have (module_utils/accelerators/vram.schema.json)."""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import json
+import os
 import re
 
 from ..errors import BadInput
 
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-_AMOUNT = re.compile(r"^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)$")
-# As plugins/module_utils/accelerators/vram.schema.json has them.
-_TOP = (
-    "devices", "system_memory", "cgroup_memory_limit_bytes", "filesystems", "environment", "cpu", "schema_version", "totals", "unified", "topology",
-    "probes", "duration_ms", "warnings",
-)  # fmt: skip
-_DEVICE = (
-    "index", "vendor", "name", "uuid", "pci_address", "pci_id", "type", "unified", "coherent", "accessible", "driver", "runtime", "compute_capability",
-    "gfx_target", "memory_total_bytes", "memory_used_bytes", "memory_free_bytes", "memory_reserved_bytes", "memory_dedicated_bytes",
-    "memory_shared_bytes", "memory_usable_bytes", "memory_bandwidth_bytes_per_second", "memory_used_by", "mig", "addressing_mode", "numa_node",
-    "power_limit_watts", "persistence_mode", "source", "warnings",
-)  # fmt: skip
-_MEMORY = ("total_bytes", "available_bytes", "bandwidth_bytes_per_second")
+_AMOUNT = re.compile(r"^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*?)(?:/s)?$")
+_FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_TOLD = frozenset(("schema_version", "totals", "topology", "probes", "duration_ms", "warnings"))  # for people and reports: no plan reads them
+_DECIDING = frozenset(("vendor", "type"))  # words by which a plan decides, so that a slip of the pen would give another one
+
+
+@functools.lru_cache(maxsize=1)
+def schema():
+    """What the facts may have. Read once."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "module_utils", "accelerators", "vram.schema.json")
+    with open(path, encoding="utf-8") as stream:
+        return json.load(stream)
 
 
 def checked(vram):
     """The same facts; raises BadInput with one sentence."""
-    found = _mapping(vram, "llm_vram_override", _TOP)
-    if found.get("system_memory") is not None:
-        found["system_memory"] = _mapping(found["system_memory"], "llm_vram_override.system_memory", _MEMORY)
-    devices = found.get("devices")
-    if devices is not None:
-        if not isinstance(devices, (list, tuple)):
-            raise BadInput("llm_vram_override.devices is no list: write '- {vendor: nvidia, name: NVIDIA L40S, memory_total_bytes: 48305799168}' below it")
-        found["devices"] = [_mapping(device, "llm_vram_override.devices[%d]" % i, _DEVICE) for i, device in enumerate(devices)]
+    return _mapping(vram, "llm_vram_override", schema())
+
+
+def _value(given, where, key, node):
+    if given is None:
+        return None
+    kind = node.get("type")
+    kinds = (kind,) if isinstance(kind, str) else kind or ()
+    if "object" in kinds:
+        return _mapping(given, where, node)
+    if "array" in kinds:
+        return _list(given, where, node["items"])
+    if "integer" in kinds:
+        return _bytes(given, where) if key.endswith(("_bytes", "_per_second")) else _number(given, where, int)
+    if "number" in kinds:
+        return _number(given, where, float)
+    if "boolean" in kinds:
+        return _flag(given, where)
+    return _text(given, where, node["enum"] if key in _DECIDING else ())
+
+
+def _mapping(given, where, node):
+    """A copy. A key is refused only where it looks like one that is read: facts of other releases may have more."""
+    known = node.get("properties", {})
+    if not isinstance(given, dict):
+        raise BadInput("%s is no mapping: write keys such as %s below it" % (where, ", ".join([key for key in known if key not in _TOLD][:3])))
+    found = {}
+    for key, value in given.items():
+        if key in _TOLD:
+            found[key] = value
+        elif key in known:
+            found[key] = _value(value, "%s.%s" % (where, key), key, known[key])
+        else:
+            close = difflib.get_close_matches(str(key), known, 1, 0.8)
+            if close and close[0] not in given:
+                raise BadInput("%s has no '%s': did you mean %s?" % (where, key, close[0]))
+            found[key] = value
     return found
 
 
-def _mapping(given, where, known):
-    """A copy with bytes as integers. A key is refused only where it looks like one that is read: facts of other releases may have more."""
-    if not isinstance(given, dict):
-        raise BadInput("%s is no mapping: write keys such as %s below it" % (where, ", ".join(known[:3])))
-    for key in given:
-        close = difflib.get_close_matches(str(key), known, 1, 0.88) if key not in known else ()
-        if close and close[0] not in given:
-            raise BadInput("%s has no '%s': did you mean %s?" % (where, key, close[0]))
-    return {key: _bytes(value, "%s.%s" % (where, key)) if str(key).endswith(("_bytes", "_per_second")) else value for key, value in given.items()}
+def _list(given, where, node):
+    if not isinstance(given, (list, tuple)):
+        if where.endswith(".devices"):
+            example = "- {vendor: nvidia, name: NVIDIA L40S, memory_total_bytes: 48305799168}"
+        else:
+            example = "- {%s}" % ", ".join("%s: …" % key for key in list(node.get("properties", {"…": 0}))[:2])
+        raise BadInput("%s is no list: write '%s' below it" % (where, example))
+    return [_value(item, "%s[%d]" % (where, i), "", node) for i, item in enumerate(given)]
 
 
 def _bytes(value, where):
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return value
     amount = _AMOUNT.match(value.strip()) if isinstance(value, str) else None
     if not amount or amount.group(2).lower() not in _UNITS:
-        raise BadInput("%s is '%s': write a number of bytes, such as 25769803776, or 24 GiB" % (where, value))
+        rate = where.endswith("_per_second")
+        raise BadInput("%s is '%s': write a number of bytes%s" % (where, value, ", such as 1008000000000, or 1008 GB" if rate else _SUCH_AS))
     number, unit = amount.group(1), _UNITS[amount.group(2).lower()]
     return int(float(number) * unit) if "." in number else int(number) * unit
+
+
+_SUCH_AS = ", such as 25769803776, or 24 GiB"
+
+
+def _number(value, where, kind):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    try:
+        return kind(value.strip()) if isinstance(value, str) else kind(None)
+    except (TypeError, ValueError):
+        raise BadInput("%s is '%s': write a %snumber, such as 8" % (where, value, "whole " if kind is int else "")) from None
+
+
+def _flag(value, where):
+    if isinstance(value, bool):
+        return value
+    found = _FLAGS.get(str(value).strip().lower())
+    if found is None:
+        raise BadInput("%s is '%s': write true or false" % (where, value))
+    return found
+
+
+def _text(value, where, words):
+    """Text; a number that YAML made of it is text again. words: those that are known here, of which facts of other releases may have more."""
+    if isinstance(value, (dict, list, tuple)):
+        raise BadInput("%s is '%s': write one word or name" % (where, value))
+    if not words or value in words:
+        return value if isinstance(value, str) else str(value)
+    lowered = str(value).lower()
+    if lowered in words:
+        return lowered
+    close = difflib.get_close_matches(lowered, words, 1, 0.7)
+    if close:
+        raise BadInput("%s is '%s': did you mean %s?" % (where, value, close[0]))
+    return value
