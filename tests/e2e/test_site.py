@@ -25,7 +25,7 @@ from fleet import HOSTS, NEW, OLD, OUTPUT, ROOT, Run, ask, inside, sent_to, traf
 
 sys.path.insert(0, str(ROOT / "tests/faults"))
 
-import machines  # noqa: E402
+import lab_machines as machines  # noqa: E402
 from controller import Controller  # noqa: E402
 
 # The family's tag for 8 GiB of memory, and the model with real weights beside it.

@@ -17,7 +17,7 @@ from fleet import HOSTS, NEW, OUTPUT, ROOT, Run, ask, inside, versions
 
 sys.path.insert(0, str(ROOT / "tests/faults"))
 
-import machines  # noqa: E402
+import lab_machines as machines  # noqa: E402
 from controller import Controller  # noqa: E402
 
 pytestmark = pytest.mark.long

@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import fleet
-import machines
+import lab_machines as machines
 import yaml
 from controller import Controller
 from dealing import Cut, Ledger, Timeline
