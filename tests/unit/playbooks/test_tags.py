@@ -145,7 +145,7 @@ DOWNLOADS = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN downloads 
 FORETELL = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN foretell main}\n"
 REGISTRY = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN registry main}\n"
 ENTRIES = {
-    "ollama": ("main", "preflight"),
+    "ollama": ("main",),
     "ollama_models": ("main", "bring"),
     "model_mirror": ("main", "release"),
     "gateway": ("main", "check_wishes", "server"),
@@ -189,8 +189,6 @@ def fleet(tmp_path_factory):
 
 
 LOOK = ["plan main", "foretell main"]
-# upgrade.yml has the role itself check.
-CHECKED = ["plan main", "ollama preflight"]
 TELL = ["downloads main"]
 FILL = ["model_mirror main"]
 BRING = ["registry main", "ollama_models bring", "plan main", "model_mirror main", "ollama main", "ollama_models main", "ollama_models main"]
@@ -219,5 +217,8 @@ def test_a_web_ui_without_its_password_stops_no_other_tag(fleet):
 
 def test_an_upgrade_of_the_release_alone_fetches_no_model(fleet):
     """The header of upgrade.yml promises both ways."""
-    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*CHECKED, "model_mirror release", "gateway server", "ollama main", "gateway server"]
-    assert fleet("upgrade.yml", "--tags", "ollama,models")[0] == [*CHECKED, *FILL, "gateway server", "ollama main", "ollama_models main", "gateway server"]
+    assert fleet("upgrade.yml", "--tags", "ollama")[0] == [*LOOK, "model_mirror release", "gateway server", "ollama main", "gateway server"]
+    assert fleet("upgrade.yml", "--tags", "ollama,models")[0] == [*LOOK, *FILL, "gateway server", "ollama main", "ollama_models main", "gateway server"]
+    # A host of which the look says that nothing is to be done.
+    settled = ("-e", '{"__llm_foretold": {"settled_until": 9999999999}}')
+    assert fleet("upgrade.yml", "--tags", "ollama", *settled)[0] == [*LOOK, "model_mirror release", "gateway server", "gateway server"]
