@@ -29,7 +29,7 @@ def known_variables() -> set[str]:
     for specs in ROOT.glob("roles/*/meta/argument_specs.yml"):
         for entry in yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"].values():
             found |= set(entry.get("options") or {})
-    for file in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/**/*.yml"), *ROOT.glob("plugins/filter/*.py")]:
+    for file in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/**/*.yml"), *ROOT.glob("plugins/filter/*.py"), *ROOT.glob("plugins/action/*.py")]:
         found |= set(re.findall(r"(?<![\w.])(?:llm|open_webui_backend)_[a-z_]+", file.read_text(encoding="utf-8")))
     return found
 
