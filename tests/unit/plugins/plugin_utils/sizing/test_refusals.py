@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, The llmfleet authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every refusal says by how much, in GiB or tokens a second, and names the variable that would change it; and that variable does change it.
+
+Without this table a refusal could send people to a variable that helps nobody.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+from support import machines
+
+CARD = machines.card("NVIDIA GeForce RTX 3060", 11920, 0, 0)
+SMALL = machines.machine(CARD, ram=16)
+ROOMY = machines.machine(CARD, ram=64)
+SPARK = machines.machine(machines.card("NVIDIA GB10", 120 * 1024, 0, 0, unified=True, type="integrated"), ram=128)
+PLAIN = machines.machine(ram=32)
+LARGE = {"family": "llama3.3", "context": 16384}
+CODER = {"family": "qwen3-coder", "context": 65536}
+
+# name: (machine, wants, policy, how it is said by how much, the knob in the sentence, (wants, policy) with which it is planned)
+REFUSALS = {
+    "too slow on a GPU": (
+        SPARK, [LARGE], {"min_tokens_per_second": 10}, r"70b about 5\.2 tokens a second, below the 10 of", "ower llm_policy.min_tokens_per_second",
+        ([LARGE], {"min_tokens_per_second": 5}),
+    ),
+    "too slow, and a fixed tag has no bound": (
+        SPARK, [LARGE], {"min_tokens_per_second": 10}, r"5\.2 tokens a second", "name a tag with 'model:', which has no such bound",
+        ([{"model": "llama3.3:70b"}], {"min_tokens_per_second": 10}),
+    ),
+    "too slow without a GPU": (
+        PLAIN, [{"family": "mistral-small3.2"}], {}, r"about \d\.\d tokens a second, below the 5 of", "ower llm_policy.min_tokens_per_second",
+        ([{"family": "mistral-small3.2"}], {"min_tokens_per_second": 1}),
+    ),
+    "too long a context": (
+        machines.machine(ram=28), [dict(CODER, context=262144)], {}, r"30b is short of \d+\.\d GiB", "rite a lower min_context",
+        ([dict(CODER, context=262144, min_context=8192)], {}),
+    ),
+    "no experts in system memory": (
+        ROOMY, [CODER], {"allow_experts_in_ram": False, "allow_partial_offload": False}, r"30b is short of \d+\.\d GiB",
+        "et llm_policy.allow_experts_in_ram to true", ([CODER], {"allow_partial_offload": False}),
+    ),
+    "no split": (
+        ROOMY, [{"family": "mistral-small3.2"}], {"allow_partial_offload": False, "min_tokens_per_second": 1}, r"24b is short of \d+\.\d GiB",
+        "et llm_policy.allow_partial_offload to true for a slow split", ([{"family": "mistral-small3.2"}], {"min_tokens_per_second": 1}),
+    ),
+    "not even in part": (
+        ROOMY, [dict(CODER, require_gpu=True)], {}, r"30b is short of \d+\.\d GiB", "ake require_gpu out", ([CODER], {}),
+    ),
+    "two that fit one by one": (
+        SMALL, [{"model": "deepseek-r1:14b"}, {"model": "qwen3:14b"}], {"allow_partial_offload": False},
+        r"need \d+\.\d GiB of 11\.6 GiB, \d+\.\d GiB too much at \d+ tokens", "set llm_policy.resident to one",
+        ([{"model": "deepseek-r1:14b"}, {"model": "qwen3:14b"}], {"allow_partial_offload": False, "resident": "one"}),
+    ),
+    "two mixtures of experts": (
+        ROOMY, [{"family": "gpt-oss", "context": 16384}, CODER], {}, r"20b is short of \d+\.\d GiB", "set llm_policy.resident to one",
+        ([{"family": "gpt-oss", "context": 16384}, CODER], {"resident": "one"}),
+    ),
+    "no GPU": (
+        PLAIN, [{"family": "qwen3"}], {"allow_cpu": False}, r"no usable GPU", "llm_policy.allow_cpu is false: set it to true", ([{"family": "qwen3"}], {}),
+    ),
+    "two that are kept warm in turns": (
+        SMALL, [{"model": "qwen3:8b", "keep_warm": True}, {"model": "qwen3:4b", "keep_warm": True}], {"resident": "one"},
+        r"\d+\.\d GiB of 11\.6 GiB", "take keep_warm from all but one",
+        ([{"model": "qwen3:8b", "keep_warm": True}, {"model": "qwen3:4b"}], {"resident": "one"}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_says_by_how_much_and_a_way_that_leads_out(name):
+    machine, wants, policy, much, knob, (other, looser) = REFUSALS[name]
+    found = make_plan(wants, policy, machine, "0.32.15", ["catalogue"])
+    (error,) = found["errors"]
+    assert re.search(much, error), error
+    assert knob in error
+    assert make_plan(other, looser, machine, "0.32.15", ["catalogue"])["ok"]
+
+
+def test_what_a_disk_does_not_hold_is_told_in_bytes():
+    """Of the disk as a whole: what is free at the moment holds the models of the last run."""
+    facts = dict(ROOMY, filesystems=[{"path": "/", "mount_point": "/", "total_bytes": 10 << 30, "free_bytes": 9 << 30}])
+    (error,) = make_plan([CODER], {}, facts, "0.32.15", ["catalogue"], filesystem="/")["errors"]
+    assert re.search(r"need \d+\.\d GiB on disk, but / has only 10\.0 GiB: put ollama_models_dir on a larger file system", error)
