@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import table
-
-GIB = 1 << 30
+from support import GIB
 
 
 def entry(name, left, rate=None, cards=(0,), measured=None, **more):

@@ -12,6 +12,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils import releases
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, store
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around, Wish
 from looks import bare, there
+from support import GIB
 
 MODELS = {"linux": "/srv/models", "macos": "/Volumes/My Disk/models", "windows": "D:\\My Models"}
 NAMES = {"linux": "/srv/models/manifests-v2", "macos": "/Volumes/My Disk/models/manifests-v2", "windows": "D:\\My Models\\manifests-v2"}
@@ -46,7 +47,6 @@ def served(version, *models, free):
     return bare("linux", api=api, store={"free_bytes": free})
 
 
-GIB = 1 << 30
 BIG, SMALL, OTHER = ("big", 9 * GIB, "qwen3vl"), ("small", 2 * GIB, "gemma3"), ("other", 30 * GIB, "qwen2")
 
 

@@ -11,8 +11,7 @@ tests/unit/plugins/plugin_utils/service.
 from __future__ import annotations
 
 import pytest
-
-GIB = 2**30
+from support import GIB
 
 
 def machine(**wrong):
