@@ -16,6 +16,8 @@ _LOW_POWER = (29, 30, 35)  # LPDDR3, LPDDR4, LPDDR5: soldered, each row has chan
 _EMPTY, _UNKNOWN, _UNKNOWN_WIDE = 0, 0xFFFF, 0x7FFFFFFF
 _SERVER_SLOTS = 5  # from so many slots on, a board whose texts name no channel is taken for a server's, with one module on each channel
 _LARGEST = 2 * 10**12
+# Boards without such a table, by their device tree: memory that is soldered, always the same, and too narrow for a default.
+_BOARDS = {"brcm,bcm2712": 17100000000}  # Raspberry Pi 5: 32 bits of LPDDR4X-4267
 _CHANNEL = re.compile(r"channel[ _-]?([a-z0-9])", re.IGNORECASE)
 _CONTROLLER = re.compile(r"controller[ _-]?(\d)", re.IGNORECASE)
 _SOCKET = re.compile(r"(?:^|[ _-])(?:p|cpu|proc|processor|socket)[ _-]?(\d)(?=[ _-]|$)", re.IGNORECASE)
@@ -34,6 +36,11 @@ def bandwidth(rows):
     else:
         found = int(8 * max(_channels(filled, len(rows)).values()) * slowest * 10**6)
     return found if found <= _LARGEST else None
+
+
+def of_board(compatible):
+    """The same of a board that the device tree's list of compatible chips names; None for all others."""
+    return next((_BOARDS[name] for name in parse.lines(compatible) if name in _BOARDS), None)
 
 
 def _transfers(row):

@@ -18,7 +18,9 @@ def memory(observation):
     available = parse.meminfo(linux, "MemAvailable")
     if available is None:
         available = parse.whole(windows.get("available"))
-    return {"total_bytes": total, "available_bytes": available, "bandwidth_bytes_per_second": ram.bandwidth(observation.get("memory_devices"))}
+    compatible = parse.table(observation.get("files")).get("/proc/device-tree/compatible")
+    bandwidth = ram.bandwidth(observation.get("memory_devices")) or ram.of_board(compatible)
+    return {"total_bytes": total, "available_bytes": available, "bandwidth_bytes_per_second": bandwidth}
 
 
 def without_gpu_nodes(found, observation, devices):

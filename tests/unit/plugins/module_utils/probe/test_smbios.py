@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import ram
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import ram, system
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe import smbios
 
 MACHINES = yaml.safe_load(pathlib.Path(__file__).with_name("memory_devices.yml").read_text(encoding="utf-8"))
@@ -94,3 +94,15 @@ def module(**known):
 def test_modules_make_a_bandwidth(rows, expected):
     """Each line is a way in which boards differ; without it one of them is planned for twice or half of its speed."""
     assert ram.bandwidth(rows) == expected
+
+
+def test_a_board_without_a_table_is_known_by_its_device_tree():
+    """A Raspberry Pi 5 by the default of an unknown machine (51.2 GB/s) got an 8b for 5 tokens a second, which answers with 2."""
+
+    def told(compatible, **more):
+        return system.memory({"files": {"/proc/device-tree/compatible": compatible}, **more})["bandwidth_bytes_per_second"]
+
+    assert told("raspberrypi,5-model-b\nbrcm,bcm2712") == 17100000000
+    assert told("nvidia,p3737-0000+p3701-0005\nnvidia,tegra234") is told(None) is None
+    modules = [{"size": 16384, "data_width": 64, "type": 34, "speed": 5600, "configured_speed": 4800, "locator": "ChannelA-DIMM0"}]
+    assert told("brcm,bcm2712", memory_devices=modules) == 38400000000  # what the firmware says comes first
