@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ansible.errors import AnsibleActionFail
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
@@ -34,6 +36,7 @@ class ActionModule(ControllerAction):
             os_family=task_vars.get("ansible_facts", {}).get("os_family") or "",
             check_mode=self._task.check_mode,
             hostvars=hostvars,
+            now=time.time(),
         )
         try:
             decided = plan.decide(read(args["wishes"]), around, args["seen"], args["checks"], args["archive"], args["given"])

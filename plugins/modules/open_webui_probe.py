@@ -63,6 +63,10 @@ options:
     type: list
     elements: str
     default: []
+  record:
+    description: The folder of the record that a change of M(llmfleet.ollama.host_change) leaves until it is proved.
+    type: path
+    default: /etc/open-webui/.before
   door:
     description: Paths of the unit of the door of O(port) (C(unit)), and of the file that remembers when its rules were gone (C(gone)).
     type: dict
@@ -115,6 +119,10 @@ container:
       C(database_elsewhere) whether it uses another database than SQLite, C(variables) the names of what was added to the image's environment, and
       C(key_weak) whether its secret key is shorter than any start script makes it.
     - C(holds_password) says whether its process was given the administrator's password.
+  type: dict
+  returned: always
+record:
+  description: What a change that was cut off has written down, C(stage) included; null without one.
   type: dict
   returned: always
 previous:
@@ -172,6 +180,7 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import record
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import tools
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.linux import controller
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data import (
@@ -254,6 +263,11 @@ def probe_secrets(folder: str, secret_key, environment, started_at) -> dict:
     return found
 
 
+def probe_record(folder: str):
+    said = record.read(folder)
+    return None if said is None else dict(record.told(said), stage=record.stage_of(said))
+
+
 def probe_door(paths: dict) -> dict:
     gone = paths.get("gone", "")
     return {
@@ -278,6 +292,7 @@ def main() -> None:
             "database_port": {"type": "int", "default": 5432},
             "commands": {"type": "list", "elements": "str", "default": []},
             "backends": {"type": "list", "elements": "str", "default": []},
+            "record": {"type": "path", "default": "/etc/open-webui/.before"},
             "door": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 5},
         },
@@ -301,6 +316,7 @@ def main() -> None:
             "programs": [name for name in ("docker", "dockerd") if shutil.which(name, path=os.environ.get("PATH", "") + SERVERS)],
         },
         "container": describe_container(None),
+        "record": probe_record(wanted["record"]),
         "previous": describe_container(None),
         "image": describe_image(None),
         "data": {"path": None, "exists": False, "filesystem": None, "network": False, "database": False, "error": None, "revision": None},

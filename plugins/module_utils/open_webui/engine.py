@@ -87,10 +87,21 @@ class Engine:
         finally:
             connection.close()
 
-    def _ask(self, path: str):
-        connection = _UnixConnection(self._path, self._timeout)
+    def tell(self, method: str, path: str, timeout: float = 90) -> None:
+        """Has something done; that it is done already (304) is as good."""
+        status, body = self._ask(path, method, timeout)
+        if status not in (200, 204, 304):
+            raise EngineError(f"{self._path} answered {path} with {status}: {_words_of(body)}")
+
+    def log(self, name: str) -> bytes:
+        """The last lines of a container, as the engine packs them; nothing where there are none to be had."""
+        status, body = self._ask(f"/containers/{quote(name, safe='')}/logs?stdout=1&stderr=1&tail=500")
+        return body if status == 200 else b""
+
+    def _ask(self, path: str, method: str = "GET", timeout: float | None = None):
+        connection = _UnixConnection(self._path, timeout or self._timeout)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -124,7 +135,7 @@ def describe_container(inspected, image=None) -> dict:
     """What a role needs to know of a container; of its environment only names, the values may be secrets."""
     if not inspected:
         return {
-            "exists": False, "running": False, "image_id": None, "version": None, "started_at": None, "ports": [],
+            "exists": False, "id": None, "running": False, "image_id": None, "version": None, "started_at": None, "ports": [],
             "managed": False, "data": None, "database_elsewhere": False, "variables": [],
         }  # fmt: skip
     config = inspected.get("Config") or {}
@@ -135,6 +146,7 @@ def describe_container(inspected, image=None) -> dict:
         ports |= {item[len("PORT=") :] for item in config.get("Env") or [] if item.startswith("PORT=")}
     return {
         "exists": True,
+        "id": inspected.get("Id"),
         "running": bool(state.get("Running")),
         "image_id": inspected.get("Image"),
         "version": version_label(config.get("Labels")),

@@ -79,7 +79,7 @@ def ask_versions(urls: list, timeout: float) -> list:
 
 def ask_version(url: str, timeout: float) -> dict:
     try:
-        with _opener().open(from_host(url).rstrip("/") + "/api/version", timeout=timeout) as response:
+        with opener().open(from_host(url).rstrip("/") + "/api/version", timeout=timeout) as response:
             version = json.loads(response.read(LONGEST_ANSWER))["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "reason", error)
@@ -135,6 +135,6 @@ def from_host(url: str) -> str:
     return urlunsplit(parts)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def opener() -> urllib.request.OpenerDirector:
     """Ollama servers are neighbours: a proxy in the environment is for the way out."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))

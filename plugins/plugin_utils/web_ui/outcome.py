@@ -48,26 +48,28 @@ def of_a_command(wish: Wish, variable: str, ran: dict) -> list:
 def of_a_start(wish: Wish, seen: dict, failed: dict) -> list:
     """A container that did not become ready: what failed, and what serves now.
 
-    seen: the host before; failed: the name of the task, its msg, saved (path of the archive that came back, or empty) and about (what it holds).
+    seen: the host before; failed: the name of the task, its msg, and back, the result of module open_webui_former.
     """
     start = "Open WebUI %s did not become ready (%s: %s" % (wish.version, failed["task"], failed["msg"])
     if not seen["container"]["exists"]:
         say = "%s); `docker logs %s` on the host says why. There was no earlier container to go back to." % (start, wish.container)
         return [problem("not_ready", "open_webui_version", say)]
-    before = seen["container"]["version"] or wish.version
+    before, back = seen["container"]["version"] or wish.version, failed["back"]
+    serves = "serving at " + address.local_url(wish)
+    if not back["answers"]:
+        serves = "started, but does not answer yet (%s)," % back["why"]
     return [
         problem(
             "rolled_back",
             "open_webui_version",
-            "%s; its log is %s). Open WebUI %s is back and serving at %s %s."
-            % (start, failed_log(wish), before, address.local_url(wish), _with_which_data(failed)),
+            "%s; its log is %s). Open WebUI %s is back and %s %s." % (start, failed_log(wish), before, serves, _with_which_data(back)),
         )
     ]
 
 
-def _with_which_data(failed: dict) -> str:
-    if not failed.get("saved"):
+def _with_which_data(back: dict) -> str:
+    if not back["saved"]:
         return "with its database untouched"
-    about = failed["about"]
+    about = back["about"]
     chats = "" if about["chats"] is None else "%d chats, " % about["chats"]
-    return "with the database of %s (%skept in %s)" % (about["saved_at"], chats, failed["saved"])
+    return "with the database of %s (%skept in %s)" % (about["saved_at"], chats, back["saved"])

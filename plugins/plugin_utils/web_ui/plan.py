@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
+import time
 import typing
 from collections.abc import Collection
 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import (
     address,
     container,
+    cut,
     database,
     door,
     environment,
@@ -31,7 +33,7 @@ PATIENCE = 180
 
 
 class Around(typing.NamedTuple):
-    """What the rest of the inventory, the facts and the run say. me, address: the host's name and ansible_host."""
+    """What the rest of the inventory, the facts and the run say. me, address: the host's name and ansible_host. now: seconds of Unix time."""
 
     me: str
     address: str = ""
@@ -39,6 +41,7 @@ class Around(typing.NamedTuple):
     os_family: str = ""
     check_mode: bool = False
     hostvars: typing.Mapping = {}
+    now: float = 0
 
 
 def decide(
@@ -69,6 +72,7 @@ def decide(
         "socket": wish.socket,
         "secrets_dir": wish.secrets_dir,
         "previous": wish.container + "-previous",
+        "record": wish.config_dir + "/.before",
         "uid": wish.uid,
         "gid": wish.gid,
         "url": address.public_url(wish, around.me, around.address, around.connection),
@@ -101,6 +105,7 @@ def _look(wish: Wish, plan: dict) -> dict:
         "data": wish.data,
         "port": wish.port,
         "secrets_dir": wish.secrets_dir,
+        "record": plan["record"],
         "database_host": plan["database"]["host"],
         "database_port": plan["database"]["port"],
         "commands": [] if wish.sqlite else [command for command in (wish.database_dump_command, wish.database_restore_command) if command],
@@ -116,7 +121,7 @@ def _restore_file(wish: Wish) -> str:
 
 
 # Steps that say by themselves that the host is not as it shall be; whether the container differs, the engine says.
-CHANGES = ("engine", "python", "resume", "takeover", "pull", "secrets", "install_nft", "remove_door")
+CHANGES = ("engine", "python", "cut", "takeover", "pull", "secrets", "install_nft", "remove_door")
 
 
 def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url: str, archive: dict | None, trusts: bool) -> dict:
@@ -128,21 +133,22 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
     upgrade = there["exists"] and (way_back.changes_image(seen) or strange)
     kept = secrets["key"] and secrets["environment"]
     volume = not wish.data.startswith("/")
+    compared = act or (image["present"] and seen["requests"])
     steps = {
         "engine": brings_engine(wish, seen) and act,
         "install_engine": installs_engine(wish, seen) and act,
         "python": not seen["requests"],
-        "resume": seen["previous"]["exists"] and not there["exists"] and act,
+        "cut": cut.is_open(seen),
         "takeover": strange,
         "try_administrator": bool(there["running"] and there["ports"]),
         "pull": not image["present"] or wish.pull == "always",
         "judge_image": judges_image(seen, around.check_mode),
         "secrets": not kept,
         "take_key": strange and not secrets["key"] and not wish.secret_key,
-        # A key that the user's vault gives wins over the archive's.
-        "restore_key": not wish.secret_key,
-        "container": act or (image["present"] and seen["requests"]),
+        "container": compared,
         "restart": act and (secrets["stale"] or not kept),
+        # Without a look at the container.
+        "act": not kept or (act and secrets["stale"]) or not compared,
         "configure": act or there["running"],
         "forget": act and _shall_forget(wish, seen, kept),
         "save": bool(data["database"] or wish.database_dump_command),
@@ -150,9 +156,9 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         "data": not data["exists"] or data["owner"] != wish.uid,
         "make_volume": volume and not data["exists"] and modules,
         "own_data": act or data["exists"],
-        "give_data_back": data.get("owner") is not None and data["owner"] != wish.uid,
         "remove_python": not seen["requests"] and (there["exists"] or seen["previous"]["exists"] or (wish.purge and data["exists"])),
         "remove": modules,
+        "lets_go": there["exists"] or cut.is_open(seen) or wish.purge or seen["door"]["unit"],
         "remove_volume": volume and data["exists"] and modules,
         # Only a folder that holds Open WebUI's database: a wrong path must not cost anybody's files.
         "remove_folder": not volume and data["database"],
@@ -161,14 +167,15 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
     steps.update(guard["steps"])
     warnings = door.warnings(wish, seen) if wish.state == "present" else []
     running = there["version"] or wish.version
-    reason = "takeover" if strange else "upgrade"
+    archives = _archives(wish, "%s-from-%s" % ("takeover" if strange else "upgrade", running), around.now)
+    saved = archives["change"]["path"] if upgrade and steps["save"] else ""
+    former_url = "http://%s:%s/ready" % (address.bracketed(address.local_address(wish)), next(iter(there["ports"]), wish.port))
     return {
         "steps": {name: bool(wanted) for name, wanted in steps.items()},
         "engine_unit": "podman.socket" if "podman" in wish.engine_package else "docker.service",
         "container": container.describe(wish, network_mode, seen["engine"]["podman"], image["command"], trusts),
         "ready_url": container.ready_url(wish, network_mode),
         "comparisons": container.COMPARED_BY_PODMAN if seen["engine"]["podman"] else {},
-        "failed_log": outcome.failed_log(wish),
         "containers": [name for name, found in ((wish.container, there), (wish.container + "-previous", seen["previous"])) if found["exists"]],
         "running": running,
         "calls": _calls(wish),
@@ -179,12 +186,15 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         "pull": "always" if wish.pull == "always" else "missing",
         "dump": wish.backup_dir + "/backup.dump" if wish.database_dump_command else "",
         "restore_dump": wish.backup_dir + "/restore.dump" if wish.database_restore_command else "",
-        "backup_name": "%s-from-%s" % (reason, running),
+        "archives": archives,
+        "change": cut.change(wish, seen, former_url, saved),
+        "restoring": cut.restoring(wish, seen, _restore_file(wish), archives["before-restore"]["path"] if steps["save"] else ""),
+        "settled": cut.settled(wish, seen),
+        "former": cut.former(wish, max(wish.patience, PATIENCE)),
+        "late": cut.late(wish, seen),
         "revision": way_back.revision(seen, archive),
         "left_behind": environment.left_behind(wish, there["variables"]),
         "signin_url": "http://127.0.0.1:%s/api/v1/auths/signin" % next(iter(there["ports"]), ""),
-        "former_url": "http://%s:%s/ready" % (address.bracketed(address.local_address(wish)), next(iter(there["ports"]), wish.port)),
-        "patience": max(wish.patience, PATIENCE),
         "planned": models.planned_models(wish.backends, wish.backend_hosts, around.hostvars, around.me, network_mode),
     }
 
@@ -199,17 +209,20 @@ def _shall_forget(wish: Wish, seen: dict, kept: bool) -> bool:
     return bool(wish.sqlite and users and there.get("holds_password") and quiet)
 
 
+def _archives(wish: Wish, change: str, now: float) -> dict:
+    """By what is saved for: the archive's path, and the beginning of the names that are counted with it."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    names = {"manual": "manual", "before-restore": "before-restore", "change": change}
+    return {
+        reason: {"path": "%s/open-webui-%s-%s.tar.gz" % (wish.backup_dir, name, stamp), "prefix": "open-webui-" + name.partition("-")[0]}
+        for reason, name in names.items()
+    }
+
+
 def _calls(wish: Wish) -> dict:
     """Addresses of the engine's own interface by what they do. t: seconds until the server is killed."""
-    ours, aside = wish.container, wish.container + "-previous"
-    calls = {
-        "stop": ours + "/stop?t=30",
-        "start": ours + "/start",
-        "log": ours + "/logs?stdout=1&stderr=1&tail=500",
-        "restart": ours + "/restart?t=30",
-        "put aside": "%s/rename?name=%s" % (ours, aside),
-        "bring back": "%s/rename?name=%s" % (aside, ours),
-    }
+    ours = wish.container
+    calls = {"stop": ours + "/stop?t=30", "restart": ours + "/restart?t=30", "put aside": "%s/rename?name=%s-previous" % (ours, ours)}
     return {name: "http://localhost/containers/" + path for name, path in calls.items()}
 
 
@@ -246,6 +259,9 @@ def _host(case: Case) -> list:
 
 
 def _engine(case: Case) -> list:
+    # What was cut off is ended first, so that the old server serves while somebody mends the rest.
+    if cut.is_open(case.seen) and case.seen["engine"]["error"] is None and not case.check_mode:
+        return []
     return wrong_host.problems(case.wish, case.seen, case.check_mode)
 
 

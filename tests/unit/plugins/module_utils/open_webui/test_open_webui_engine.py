@@ -54,6 +54,17 @@ def test_a_missing_thing_is_none_and_a_fault_is_an_error(answers):
         docker.get("/info")
 
 
+def test_what_is_done_already_is_as_good_as_done_and_a_refusal_has_words(answers):
+    table, docker = answers
+    table["/containers/a/restart?t=30"] = (304, b"")
+    docker.tell("POST", "/containers/a/restart?t=30")
+    table["/containers/a/rename?name=b"] = (409, {"message": "the name is taken"})
+    with pytest.raises(engine.EngineError, match="rename.* with 409: the name is taken"):
+        docker.tell("POST", "/containers/a/rename?name=b")
+    table["/containers/a/logs?stdout=1&stderr=1&tail=500"] = (200, b"last words")
+    assert docker.log("a") == b"last words" and docker.log("b") == b""
+
+
 def test_a_reference_with_digest_keeps_its_slashes(answers):
     table, docker = answers
     table["/images/ghcr.io/open-webui/open-webui@sha256:ab/json"] = (200, {"Id": "sha256:1"})

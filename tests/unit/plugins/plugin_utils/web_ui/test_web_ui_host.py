@@ -117,8 +117,9 @@ def taken(patch, **wishes):
     return {name for name, wanted in decide(seen(*patch), **wishes)["steps"].items() if wanted}
 
 
-ALWAYS = {"restore_key", "try_administrator", "container", "configure", "save", "own_data", "remove", "remove_volume"}
-MISSING = {"remove_volume", "try_administrator", "save"}
+ALWAYS = {"lets_go", "try_administrator", "container", "configure", "save", "own_data", "remove", "remove_volume"}
+MISSING = {"remove_volume", "try_administrator", "save", "lets_go"}
+CUT = {"record": {"asked": "0.12.4", "before": {"restoring": ""}}}
 
 
 @pytest.mark.parametrize(
@@ -126,17 +127,18 @@ MISSING = {"remove_volume", "try_administrator", "save"}
     [
         ([], {}, set(), set()),
         ([{"requests": False}], {}, {"python", "remove_python"}, set()),
-        ([{"requests": False}], {"check_mode": True}, {"python", "remove_python"}, {"container", "remove", "remove_volume"}),
-        ([{"previous": {"exists": True}}], {}, set(), set()),
-        ([FRESH, {"previous": {"exists": True}}], {}, {"resume", "pull", "secrets", "restart", "data", "make_volume", "forget"}, MISSING),
-        ([FRESH], {"data": "/srv/w"}, {"pull", "secrets", "restart", "data", "forget"}, MISSING),
-        ([FRESH], {"check_mode": True}, {"pull", "secrets", "data", "make_volume"}, ALWAYS - {"remove", "restore_key"}),
+        ([{"requests": False}], {"check_mode": True}, {"python", "remove_python", "act"}, {"container", "remove", "remove_volume"}),
+        ([{"previous": {"exists": True}}], {}, {"cut"}, set()),
+        ([CUT], {"check_mode": True}, {"cut"}, set()),
+        ([FRESH, CUT], {}, {"cut", "act", "pull", "secrets", "restart", "data", "make_volume", "forget"}, MISSING - {"lets_go"}),
+        ([FRESH], {"data": "/srv/w"}, {"act", "pull", "secrets", "restart", "data", "forget"}, MISSING),
+        ([FRESH], {"check_mode": True}, {"act", "pull", "secrets", "data", "make_volume"}, ALWAYS - {"remove"}),
         ([HAND], {}, {"takeover", "upgrade"}, set()),
-        ([HAND, {"secrets": {"key": False}}], {}, {"takeover", "upgrade", "take_key", "secrets", "restart"}, set()),
-        ([HAND, {"secrets": {"key": False}}], {"secret_key": KEY}, {"takeover", "upgrade", "secrets", "restart"}, {"restore_key"}),
+        ([HAND, {"secrets": {"key": False}}], {}, {"takeover", "upgrade", "take_key", "secrets", "restart", "act"}, set()),
+        ([HAND, {"secrets": {"key": False}}], {"secret_key": KEY}, {"takeover", "upgrade", "secrets", "restart", "act"}, set()),
         ([{"image": {"id": "sha256:b"}}], {}, {"judge_image", "upgrade"}, set()),
-        ([{"secrets": {"stale": True}}], {}, {"restart"}, set()),
-        ([{"data": {"owner": 0}}], {}, {"data", "give_data_back"}, set()),
+        ([{"secrets": {"stale": True}}], {}, {"restart", "act"}, set()),
+        ([{"data": {"owner": 0}}], {}, {"data"}, set()),
         ([], {"pull": "always"}, {"pull"}, set()),
         ([], {"data": "/srv/w"}, {"remove_folder"}, {"remove_volume"}),
         ([{"data": {"database": False}}], {"data": "/srv/w"}, set(), {"remove_volume", "save"}),
@@ -166,7 +168,7 @@ def test_the_fact_says_what_served_before_only_where_it_was_another_release():
 
 def test_the_way_back_knows_where_the_old_release_serves():
     decided = decide(seen({"container": {"version": "0.12.0", "ports": [8123]}}), port=3001, bind_address="::", wait_seconds=12)
-    assert decided["former_url"] == "http://127.0.0.1:8123/ready" and decided["patience"] == 180
+    assert decided["change"]["before"]["url"] == "http://127.0.0.1:8123/ready" and decided["former"]["patience"] == 180
     assert decided["told_back"] == {
         "version": "0.12.0",
         "previous_version": "",
@@ -174,7 +176,7 @@ def test_the_way_back_knows_where_the_old_release_serves():
         "url": "http://hub:3001",
         "rolled_back": True,
     }
-    assert decided["calls"]["bring back"] == "http://localhost/containers/open-webui-previous/rename?name=open-webui"
+    assert decided["calls"]["put aside"] == "http://localhost/containers/open-webui/rename?name=open-webui-previous"
 
 
 def test_what_a_plan_of_the_fleet_tells_of_its_models():

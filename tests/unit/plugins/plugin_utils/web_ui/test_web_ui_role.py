@@ -40,7 +40,7 @@ def test_every_check_and_call_is_known():
     text = "".join(TASKS.values())
     checks = {name for names in re.findall(r"checks: \[([^\]]*)\]|default\(\['(\w+)'\]\)", text) for group in names for name in group.split(", ") if name}
     assert checks == set(plan.CHECKS)
-    assert {name.strip() for name in re.findall(r"\{__open_webui_call: ([\w ]+)", text)} == set(decide(seen())["calls"]) - {"log"}
+    assert {name.strip() for name in re.findall(r"\{__open_webui_call: ([\w ]+)", text)} == set(decide(seen())["calls"])
 
 
 def test_the_decision_reads_each_variable_that_the_role_gives_it():

@@ -122,20 +122,23 @@ def test_the_words_of_a_command_without_its_password(ran, says):
     assert [problem["say"].endswith(says) for problem in problems] == ([True] if says else [])
 
 
-FAILED = {"task": "Wait for /ready of 0.12.4", "msg": "silence", "saved": "", "about": {}}
-ARCHIVE = {"saved": "/b/x.tar.gz", "about": {"saved_at": "2026-01-02", "chats": 3}}
+FAILED = {"task": "Wait for /ready of 0.12.4", "msg": "silence"}
+BACK = {"answers": True, "why": "", "saved": "", "about": {}}
+ARCHIVE = {**BACK, "saved": "/b/x.tar.gz", "about": {"saved_at": "2026-01-02", "chats": 3}}
 
 
 @pytest.mark.parametrize(
-    "patch,failed,says",
+    "patch,back,says",
     [
-        (FRESH, FAILED, "(Wait for /ready of 0.12.4: silence); `docker logs open-webui` on the host says why. There was no earlier container to go back to."),
-        ({"container": {"version": "0.12.0"}}, FAILED, "0.12.0 is back and serving at http://127.0.0.1:3000 with its database untouched."),
-        ({}, {**FAILED, **ARCHIVE}, "is back and serving at http://127.0.0.1:3000 with the database of 2026-01-02 (3 chats, kept in /b/x.tar.gz)."),
-        ({}, {**FAILED, **ARCHIVE, "about": {"saved_at": "2026-01-02", "chats": None}}, "with the database of 2026-01-02 (kept in /b/x.tar.gz)."),
+        (FRESH, {}, "(Wait for /ready of 0.12.4: silence); `docker logs open-webui` on the host says why. There was no earlier container to go back to."),
+        ({"container": {"version": "0.12.0"}}, BACK, "0.12.0 is back and serving at http://127.0.0.1:3000 with its database untouched."),
+        ({}, ARCHIVE, "is back and serving at http://127.0.0.1:3000 with the database of 2026-01-02 (3 chats, kept in /b/x.tar.gz)."),
+        ({}, {**ARCHIVE, "about": {"saved_at": "2026-01-02", "chats": None}}, "with the database of 2026-01-02 (kept in /b/x.tar.gz)."),
+        ({}, {**BACK, "answers": False, "why": "http://x: status 503"}, "is back and started, but does not answer yet (http://x: status 503), with its database "
+         "untouched."),
     ],
 )
-def test_what_is_said_of_a_release_that_did_not_become_ready(patch, failed, says):
-    problems = decide(seen(patch), "start", given=failed)["problems"]
+def test_what_is_said_of_a_release_that_did_not_become_ready(patch, back, says):
+    problems = decide(seen(patch), "start", given={**FAILED, "back": back})["problems"]
     assert len(problems) == 1 and problems[0]["say"].startswith("Open WebUI 0.12.4 did not become ready (Wait for /ready of 0.12.4: silence")
     assert problems[0]["say"].endswith(says)

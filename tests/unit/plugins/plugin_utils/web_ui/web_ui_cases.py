@@ -43,6 +43,7 @@ SEEN = {
         "variables": [],
     },
     "previous": {"exists": False},
+    "record": None,
     "image": {"present": True, "id": "sha256:a", "command": ["bash", "start.sh"]},
     "data": {
         "path": "/v/open-webui",
@@ -81,12 +82,12 @@ def seen(*patches: dict) -> dict:
     looked = {name: dict(part) if isinstance(part, dict) else part for name, part in SEEN.items()}
     for patch in patches:
         for name, part in patch.items():
-            looked[name] = {**looked[name], **part} if isinstance(part, dict) else part
+            looked[name] = {**(looked[name] or {}), **part} if isinstance(part, dict) else part
     return looked
 
 
-def decide(looked=None, *checks, archive=None, given=None, me="hub", check_mode=False, os_family="", address="", connection="", hostvars=None, **wishes):
-    around = plan.Around(me, address, connection, os_family, check_mode, hostvars or {"gpu": {"ansible_host": "10.0.0.5"}, "hub": {}})
+def decide(looked=None, *checks, archive=None, given=None, me="hub", check_mode=False, os_family="", address="", connection="", hostvars=None, now=0, **wishes):
+    around = plan.Around(me, address, connection, os_family, check_mode, hostvars or {"gpu": {"ansible_host": "10.0.0.5"}, "hub": {}}, now)
     return plan.decide(wish(**wishes), around, looked, checks, archive, given)
 
 
