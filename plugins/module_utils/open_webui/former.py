@@ -77,6 +77,9 @@ class Former:
             self.result["done"] = BACK
             self._back()
         elif self.todo == START:
+            if not self.wanted["late"]:
+                # It was started with what the change has written, and did not become ready.
+                self._keep_log()
             self._files()
             self._start()
         elif self.todo == RESTORE and not self.wanted["restores"]:

@@ -134,8 +134,11 @@ ARCHIVE = {**BACK, "saved": "/b/x.tar.gz", "about": {"saved_at": "2026-01-02", "
         ({"container": {"version": "0.12.0"}}, BACK, "0.12.0 is back and serving at http://127.0.0.1:3000 with its database untouched."),
         ({}, ARCHIVE, "is back and serving at http://127.0.0.1:3000 with the database of 2026-01-02 (3 chats, kept in /b/x.tar.gz)."),
         ({}, {**ARCHIVE, "about": {"saved_at": "2026-01-02", "chats": None}}, "with the database of 2026-01-02 (kept in /b/x.tar.gz)."),
-        ({}, {**BACK, "answers": False, "why": "http://x: status 503"}, "is back and started, but does not answer yet (http://x: status 503), with its database "
-         "untouched."),
+        (
+            {},
+            {**BACK, "answers": False, "why": "http://x: status 503"},
+            "is back and started, but does not answer yet (http://x: status 503), with its database untouched.",
+        ),
     ],
 )
 def test_what_is_said_of_a_release_that_did_not_become_ready(patch, back, says):
