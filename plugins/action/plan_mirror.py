@@ -32,7 +32,7 @@ WISHES = {
 }
 # Of role ollama, where the inventory has them.
 PROXY = {"https_proxy": {"type": "str", "default": ""}, "no_proxy": {"type": "list", "elements": "str"}}
-PATHS = {name: {"type": "str", "required": True} for name in ("site", "unit", "environment", "nginx", "ipv6", "filler")}
+PATHS = {name: {"type": "str", "required": True} for name in ("site", "unit", "environment", "nginx", "ipv6", "filler", "record")}
 
 
 class ActionModule(ControllerAction):

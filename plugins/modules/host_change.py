@@ -22,7 +22,7 @@ options:
   state:
     description:
       - V(begin) takes the lock, and writes the record unless one is open. A run may begin one piece of work inside of another.
-      - V(renew) is a sign of life of who has the lock; it takes none.
+      - V(renew) is a sign of life of who has the lock; it takes none. Without O(lock) it is one for all that its run has of this host.
       - V(note) is one, too, and writes into the record how far the change has come (O(stage)); V(proved) is one, too, and removes the record.
       - V(restore) puts back what the record has kept. The record stays until the old server is proved.
       - V(done) lets go of the lock, once for each V(begin), and removes the record, if O(record) names it; else that stays for the next run.
@@ -143,6 +143,7 @@ held:
   type: dict
 """
 
+import os
 import platform
 
 from ansible.module_utils.basic import AnsibleModule
@@ -185,7 +186,10 @@ def act(wanted, now):
             lock.free(folder, me["token"], now)
         return False
     if state in ("renew", "note", "proved"):
-        lock.renew(folder, me["token"], now)
+        every = [folder] if wanted["lock"] else [lock.folder_of(platform.system(), name) for name in record.SHAPES]
+        for one in every:
+            if os.path.isdir(one):
+                lock.renew(one, me["token"], now)
         if state == "note":
             record.note(wanted["record"], wanted["stage"])
         elif state == "proved":

@@ -38,7 +38,7 @@ options:
         type: list
         elements: str
   paths:
-    description: Where things lie on the host, C(site), C(unit), C(nginx), C(ipv6) and C(filler).
+    description: Where things lie on the host, C(site), C(unit), C(environment), C(nginx), C(ipv6), C(filler) and C(record).
     type: dict
     required: true
   seen:

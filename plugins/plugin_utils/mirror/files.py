@@ -59,6 +59,14 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 SystemCallArchitectures=native
 """
+# The filling server takes orders from whoever reaches it: on loopback that is root alone, where nftables is on the host.
+_DOOR = """\
+ExecStartPre=-+/bin/sh -c 'nft "add table inet %(table)s; flush table inet %(table)s; \
+add chain inet %(table)s output { type filter hook output priority 0; }; \
+add rule inet %(table)s output oifname lo tcp dport %(ollama_port)d meta skuid != 0 reject with tcp reset"'
+ExecStopPost=-+/bin/sh -c 'nft delete table inet %(table)s'
+"""
+_TABLE = "llmfleet_mirror_fill"
 # What the unit leaves alone where the user names nothing.
 NO_PROXY = ("localhost", "127.0.0.1")
 
@@ -101,7 +109,7 @@ def unit(wish: dict, program: str, environment_path: str) -> str:
     ]
     if wish["https_proxy"]:
         lines.append("EnvironmentFile=%s" % environment_path)
-    return "\n".join(lines) + "\n" + _HARDENING % wish
+    return "\n".join(lines) + "\n" + _DOOR % dict(wish, table=_TABLE) + _HARDENING % wish
 
 
 def environment(wish: dict) -> str:

@@ -21,7 +21,7 @@ PUBLIC_REGISTRY = "registry.ollama.ai"
 def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, after: dict | None = None, service_mgr: str = "systemd") -> dict:
     """The plan of one mirror.
 
-    wish: the role's variables; paths: site, unit, nginx, ipv6, filler; seen: what module model_mirror_store found, none before the look;
+    wish: the role's variables; paths: site, unit, nginx, ipv6, filler, record; seen: what module model_mirror_store found, none before the look;
     after: pulled (what the pull said) or fetched (the failed fetch of an archive), where seen is what they led to; service_mgr: of the host.
     """
     present = wish["state"] == "present"
@@ -40,6 +40,7 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
         plan["has_unit"] = paths["unit"] in seen["files"]
         # Of which nginx knows, where it is there.
         plan["has_site"] = paths["site"] in seen["files"] and paths["nginx"] in seen["files"]
+        plan["acts"] = bool(plan["changes"]) or _record(paths) in seen["files"] or wish["store"] in seen["files"]
         # By name: the user may keep other things in the folder.
         plan["remove"] = [wish["store"] + "/" + name for name in MADE] if wish["store"] in seen["files"] else []
         return plan
@@ -54,12 +55,40 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
     plan["serves"] = not plan["site"]["differs"] and not lacking
     plan["fetch"] = _fetch(seen["releases"]["missing"], wish["store"])
     plan["pull"] = {"models": seen["missing"], "from": wish["upstream"] or PUBLIC_REGISTRY, "version": wish["ollama_version"]}
-    plan["would"] = _would(plan)
     plan["probe_url"] = _probe_url(wish, seen["probe"])
+    cut = _record(paths) in seen["files"]
+    plan["unfinished"] = UNFINISHED if cut else ""
+    # What a run that was cut off has written, nginx may never have been asked about.
+    plan["takes_site"] = plan["site"]["differs"] or cut
+    plan["writes"] = bool(plan["changes"]) or cut
+    plan["acts"] = plan["writes"] or bool(plan["fetch"]["archives"] or plan["pull"]["models"])
+    plan["change"] = _change(plan, paths)
+    plan["would"] = _would(plan)
     if after:
         plan["lacks"] = _lacks(seen["releases"], after.get("fetched"))
         plan["problems"] += _still_missing(plan["pull"], after["pulled"]) if "pulled" in after else []
     return plan
+
+
+UNFINISHED = (
+    "a run before this one did not come to an end while it changed this mirror; this one has nginx check the site once more, which goes back to the one from "
+    "before if it is refused, stops the Ollama that was filling the store, and goes on with what is missing. What was published whole is served meanwhile."
+)
+
+
+def _record(paths: dict) -> str:
+    return paths["record"] + "/record.json"
+
+
+def _change(plan: dict, paths: dict) -> dict:
+    """What module host_change writes down before the first change. Archives, blobs and manifests appear under their names whole, and need no way back."""
+    doing = (("site", plan["writes"]), ("releases", plan["fetch"]["archives"]), ("models", plan["pull"]["models"]))
+    return {
+        "record": paths["record"],
+        "asked": "(%s)" % ", ".join(name for name, wanted in doing if wanted),
+        "before": {"url": plan["probe_url"]},
+        "paths": [paths["site"], paths["unit"], paths["environment"]],
+    }
 
 
 def wrong_wishes(wish: dict, wants: Wants, service_mgr: str) -> list:
@@ -132,7 +161,7 @@ def _look(wish: dict, wants: Wants, paths: dict) -> dict:
         "releases_exact": wish["exact"] and releases_known,
         "version": wish["ollama_version"],
         "port": wish["port"],
-        "watch": [paths["site"], paths["unit"], paths["environment"], paths["nginx"], paths["ipv6"], *_proofs_of_a_store(wish)],
+        "watch": [paths["site"], paths["unit"], paths["environment"], paths["nginx"], paths["ipv6"], _record(paths), *_proofs_of_a_store(wish)],
     }
 
 
@@ -143,7 +172,7 @@ def _sums(want: dict) -> dict:
 
 def _look_before_removal(wish: dict, paths: dict) -> dict:
     """Only what is there: no upstream is asked, and the port may be anybody's."""
-    watch = [paths["site"], paths["unit"], paths["environment"], paths["nginx"], wish["store"], paths["filler"]]
+    watch = [paths["site"], paths["unit"], paths["environment"], paths["nginx"], wish["store"], paths["filler"], _record(paths)]
     nothing = {"models": [], "registry": "", "exact": False, "releases": [], "releases_exact": False, "version": "", "port": None}
     return dict(nothing, watch=watch)
 

@@ -140,6 +140,16 @@ def test_each_thing_of_a_host_has_a_lock_of_its_own(wanted, monkeypatch, tmp_pat
     assert folders == {"change": "Ollama 2.0", "change-open-webui": "Open WebUI 2.0", "change-model-mirror": "the model mirror 2.0"}
 
 
+def test_a_sign_of_life_is_one_for_all_that_a_run_has_of_the_host(wanted, monkeypatch, tmp_path):
+    """Deleted: a mirror that is filled for an hour would be open to a second controller after a quarter of it, since a pull only knows Ollama's lock."""
+    monkeypatch.setitem(lock.FOLDERS, platform.system(), str(tmp_path / "run/change"))
+    renewed = []
+    monkeypatch.setattr(lock, "renew", lambda folder, *_given: renewed.append(os.path.basename(folder)))
+    host_change.act({**wanted, "of": "model_mirror", "lock": None, "change": None}, common.clock())
+    host_change.act({**wanted, "state": "renew", "lock": None, "change": None}, common.clock())
+    assert renewed == ["change-model-mirror"], "and no folder is made for what nobody has"
+
+
 def test_a_record_of_a_web_ui_says_how_far_its_change_has_come(wanted):
     """Deleted: whether the new release may have written into the data, and with it what a way back has to do, would be a guess."""
     wanted.update(of="open_webui", record=wanted["change"]["record"])

@@ -34,7 +34,8 @@ WISH = {
     "https_proxy": "",
     "no_proxy": None,
 }
-PATHS = {"site": "/etc/nginx/site", "unit": "/etc/unit", "environment": "/etc/secrets", "nginx": "/sbin/nginx", "ipv6": "/proc/ipv6", "filler": "/srv/m/filler"}
+PATHS = {"site": "/etc/nginx/site", "unit": "/etc/unit", "environment": "/etc/secrets", "nginx": "/sbin/nginx", "ipv6": "/proc/ipv6", "filler": "/srv/m/filler",
+         "record": "/etc/before"}  # fmt: skip
 WANTS = Wants(models=["a:1b"], releases=[{"version": "0.32.15"}])
 THERE = ("/sbin/nginx", "/srv/m/ollama", "/srv/m/public", "/proc/ipv6")
 
@@ -147,6 +148,29 @@ def test_a_converged_mirror_has_nothing_to_change():
 )  # fmt: skip
 def test_what_differs(looked, wishes, changes):
     assert decide(looked, **wishes)["changes"] == changes
+
+
+CUT = {**seen(), "files": {**seen()["files"], "/etc/before/record.json": "ab"}}
+
+
+def test_a_run_that_was_cut_off_is_ended_though_nothing_differs():
+    """L8, F7. Deleted: a site that was written and not checked would break all of nginx at its next start, and the filling server would run for ever."""
+    decided = decide(CUT)
+    assert decided["changes"] == [] and decided["takes_site"] and decided["writes"] and decided["acts"]
+    assert "did not come to an end" in decided["unfinished"] and "/etc/before/record.json" in decided["look"]["watch"]
+    calm = decide(seen())
+    assert not calm["takes_site"] and not calm["writes"] and not calm["acts"] and calm["unfinished"] == ""
+
+
+@pytest.mark.parametrize("looked,wishes,asked", [
+    (seen(missing=["a:1b"]), {}, "(models)"), (seen(archives=[LISTED]), {}, "(releases)"), (seen(), {"port": 8080}, "(site)"), (CUT, {}, "(site)"),
+    (seen(missing=["a:1b"], archives=[LISTED]), {"user": "other"}, "(site, releases, models)"),
+])  # fmt: skip
+def test_whoever_changes_a_mirror_takes_it_and_says_what_for(looked, wishes, asked):
+    decided = decide(looked, **wishes)
+    assert decided["acts"] and decided["change"] == {
+        "record": "/etc/before", "asked": asked, "before": {"url": decided["probe_url"]}, "paths": ["/etc/nginx/site", "/etc/unit", "/etc/secrets"],
+    }  # fmt: skip
 
 
 def test_another_filler_is_no_reason_not_to_serve():
@@ -262,6 +286,13 @@ def test_the_unit_that_fills(wishes, lines):
     assert "PROXY" not in text and ("EnvironmentFile=/etc/secrets\n" in text) is bool(lines)
     assert [line for line in files.environment({**WISH, **wishes}).splitlines() if not line.startswith("#")] == lines
     assert "ExecStart=/srv/m/filler/1/bin/ollama serve\nUser=filler\n" in text and "ReadWritePaths=/srv/m/ollama /srv/m/home\n" in text
+
+
+def test_only_root_reaches_the_filling_server():
+    """Deleted: any user of the hub gives orders to the server that fills the mirror, and has it pull, delete and fill the disk."""
+    text = files.unit(WISH, "/p", "/e")
+    assert "ExecStartPre=-+/bin/sh -c 'nft " in text and " output oifname lo tcp dport 11435 meta skuid != 0 reject with tcp reset\"'\n" in text
+    assert text.index("ExecStartPre") < text.index("ExecStopPost=-+/bin/sh -c 'nft delete table inet llmfleet_mirror_fill'\n")
 
 
 @pytest.mark.parametrize("there, wishes, differs", [
