@@ -46,7 +46,10 @@ def once(scenario: str, log: Path) -> tuple:
 
 def lab_up() -> None:
     """Not only the base: the scenarios of Open WebUI load the images that `up` builds."""
-    subprocess.run([sys.executable, "lab/lab.py", "up"], cwd=ROOT, check=True)
+    log = OUTPUT / "lab.log"
+    with log.open("w", encoding="utf-8") as stream:
+        done = subprocess.run([sys.executable, "lab/lab.py", "up"], cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, "there is no lab; the end of %s:\n%s" % (log.relative_to(ROOT), log.read_text(encoding="utf-8")[-3000:])
 
 
 @pytest.hookimpl(tryfirst=True)
