@@ -92,9 +92,10 @@ def main() -> int:
     deaf = not any(row["answers"] for port, row in counts.items() if port.endswith(":22"))
     if deaf:
         print("The stranger heard nobody, not even sshd, so it proves nothing.")
-    held = not ledger.failures and not broken and not deaf and ledger.sums()["cuts"] == arguments.cuts
-    print("%s at %s" % ("Every cut was lived through." if held else "Not every cut was lived through.", time.strftime("%T")))
-    return 0 if held else 1
+    held, made = not ledger.failures and not broken and not deaf, ledger.sums()["cuts"]
+    words = "Every cut was lived through" if held else "Not every cut was lived through"
+    print("%s at %s; %d of %d were made." % (words, time.strftime("%T"), made, arguments.cuts))
+    return 0 if held and made == arguments.cuts else 1
 
 
 if __name__ == "__main__":
