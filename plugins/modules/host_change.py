@@ -150,8 +150,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common
 
-# No secret: it names a run, and opens nothing.
-HOLDER = {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}
 CHANGE = {
     "record": {"type": "str", "required": True}, "before": {"type": "dict", "required": True}, "asked": {"type": "str", "required": True},
     "paths": {"type": "list", "elements": "str", "required": True}, "task": {"type": "str"}, "door": {"type": "str"}, "rule": {"type": "dict"},
@@ -219,7 +217,7 @@ def main():
             "change": {"type": "dict", "options": CHANGE},
             "doing": {"type": "str", "default": ""},
             "lock": {"type": "path"},
-            "holder": {"type": "dict", "options": HOLDER, "required": True},
+            "holder": {"type": "dict", "options": lock.OPTIONS, "required": True},
             "over": {"type": "str", "default": ""},
         },
         supports_check_mode=True,

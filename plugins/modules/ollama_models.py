@@ -24,7 +24,7 @@ description:
     not there yet, that is everything.
   - While models come down, the action of the same name prints a line for each host with percent, bytes, rate and time left.
     On a Windows host the work is done from the controller through O(api_url).
-extends_documentation_fragment: [llmfleet.ollama.registry_proxy]
+extends_documentation_fragment: [llmfleet.ollama.registry_proxy, llmfleet.ollama.holder]
 attributes:
   check_mode:
     description: Changes nothing and says what would change.
@@ -139,21 +139,6 @@ options:
       - The action of the same name sets it to show the progress; it is of no use in a task.
     type: bool
     default: false
-  holder:
-    description:
-      - Who asks, as M(llmfleet.ollama.host_change) takes it. The action fills it in.
-      - As root, the host is taken before the first model comes or goes, and let go of in the end; a pull gives signs of life.
-    type: dict
-    suboptions:
-      token: {type: str, required: true, description: One run of Ansible.}
-      who: {type: str, required: true, description: 'Who it is, for people.'}
-      controller: {type: str, required: true, description: The machine it runs on.}
-      process: {type: str, required: true, description: Its process there.}
-      started: {type: str, required: true, description: When that was started.}
-  over:
-    description: The token of a holder that is known to be gone. The action fills it in.
-    type: str
-    default: ''
 """
 
 EXAMPLES = r"""
@@ -322,7 +307,7 @@ ARGUMENTS = {
     "retries": {"type": "int", "default": 4},
     "accept_empty": {"type": "bool", "default": False},
     "background": {"type": "bool", "default": False},
-    "holder": {"type": "dict", "options": {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}},
+    "holder": {"type": "dict", "options": lock.OPTIONS},
     "over": {"type": "str", "default": ""},
 }
 

@@ -16,6 +16,7 @@ description:
     of launchd, or a scheduled task on Windows. Without such a model, or with O(state=absent), these go away.
   - The action reads C(ansible_facts.model_plan) and the variables of role C(ollama); without a plan it does nothing.
   - A model that is loaded already costs one question to the server. Used by the roles C(ollama_models) and C(ollama).
+extends_documentation_fragment: [llmfleet.ollama.holder]
 options:
   state:
     description: With V(present) what the plan says, with V(absent) nothing is kept loaded.
@@ -39,21 +40,6 @@ options:
     description: Name of the job of launchd; empty for systemd. Set by the action.
     type: str
     default: ""
-  holder:
-    description:
-      - Who asks, as M(llmfleet.ollama.host_change) takes it. The action fills it in.
-      - As root, the host is taken before the first file comes or goes, and let go of in the end.
-    type: dict
-    suboptions:
-      token: {type: str, required: true, description: One run of Ansible.}
-      who: {type: str, required: true, description: 'Who it is, for people.'}
-      controller: {type: str, required: true, description: The machine it runs on.}
-      process: {type: str, required: true, description: Its process there.}
-      started: {type: str, required: true, description: When that was started.}
-  over:
-    description: The token of a holder that is known to be gone. The action fills it in.
-    type: str
-    default: ''
 attributes:
   action:
     description: The action decides on the controller, and runs the module where Python is.
@@ -111,8 +97,7 @@ ARGUMENTS = {
     "program": {"type": "path"},
     "list": {"type": "path"},
     "label": {"type": "str", "default": ""},
-    # No secret: it names a run, and opens nothing.
-    "holder": {"type": "dict", "options": {name: {"type": "str", "required": True, "no_log": False} for name in lock.TEXTS if name != "doing"}},
+    "holder": {"type": "dict", "options": lock.OPTIONS},
     "over": {"type": "str", "default": ""},
 }
 # Of the Python that runs this module, written by the action, which cannot know it.

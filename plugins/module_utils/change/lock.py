@@ -25,6 +25,8 @@ SILENT_SECONDS = 900
 LARGEST = 65536
 # What a holder says of itself, as text. token: one run of Ansible. controller, process, started: for that controller, which can see whether it still runs.
 TEXTS = ("token", "who", "doing", "controller", "process", "started")
+# What modules are told of it. No secret: the token names a run, and opens nothing.
+OPTIONS = {name: {"type": "str", "required": True, "no_log": False} for name in TEXTS if name != "doing"}
 
 _HOLDER, _GUARD = "holder.json", "guard"
 
