@@ -22,6 +22,8 @@ from .common import CACHE, GATEWAY, GUESTS, LABEL, NETWORK, RECIPE_LABEL, SUBNET
 
 PID_FILE = CACHE / "dockerd.pid"
 LOG_FILE = CACHE / "dockerd.log"
+# What an engine of ours runs at each start of a container, so it may not lie in a checkout: those come and go while the engine serves all of them.
+RUNTIME = Path("/usr/local/lib/llmfleet-lab/runc_within_limits.py")
 
 
 def _connect() -> docker.DockerClient | None:
@@ -67,11 +69,17 @@ def _runtime() -> list[str]:
     release = re.search(r"version (\d+)", subprocess.run(["dockerd", "--version"], capture_output=True, text=True, check=True).stdout)
     if not release or int(release[1]) >= 23 or not runc_within_limits.missing():
         return []
-    return ["--add-runtime", f"within-limits={runc_within_limits.__file__}", "--default-runtime", "within-limits"]
+    RUNTIME.parent.mkdir(parents=True, exist_ok=True)
+    # Put in place in one step: an engine that was started before may be about to run the one that is there.
+    fresh = RUNTIME.with_suffix(".new")
+    fresh.write_bytes(Path(runc_within_limits.__file__).read_bytes())
+    fresh.chmod(0o755)
+    fresh.replace(RUNTIME)
+    return ["--add-runtime", f"within-limits={RUNTIME}", "--default-runtime", "within-limits"]
 
 
 def stop_if_ours() -> bool:
-    """Stop the dockerd that start() began; one that was there before stays."""
+    """Stop the dockerd that start() began, and remove what it ran; one that was there before stays."""
     try:
         pid = int(PID_FILE.read_text())
     except (OSError, ValueError):
@@ -82,6 +90,9 @@ def stop_if_ours() -> bool:
     for _attempt in range(60):
         if not _is_dockerd(pid):
             PID_FILE.unlink()
+            RUNTIME.unlink(missing_ok=True)
+            if RUNTIME.parent.is_dir():
+                RUNTIME.parent.rmdir()
             return True
         time.sleep(0.5)
     raise LabError(f"dockerd (process {pid}) does not stop within 30 seconds; {LOG_FILE} may say why.")
