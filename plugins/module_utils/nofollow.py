@@ -163,12 +163,12 @@ def seal(descriptor, owners):
     found = os.fstat(descriptor)
     if found.st_uid not in owners:
         raise _foreign("/proc/self/fd/%d" % descriptor, "it belongs to user %d" % found.st_uid)
-    if found.st_uid == 0 and not found.st_mode & 0o022:
-        # Nobody else could have written it; and what root has closed, nobody opens in passing.
-        return
-    os.fchmod(descriptor, 0o644)
-    if os.geteuid() == 0:
-        os.fchown(descriptor, 0, 0)
+    # What root has closed, nobody opens in passing.
+    if found.st_uid != 0 or found.st_mode & 0o022:
+        os.fchmod(descriptor, 0o644)
+        if os.geteuid() == 0:
+            os.fchown(descriptor, 0, 0)
+    # Of root's files, too: whoever had this one open when it was taken from him the last time, under another of its names, still has.
     if hasattr(fcntl, "F_SETLEASE"):
         try:
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)

@@ -88,6 +88,21 @@ def test_a_file_that_somebody_holds_open_for_writing_is_refused(tree):
     assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (0, 0o644)
 
 
+@needs.root
+@needs.linux
+def test_a_file_that_was_taken_before_is_refused_while_that_user_still_writes(tree):
+    """Deleted: it is root's since the first refusal, so under a second name it would be believed, and its user could write into what is served."""
+    path, second = tree / "store" / "blobs" / "one", str(tree / "store" / "blobs" / "two")
+    os.chown(path, SOMEBODY, SOMEBODY)
+    os.link(path, second)
+    with open(path, "r+b"):
+        for name in (str(path), second):
+            with nofollow.opened(name) as descriptor, pytest.raises(nofollow.Foreign):
+                nofollow.seal(descriptor, {0, SOMEBODY})
+    with nofollow.opened(second) as descriptor:
+        nofollow.seal(descriptor, {0, SOMEBODY})
+
+
 def test_a_second_name_is_that_of_the_open_file(tree):
     """Deleted: a name that is exchanged between check and link would be served unchecked."""
     source, target = str(tree / "store" / "blobs" / "one"), str(tree / "served")
