@@ -9,6 +9,8 @@ import ipaddress
 
 from .contract import GATEWAY
 
+# 10.0.0.0/8 and fc00::/7. Wider is the internet: 2000::/3 is all of it.
+_WIDEST = {"ipv4": 8, "ipv6": 7}
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
@@ -30,9 +32,9 @@ def address_sets(addresses):
 
 
 def everybody(addresses):
-    """The networks among these, or that they make together, which hold every address of their family."""
+    """The networks among these, or that they make together, which hold every address of their family, or more of it than any private network does."""
     sets = address_sets(addresses)
-    return [network for network in sets["ipv4"] + sets["ipv6"] if network.endswith("/0")]
+    return [network for family, widest in _WIDEST.items() for network in sets[family] if "/" in network and int(network.partition("/")[2]) < widest]
 
 
 def is_loopback(host):

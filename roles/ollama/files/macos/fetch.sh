@@ -65,6 +65,9 @@ xattr -r -d com.apple.quarantine "$part" 2>/dev/null || true
 if [ "$needs_server" = yes ] && [ ! -x "$part/llama-server" ]; then
     refuse "The archive of $url holds no llama-server, without which this version loads no model."
 fi
+# Ollama's own Developer ID, as on Windows the publisher's name is asked for. The "=" says that this is the requirement, and no file with it.
+said=$(codesign --verify --strict -R '=anchor apple generic and certificate leaf[subject.OU] = "3MU9H2V9Y9"' "$part/ollama" 2>&1) ||
+    refuse "The ollama of $url is not signed by Ollama's makers (Infra Technologies, 3MU9H2V9Y9): $said"
 # Not as root: it was never run here before.
 says=$(sudo -n -u nobody /usr/bin/env HOME=/var/empty "$part/ollama" --version 2>&1) || refuse "The binary of $url does not run on this Mac: $says"
 case $says in

@@ -111,6 +111,8 @@ REFUSALS = {
     "no door": ({"firewall": "none"}, "open_port", "ollama_firewall", "ollama_accept_open_port to true"),
     "everybody by a typo": ({"allowed_cidrs": ["10.20.0.5/0"]}, "everybody_admitted", "ollama_allowed_cidrs", "admits everybody (0.0.0.0/0)"),
     "everybody by halves": ({"allowed_cidrs": ["::/1", "8000::/1"]}, "everybody_admitted", "ollama_allowed_cidrs", "ollama_accept_open_port to true"),
+    "everybody without multicast": ({"allowed_cidrs": ["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"]}, "everybody_admitted", "ollama_allowed_cidrs", "0.0.0.0/1"),
+    "all of the internet": ({"allowed_cidrs": ["2000::/3"]}, "everybody_admitted", "ollama_allowed_cidrs", "admits everybody (2000::/3)"),
     "no network": ({"allowed_cidrs": ["10.0.0.0/33", "10.0.0.0/8"]}, "allowed_cidrs", "ollama_allowed_cidrs", "has 10.0.0.0/33;"),
     "no direct network": ({"direct_cidrs": ["10.0.0.0/33"]}, "direct_cidrs", "ollama_direct_cidrs", "has 10.0.0.0/33;"),
     "no such group": ({"allowed_groups": ["people", "cats", "open_webui"]}, "allowed_groups", "ollama_allowed_groups", "names cats,"),
@@ -138,6 +140,7 @@ ACCEPTED = {
     "a release above all that is known, known": {"version": "99.0.1", "accept_untested_version": True},
     "a proxy, and a registry in the own network": {"version": "0.35.1", "https_proxy": "http://p:3128", "registry": "http://mirror"},
     "a fleet without a web UI": {"allowed_groups": ["open_webui"]},
+    "private networks": {"allowed_cidrs": ["10.0.0.0/8", "fc00::/7", "fe80::/10"]},
     "everybody, known": {"allowed_cidrs": ["0.0.0.0/0"], "accept_open_port": True}, "everybody of nobody": {"allowed_cidrs": ["::/0"], "host": "127.0.0.1"},
 }
 

@@ -22,7 +22,12 @@ import pytest
 from support import needs
 
 ROLE = Path(__file__).resolve().parents[5] / "roles/ollama"
-PROGRAMS = {"xattr": "exit 1", "sudo": '[ "$1 $2 $3" = "-n -u nobody" ] || exit 64; shift 3; RAN_AS=nobody exec "$@"'}
+PROGRAMS = {
+    "xattr": "exit 1",
+    # It says nothing of a signature that holds.
+    "codesign": '''case "$1 $2 $3 $4" in "--verify --strict -R =anchor apple generic and "*'OU] = "3MU9H2V9Y9"') ;; *) exit 64 ;; esac; [ -x "$5" ]''',
+    "sudo": '[ "$1 $2 $3" = "-n -u nobody" ] || exit 64; shift 3; RAN_AS=nobody exec "$@"',
+}
 
 
 @pytest.fixture
@@ -196,7 +201,7 @@ def publish(releases, data, listed=None, version="0.32.15"):
 
 
 def fetch(mac, releases, checksum="", needs="yes", **more):
-    return mac("fetch.sh", mac.root / "opt/ollama", "0.32.15", more.pop("base", releases.url), checksum, needs, programs=("xattr", "sudo"), **more)
+    return mac("fetch.sh", mac.root / "opt/ollama", "0.32.15", more.pop("base", releases.url), checksum, needs, programs=tuple(PROGRAMS), **more)
 
 
 def left(mac):
@@ -209,6 +214,16 @@ def test_what_was_downloaded_is_not_run_as_root(mac, releases, monkeypatch):
     publish(releases, archive())
     result = fetch(mac, releases)
     assert result.returncode != 0 and "does not run on this Mac" in result.stderr and left(mac) == ["0.32.15.new"]
+
+
+def test_a_program_that_somebody_else_has_signed_is_not_even_run(mac, releases, monkeypatch):
+    """Deleted: whoever owns the release server and its list of checksums would choose what every Mac runs, though Windows asks who signed it."""
+    monkeypatch.setitem(PROGRAMS, "codesign", "echo test-requirement: code failed >&2; exit 3")
+    monkeypatch.setitem(PROGRAMS, "sudo", "touch ran; exit 7")
+    publish(releases, archive())
+    result = fetch(mac, releases)
+    assert result.returncode != 0 and left(mac) == ["0.32.15.new"] and "does not run" not in result.stderr
+    assert "is not signed by Ollama's makers (Infra Technologies, 3MU9H2V9Y9): test-requirement: code failed" in result.stderr
 
 
 @needs.root
