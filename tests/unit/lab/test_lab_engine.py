@@ -56,7 +56,8 @@ def test_it_goes_with_the_engine_that_runs_it(dockerd, monkeypatch):
     assert not engine.stop_if_ours() and engine.RUNTIME.exists()
     with subprocess.Popen([dockerd], stdin=subprocess.PIPE) as process:
         engine.PID_FILE.write_text(str(process.pid))
-        monkeypatch.setattr(engine.time, "sleep", lambda _seconds: process.wait(60))
+        # Without a limit: with one, wait() sleeps by this very function.
+        monkeypatch.setattr(engine.time, "sleep", lambda _seconds: process.wait())
         assert engine.stop_if_ours()
     assert not engine.RUNTIME.parent.exists() and not engine.PID_FILE.exists()
 
