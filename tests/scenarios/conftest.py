@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from support import behind
+from support import ROOT, behind
 
-ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "tests" / "output" / "molecule"
 RUNS = pytest.StashKey[dict]()
 

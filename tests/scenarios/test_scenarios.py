@@ -8,11 +8,9 @@ Deleted, nothing would show that the roles do on real hosts what their files say
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "tests" / "output" / "molecule"
 # They begin first, so that none of them runs alone at the end.
 LONG = ("ollama-lifecycle", "open_webui-variants", "gateway")

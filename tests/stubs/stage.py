@@ -27,13 +27,16 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
+sys.path.insert(0, str(PROJECT / "tests"))
+
+from support import GIB, MIB  # noqa: E402
+
 # Of one scenario: two of them may run at once.
 CACHE = Path(os.environ.get("LLMFLEET_STUBS", PROJECT / ".cache/stubs"))
 ROLE_FILES = PROJECT / "roles/ollama/files"
 MACHINES = PROJECT / "tests/unit/plugins/module_utils/accelerators/machines"
 SCRIPTS = {"windows": "*.ps1", "macos": "*.sh"}
 BASE = "http://releases.test"
-GIB = 2**30
 
 # Releases of the simulated download server: what is wrong with each.
 RELEASES = {"0.31.0": "", "0.32.15": "", "0.33.0": "dies", "0.33.1": "checksum", "0.33.2": "unsigned", "0.33.3": "engine"}
@@ -90,7 +93,7 @@ def macos():
             "ansible_os_family": "Darwin", "ansible_architecture": "arm64", "ansible_kernel": "24.6.0",
             "ansible_distribution_version": "15.6", "ansible_service_mgr": "launchd",
         },
-        "machine": {"free_kib": 200 * 2**20, "is_root": True, "apple_silicon": True, "ownerless": ["/Volumes/Stick"]},
+        "machine": {"free_kib": 200 * MIB, "is_root": True, "apple_silicon": True, "ownerless": ["/Volumes/Stick"]},
         "users": ["root", "nobody"],
         "groups": ["wheel", "nobody"],
         "loaded": {},
@@ -148,7 +151,7 @@ VARIANTS = {
         "pf-conf": lambda state: state["pf"].update(calls_us=False),
         # Its pf is held on by somebody else, too.
         "m2-max": lambda state: (state.update(observation=observed("apple-m2-max-96")), state["pf"].update(references=["7"])),
-        "full": machine(free_kib=2**20),
+        "full": machine(free_kib=MIB),
         "newer": newer("/Volumes/My Disk/models", "/Volumes/My Disk/models/manifests-v2"),
     },
 }

@@ -40,7 +40,7 @@ def model_blobs(seed, size=4000):
     ]
 
 
-class _Server:
+class Server:
     def __init__(self, address=("127.0.0.1", 0)):
         handler = type("Handler", (BaseHTTPRequestHandler,), {"protocol_version": "HTTP/1.1", "log_message": lambda *a: None})
         for verb in ("GET", "POST", "DELETE", "HEAD"):
@@ -68,7 +68,7 @@ class _Server:
             request.wfile.write(data)
 
 
-class FakeRegistry(_Server):
+class FakeRegistry(Server):
     """Serves manifests. `fault` replaces every answer: a status, "html", "hang" or "drip"."""
 
     def __init__(self, **where):
@@ -119,7 +119,7 @@ class FakeRegistry(_Server):
         self.send(request, 200 if body else 404, body or {"errors": [{"code": "MANIFEST_UNKNOWN"}]})
 
 
-class FakeOllama(_Server):
+class FakeOllama(Server):
     """A server with a real store on disk. `script` holds one fault for each coming pull: see _fault."""
 
     def __init__(self, path, registry, version="0.32.15", **where):

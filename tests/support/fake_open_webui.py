@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from urllib.parse import parse_qs, urlsplit
+
+from support import servers
 
 PAGE = 2  # the real one has 30 users on a page; fewer show whether pages are asked for
 
@@ -28,7 +28,7 @@ class FakeOpenWebui:
         self.calls = []
         fake = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(servers.Quiet):
             def do_GET(self):
                 self._serve()
 
@@ -38,23 +38,13 @@ class FakeOpenWebui:
             def _serve(self):
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
-                status, answer = fake.answer(self.command, self.path, body, self.headers.get("Authorization"))
-                content = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.answer(*fake.answer(self.command, self.path, body, self.headers.get("Authorization")))
 
-            def log_message(self, *_arguments):
-                """Quiet."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self._server = servers.Server(Handler)
+        self.url = self._server.url
 
     def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.end()
 
     @property
     def changes(self):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
 import json
 import os
 
@@ -44,35 +43,18 @@ class Registry:
     def handler(self):
         registry = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *_args):
-                pass
-
+        class Handler(servers.Quiet):
             def do_GET(self):
                 registry.requests.append(self.path)
                 found = registry.manifests.get(self.path) or registry.blobs.get(self.path.rsplit("/", 1)[-1])
                 if callable(found):
                     return found(self)
                 if isinstance(found, str):
-                    return self.part(found)
+                    return self.answer_file(found)
                 return self.answer(200 if found is not None else 404, found or b"")
 
-            def part(self, path):
-                size = os.path.getsize(path)
-                first, end = 0, size - 1
-                if self.headers.get("Range"):
-                    first, end = (int(number) for number in self.headers["Range"][6:].split("-"))
-                with open(path, "rb") as stream:
-                    stream.seek(first)
-                    body = stream.read(min(end, size - 1) - first + 1)
-                self.answer(206, body, {"Content-Range": "bytes %d-%d/%d" % (first, first + len(body) - 1, size)})
-
-            def answer(self, status, body=b"", more=None):
-                self.send_response(status)
-                for key, value in dict(more or {}, **{"Content-Length": str(len(body))}).items():
-                    self.send_header(key, value)
-                self.end_headers()
-                self.wfile.write(body)
+            def answer(self, status, body=b"", headers=None):
+                super().answer(status, body, headers)
                 registry.sent += len(body)
 
         return Handler

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Task results as a run would tell them, for the report's tests and for looking at its page.
 
-`python tests/support/recorded_runs.py FOLDER` renders the page of each run into FOLDER.
+`PYTHONPATH=collections:tests python -m support.recorded_runs FOLDER` renders the page of each run into FOLDER.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import copy
 import hashlib
 
-MIB = 1024**2
-GIB = 1024**3
+from support import GIB, MIB
+
 NOW = "2026-11-24T16:12:08Z"
 
 
@@ -402,7 +402,6 @@ if __name__ == "__main__":
     import pathlib
     import sys
 
-    sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "collections"))
     from ansible_collections.llmfleet.ollama.plugins.plugin_utils.report import page, table
 
     folder = pathlib.Path(sys.argv[1])

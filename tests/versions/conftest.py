@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 
 import pytest
-from support import behind
+from support import ROOT, behind
 
-ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "tests" / "output" / "versions"
 RUNS = pytest.StashKey[dict]()
 sys.path.insert(0, str(ROOT))  # noxfile.py

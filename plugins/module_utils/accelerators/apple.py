@@ -9,7 +9,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, warn
-from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, MIB
 
 
 def devices(observation, memory, warnings):
@@ -45,7 +45,7 @@ def _estimate(total, sysctl):
     for key in ("iogpu.wired_limit_mb", "debug.iogpu.wired_limit"):
         limit = parse.positive(sysctl.get(key))
         if limit is not None:
-            return limit * 1048576
+            return limit * MIB
     if total is None:
         return None
     return total * 2 // 3 if total <= 32 * GIB else total * 3 // 4
@@ -54,7 +54,7 @@ def _estimate(total, sysctl):
 def _size(value):
     """ "8 GB", "1536 MB". A bare number has no unit and means nothing."""
     match = re.match(r"^(\d{1,7}) ?(MB|GB)$", value.strip()) if isinstance(value, str) else None
-    return None if match is None else int(match.group(1)) * (GIB if match.group(2) == "GB" else 1048576) or None
+    return None if match is None else int(match.group(1)) * (GIB if match.group(2) == "GB" else MIB) or None
 
 
 def _intel_mac(document, metal):

@@ -10,6 +10,7 @@ import re
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import parse
 from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators.device import device, used_by, warn, warning
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.constants import SOC_NAME
 from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import SYSFS_ID
 
@@ -201,7 +202,7 @@ def _mig(found, mig, figures):
         memory = parse.table(row.get("memory"))
         total = parse.positive(memory.get("total"))
         if total is None and parse.positive(row.get("memory_size_mb")):
-            total = parse.positive(row.get("memory_size_mb")) * 1048576
+            total = parse.positive(row.get("memory_size_mb")) * MIB
         instance = {
             "name": parse.text(row.get("name")),
             "uuid": parse.text(row.get("uuid")),

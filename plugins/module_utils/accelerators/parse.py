@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
+
 LARGEST = 1 << 60
 ADDRESS = re.compile(r"^([0-9a-f]{4,8}):([0-9a-f]{1,2}):([0-9a-f]{1,2})(?:\.([0-7]))?$", re.IGNORECASE)
 
@@ -51,7 +53,7 @@ def number(value):
 
 def mib(value):
     found = number(value)
-    return None if found is None else whole(round(found * 1048576))
+    return None if found is None else whole(round(found * MIB))
 
 
 def rows(value):

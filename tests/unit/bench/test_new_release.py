@@ -10,7 +10,7 @@ import importlib.util
 import pytest
 import yaml
 from support import ROOT
-from support.fake_ollama import _Server
+from support.fake_ollama import Server
 
 SPEC = importlib.util.spec_from_file_location("new_release", ROOT / "bench/new_release.py")
 new_release = importlib.util.module_from_spec(SPEC)
@@ -19,7 +19,7 @@ SPEC.loader.exec_module(new_release)
 GOOD, BAD = "a" * 64, "b" * 64
 
 
-class GitHub(_Server):
+class GitHub(Server):
     version = "v0.40.9"
 
     def answer(self, request, _verb):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import yaml
 from llmfleet_lab import gateway
+from support import ROOT
 
-LAB = Path(__file__).resolve().parents[3] / "inventories" / "lab"
+LAB = ROOT / "inventories/lab"
 
 
 def test_the_key_stays_from_one_up_to_the_next(tmp_path):

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 
 import pytest
 import yaml
 from llmfleet_lab import common, hosts
+from support import ROOT
 
-INVENTORY = Path(__file__).resolve().parents[3] / "inventories" / "lab" / "hosts.yml"
+INVENTORY = ROOT / "inventories/lab/hosts.yml"
 
 
 def test_inventory_and_lab_name_the_same_machines():

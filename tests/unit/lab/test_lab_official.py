@@ -9,27 +9,19 @@ Deleted, a lab could serve half an archive as an official release, or end with a
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
 
 import pytest
 from llmfleet_lab import common, official, releases
+from support import servers
 
 ARCHIVE = b"an archive" * 1000
 NAME = "ollama-linux-amd64.tgz"
 GOOD = {"sha256sum.txt": f"{hashlib.sha256(ARCHIVE).hexdigest()}  ./{NAME}\n".encode(), NAME: ARCHIVE}
 
 
-class Publisher(http.server.ThreadingHTTPServer):
+class Answer(servers.Quiet):
     """Plays both: files below /v0.9.3/, and /v2/, which wants a sign-in."""
 
-    def __init__(self):
-        self.files, self.cut, self.asked = dict(GOOD), None, []
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
         body = self.server.files.get(self.path.rpartition("/")[2]) if self.path != "/v2/" else b""
@@ -38,23 +30,17 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write((body or b"")[: self.server.cut if self.path.endswith(NAME) else None])
 
-    def log_message(self, *_words):
-        pass
-
 
 @pytest.fixture
 def publisher(tmp_path, monkeypatch):
-    server = Publisher()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    server = servers.Server(Answer)
+    server.files, server.cut, server.asked = dict(GOOD), None, []
     monkeypatch.setattr(official, "RELEASES", server.url)
     monkeypatch.setattr(official, "REGISTRY_URL", server.url + "/v2/")
     monkeypatch.setattr(official, "KEPT", tmp_path / "source.json")
     monkeypatch.delenv(official.VARIABLE, raising=False)
     yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server.end()
 
 
 def test_both_are_taken_where_they_answer_and_asked_once(publisher, capsys):

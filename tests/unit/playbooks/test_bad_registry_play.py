@@ -16,7 +16,7 @@ import struct
 import time
 
 import pytest
-from support import MIB, gguf_bytes, loopback_registry
+from support import GIB, MIB, gguf_bytes, loopback_registry
 
 KEYS, TENSORS = gguf_bytes.small_model()
 FILE = gguf_bytes.whole_file(KEYS, TENSORS)
@@ -79,7 +79,7 @@ VICES = {
     "strings": (b"GGUF" + struct.pack("<IQQQ", 3, 1, 1, 1) + b"k" + struct.pack("<IIQ", 9, 8, 1 << 61), "larger than 64 MiB"),
     "shape": (gguf_bytes.head(KEYS, [("token_embd.weight", (1 << 63, 1 << 63), 1)]), "has the impossible shape"),
 }
-HOLES = {"strings": 40 * 1024**3}
+HOLES = {"strings": 40 * GIB}
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from __future__ import annotations
 import sys
 
 import pytest
-from support import plays
+from support import GIB, plays
 
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-CARD = {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": 12 * 1024**3, "memory_usable_bytes": 12 * 1024**3}]}
+CARD = {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": 12 * GIB, "memory_usable_bytes": 12 * GIB}]}
 # The role's own check, on a machine that has systemd as far as the role knows.
 PREFLIGHT = """
 - hosts: ollama

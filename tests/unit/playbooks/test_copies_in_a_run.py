@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 
-from support import plays
+from support import GIB, plays
 
 WANTS = {"llm_models": [{"family": "deepseek-r1", "replicas": 1}], "llm_metadata_sources": ["catalogue"]}
 
 
 def card(gigabytes):
-    size = gigabytes * 1024**3
+    size = gigabytes * GIB
     return {"llm_vram_override": {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": size, "memory_usable_bytes": size}]}}
 
 

@@ -9,82 +9,26 @@ with its tensor table, and a hole of the model's size.
 
 from __future__ import annotations
 
-import hashlib
-import http.server
 import json
 import os
 import subprocess
 import sys
 
 import pytest
-from support import GIB, ROOT, headers, plays, servers
+from support import GIB, MIB, ROOT, headers, loopback_registry, plays
 
 MODELS = {"8b": "qwen3-8b", "14b": "qwen2-14b", "32b": "qwen2-32b", "1.5b": "qwen2-1.5b", "7b": "qwen2-7b"}
 FIND = {model.label: model for model in headers.models()}
 
 
-class Mirror:
-    """The paths that nginx serves over a model store, and what left it."""
-
-    def __init__(self, folder):
-        self.folder, self.manifests, self.blobs, self.sent, self.requests = folder, {}, {}, 0, 0
-        for tag, label in MODELS.items():
-            path = FIND[label].write(os.path.join(folder, tag + ".gguf"))
-            size = os.path.getsize(path)
-            digest = "sha256:" + hashlib.sha256(tag.encode()).hexdigest()  # a hole of 30 GB is not hashed here
-            self.blobs[digest] = path
-            config = json.dumps({"model_format": "gguf", "file_type": "F16"}).encode()
-            config_path = os.path.join(folder, tag + ".json")
-            with open(config_path, "wb") as stream:
-                stream.write(config)
-            config_digest = "sha256:" + hashlib.sha256(tag.encode() + b"c").hexdigest()
-            self.blobs[config_digest] = config_path
-            self.manifests[tag] = json.dumps(
-                {
-                    "schemaVersion": 2,
-                    "config": {"digest": config_digest, "size": len(config)},
-                    "layers": [{"mediaType": "application/vnd.ollama.image.model", "digest": digest, "size": size}],
-                }
-            ).encode()
-
-    def handler(self):
-        mirror = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *_args):
-                pass
-
-            def do_GET(self):
-                mirror.requests += 1
-                last = self.path.rsplit("/", 1)[-1]
-                if "/manifests/" in self.path:
-                    return self.answer(200 if last in mirror.manifests else 404, mirror.manifests.get(last, b""))
-                path = mirror.blobs[last]
-                first, end = 0, os.path.getsize(path) - 1
-                if self.headers.get("Range"):
-                    first, end = (int(part) for part in self.headers["Range"][6:].split("-"))
-                with open(path, "rb") as stream:
-                    stream.seek(first)
-                    body = stream.read(end - first + 1)
-                whole = {"Content-Range": "bytes %d-%d/%d" % (first, first + len(body) - 1, os.path.getsize(path))}
-                return self.answer(206, body, whole) if self.headers.get("Range") else self.answer(200, body)
-
-            def answer(self, status, body, more=None):
-                self.send_response(status)
-                for key, value in dict(more or {}, **{"Content-Length": str(len(body))}).items():
-                    self.send_header(key, value)
-                self.end_headers()
-                self.wfile.write(body)
-                mirror.sent += len(body)
-
-        return Handler
-
-
 @pytest.fixture
 def mirror(tmp_path):
+    """The paths that nginx serves over a model store, and what left it."""
+    made = loopback_registry.Registry()
     (tmp_path / "store").mkdir()
-    made = Mirror(str(tmp_path / "store"))
-    with servers.serving(made.handler()) as made.url:
+    for tag, label in MODELS.items():
+        made.add("deepseek-r1", tag, FIND[label].write(str(tmp_path / "store" / (tag + ".gguf"))))
+    with loopback_registry.served(made):
         yield made
 
 
@@ -113,11 +57,11 @@ def test_the_fleet_is_sized_from_headers_once(tmp_path, mirror):
     assert (small["source"], large["source"]) == ("header", "header")
     assert small["tag"] == "1.5b" and large["tag"] == "14b"
     assert any(row["name"] == "deepseek-r1:14b" and row["short_by_bytes"] > 10 * GIB for row in plans["small"]["rejected"])
-    assert mirror.sent < 16 * 1024**2 * len(MODELS)
-    heads = sum(os.path.getsize(path) for path in mirror.blobs.values())
+    assert mirror.sent < 16 * MIB * len(MODELS)
+    heads = sum(os.path.getsize(blob) for blob in mirror.blobs.values() if isinstance(blob, str))
     assert heads > 100 * GIB  # and nobody read them
-    before = mirror.requests
-    assert play(tmp_path, mirror) == plans and mirror.requests == before  # a warm cache opens no connection
+    before = len(mirror.requests)
+    assert play(tmp_path, mirror) == plans and len(mirror.requests) == before  # a warm cache opens no connection
 
 
 def test_a_playbook_asks_for_metadata_and_memory(tmp_path, mirror):

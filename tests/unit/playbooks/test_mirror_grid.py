@@ -10,7 +10,6 @@ a 12 GB one gets the smallest tag there is, with rc=0 and no word. The registrie
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import re
@@ -59,10 +58,7 @@ class Server:
     def _handler(self):
         ours = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def log_message(self, *_args):
-                pass
-
+        class Handler(servers.Quiet):
             def do_GET(self):
                 path = self.path.replace(ours.proxied, "", 1) if ours.proxied else self.path
                 ours.requests.append(path)
@@ -71,23 +67,7 @@ class Server:
                 if path in ours.manifests:
                     return self.answer(200, ours.manifests[path])
                 file = ours.files.get(path.rpartition("/")[2])
-                if not file:
-                    return self.answer(404, DEBIAN, {"Content-Type": "text/html"})
-                with open(file, "rb") as stream:
-                    if not self.headers.get("Range"):
-                        return self.answer(200, stream.read())
-                    first, last = (int(number) for number in self.headers["Range"][6:].split("-"))
-                    stream.seek(first)
-                    body = stream.read(last - first + 1)
-                whole = "bytes %d-%d/%d" % (first, first + len(body) - 1, os.path.getsize(file))
-                return self.answer(206, body, {"Content-Range": whole})
-
-            def answer(self, status, body=b"", more=None):
-                self.send_response(status)
-                for key, value in dict(more or {}, **{"Content-Length": str(len(body))}).items():
-                    self.send_header(key, value)
-                self.end_headers()
-                self.wfile.write(body)
+                return self.answer_file(file) if file else self.answer(404, DEBIAN, {"Content-Type": "text/html"})
 
         return Handler
 

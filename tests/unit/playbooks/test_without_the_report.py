@@ -12,10 +12,10 @@ import json
 import sys
 
 import pytest
-from support import ROOT, plays
+from support import GIB, ROOT, plays
 
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-CARD = {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": 12 * 1024**3, "memory_usable_bytes": 12 * 1024**3}]}
+CARD = {"devices": [{"vendor": "nvidia", "name": "card", "memory_total_bytes": 12 * GIB, "memory_usable_bytes": 12 * GIB}]}
 WANTS = {"llm_models": [{"family": "deepseek-r1"}], "llm_metadata_sources": ["catalogue"]}
 PAGE = {"url": "http://10.20.0.10:3000", "admin_email": "me@example.net", "password_file": "/home/me/password"}
 DEPLOYED = """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import FIT_MARGIN_BYTES
 
 from .. import versions
@@ -16,7 +17,7 @@ Spilled = collections.namedtuple("Spilled", "name digest context cache_type miss
 
 def card_set(host):
     """The cards as a proof names them: sorted names and usable bytes, no identity of a single card."""
-    return sorted("%s %d" % (card.name, card.usable // 2**20) for card in host.cards)
+    return sorted("%s %d" % (card.name, card.usable // MIB) for card in host.cards)
 
 
 def from_oracle(results, version):

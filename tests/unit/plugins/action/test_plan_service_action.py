@@ -12,13 +12,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from looks import bare
+from support import ROOT
 
-ROOT = Path(__file__).parents[4]
 LOOK = bare("linux")
 BEFORE = {"release": "0.31.0", "previous": "", "version": "0.31.0", "url": "http://127.0.0.1:11434", "had_server": True, "releases": ["0.31.0"]}
 RECORD = {"since": 1764280800, "by": "anna@desk", "asked": "0.32.15", "tried": ["0.32.15"], "missing": [], "before": BEFORE}

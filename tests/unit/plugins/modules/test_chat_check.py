@@ -10,15 +10,13 @@ is not used could be one that mends nothing, and an answer that never came could
 from __future__ import annotations
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.llmfleet.ollama.plugins.modules import chat_check
-from support import GIB
+from support import GIB, servers
 
 
 class Server:
@@ -33,19 +31,15 @@ class Server:
         self.loading, self.absent = 0.0, ""
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
-
+        class Handler(servers.Quiet):
             def do_GET(self):
                 server.answer(self, {})
 
             def do_POST(self):
                 server.answer(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
-        self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.httpd.server_address[1]}"
-        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+        self.httpd = servers.Server(Handler)
+        self.url = self.httpd.url
 
     def answer(self, request, body):
         self.asked.append(request.path)
@@ -66,12 +60,7 @@ class Server:
             },
         }.get(request.path)
         self.loaded = self.loaded or request.path == "/v1/embeddings"
-        data = json.dumps(told).encode()
-        request.send_response(404 if told is None else 200)
-        request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        request.wfile.write(data)
+        request.answer(404 if told is None else 200, told, {"Content-Type": "application/json"})
 
     def stream(self, request, body):
         self.loaded = True
@@ -97,8 +86,7 @@ class Server:
 def server():
     running = Server()
     yield running
-    running.httpd.shutdown()
-    running.httpd.server_close()
+    running.httpd.end()
 
 
 @pytest.fixture
@@ -193,8 +181,7 @@ def test_the_advice_mends_what_is_wrong(check, server, in_vram, advice, never):
 
 
 def test_a_silent_server_is_named(check, server):
-    server.httpd.shutdown()
-    server.httpd.server_close()
+    server.httpd.end()
     told = check()
     assert told["failed"] and told["msg"].endswith("does not answer on %s: Connection refused; start Ollama there, or run site.yml." % server.url), told["msg"]
 

@@ -16,7 +16,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry im
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import outdated, releases
 from support import ROOT
-from support.fake_ollama import FakeOllama, FakeRegistry, _Server, model_blobs
+from support.fake_ollama import FakeOllama, FakeRegistry, Server, model_blobs
 from support.fake_ollama_v2 import NewerOllama
 
 DEFAULT = releases.default()
@@ -52,7 +52,7 @@ def test_what_is_behind(name):
     assert len(behind) == len(said) and all(words in item["text"] for words, item in zip(said, behind, strict=True))
 
 
-class GitHub(_Server):
+class GitHub(Server):
     def __init__(self, **versions):
         self.versions, self.asked = versions, []
         super().__init__()

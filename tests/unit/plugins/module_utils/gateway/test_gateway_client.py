@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway import client
 from ansible_collections.llmfleet.ollama.plugins.modules import chat_check
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import openai_client
-from support import needs
+from support import needs, servers
 
 KEY = "k" * 32
 CHAT = {"choices": [{"message": {"content": " Hello. "}}]}
@@ -35,40 +33,30 @@ STREAM = b"".join(
 def gateway():
     """`told`: what it says of a path, as (status, content); who comes without a key is refused, unless `open`."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_words):
-            pass
-
+    class Handler(servers.Quiet):
         def do_GET(self):
             server.heard.append(self.path)
             known = server.open or self.headers["Authorization"] == "Bearer " + KEY
             status, content = server.told[self.path] if known else (401, {"error": {"message": "A key is needed"}})
-            body = content if isinstance(content, bytes) else json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "text/event-stream" if isinstance(content, bytes) else "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, content, {"Content-Type": "text/event-stream" if isinstance(content, bytes) else "application/json"})
 
         def do_POST(self):
             server.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.do_GET()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = servers.Server(Handler)
     server.heard, server.open, server.asked = [], False, None
     server.told = {
         "/v1/models": (200, {"data": [{"id": "m:1b"}, {"id": "e:1b"}]}),
         "/v1/chat/completions": (200, CHAT),
         "/v1/embeddings": (200, EMBEDDING),
     }
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield server
-    server.shutdown()
-    server.server_close()
+    server.end()
 
 
 def prove(server, model="m:1b", embedding=False, key=KEY):
-    return client.prove(client.Gateway("http://127.0.0.1:%d" % server.server_address[1], timeout=30), key, model, embedding, "Hello?", 8)
+    return client.prove(client.Gateway(server.url, timeout=30), key, model, embedding, "Hello?", 8)
 
 
 def test_a_good_gateway(gateway):
@@ -113,8 +101,7 @@ def test_what_is_no_proof(gateway, change, says):
 
 def test_nobody_there(gateway):
     """The controller may not be let in, and then the gateway's own host is asked."""
-    gateway.shutdown()
-    gateway.server_close()
+    gateway.end()
     with pytest.raises(client.Unreachable, match="does not answer"):
         prove(gateway)
 
@@ -133,7 +120,7 @@ def encrypted(server, folder, names):
 
 
 def prove_encrypted(server, authority, own=False):
-    return client.prove(client.Gateway("https://127.0.0.1:%d" % server.server_address[1], authority, 30, own), KEY, "m:1b", False, "Hello?", 8)
+    return client.prove(client.Gateway("https://127.0.0.1:%d" % server.server_port, authority, 30, own), KEY, "m:1b", False, "Hello?", 8)
 
 
 def test_the_fleets_own_certificate_is_proved(gateway, tmp_path):
@@ -141,7 +128,7 @@ def test_the_fleets_own_certificate_is_proved(gateway, tmp_path):
 
 
 def prove_as_users_do(server, authority, model="m:1b", embedding=False):
-    gateway = client.Gateway("https://127.0.0.1:%d" % server.server_address[1], authority, 30)
+    gateway = client.Gateway("https://127.0.0.1:%d" % server.server_port, authority, 30)
     return client.prove(gateway, KEY, model, embedding, "Hello?", 8, openai_client.answered)
 
 

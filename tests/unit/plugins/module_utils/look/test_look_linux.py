@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
 import json
 import os
 import socket
@@ -23,6 +22,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look import common, linux
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.host import Unasked
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import look_schema
+from support import servers
 
 SYSTEMCTL = """[ "$1 $2 $3" = "show ollama.service -p" ] || exit 9
 cat <<END
@@ -389,7 +389,7 @@ def server():
     """An Ollama that answers what a test says: {path: (status, body)}; a body may be a function that writes by itself."""
     answers = {}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         def do_GET(self):
             status, body = answers.get(self.path, (404, b"{}"))
             self.send_response(status)
@@ -399,15 +399,8 @@ def server():
             else:
                 self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
 
-        def log_message(self, *_):
-            pass
-
-    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running.daemon_threads = True
-    threading.Thread(target=running.serve_forever, daemon=True).start()
-    yield "http://127.0.0.1:%d" % running.server_address[1], answers
-    running.shutdown()
-    running.server_close()
+    with servers.serving(Handler) as url:
+        yield url, answers
 
 
 TAG = {"name": "llama3.2:1b", "model": "llama3.2:1b", "digest": "d" * 64, "size": 7, "modified_at": "2026-01-01T00:00:00Z"}

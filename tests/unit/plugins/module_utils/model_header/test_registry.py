@@ -11,16 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socketserver
-import threading
 import time
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_client import HttpClient
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
-from support import gguf_bytes
+from support import gguf_bytes, servers
 
 FILE = gguf_bytes.whole_file(*gguf_bytes.small_model())
 
@@ -49,19 +46,11 @@ class Upstream:
 
 
 def handler(upstream):
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_args):
-            pass
-
         def give(self, status, body=b"", **headers):
-            self.send_response(status)
-            for key, value in headers.items():
-                self.send_header(key.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, body, {key.replace("_", "-"): value for key, value in headers.items()})
             upstream.sent += len(body)
 
         def do_GET(self):
@@ -109,14 +98,8 @@ def handler(upstream):
 @pytest.fixture
 def upstream():
     made = Upstream()
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(made), bind_and_activate=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    made.url = "http://127.0.0.1:%d" % server.server_address[1]
-    yield made
-    server.shutdown()
-    server.server_close()
+    with servers.serving(handler(made)) as made.url:
+        yield made
 
 
 @pytest.fixture

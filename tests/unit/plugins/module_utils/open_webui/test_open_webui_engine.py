@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import socketserver
 import tarfile
-import tempfile
-import threading
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui import engine
+from support import servers
 
 
 @pytest.fixture
@@ -32,15 +30,8 @@ def answers():
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.wfile.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
 
-    # Not in tmp_path: a socket's path has 107 bytes, and the folder of a run under another Python lies deep.
-    folder = tempfile.mkdtemp(prefix="llmfleet-", dir="/tmp")
-    place = f"{folder}/docker.sock"
-    server = socketserver.ThreadingUnixStreamServer(place, Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield table, engine.Engine(f"unix://{place}")
-    server.shutdown()
-    server.server_close()
-    shutil.rmtree(folder)
+    with servers.serving_socket(Handler) as place:
+        yield table, engine.Engine(place)
 
 
 def test_a_missing_thing_is_none_and_a_fault_is_an_error(answers):

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import socketserver
-import tempfile
-import threading
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -65,12 +62,7 @@ def registry():
                 body = self.manifest
             else:
                 status = 404
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(status, body, headers)
 
     with servers.serving(Handler) as url:
         Handler.name = url.removeprefix("http://")
@@ -104,16 +96,9 @@ def docker():
             body = json.dumps({"Id": self.has} if found else {}).encode()
             self.wfile.write(f"HTTP/1.1 {200 if found or path == '/info' else 404} X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
-    # Not in tmp_path: a socket's path has 107 bytes, and the folder of a run under another Python lies deep.
-    folder = tempfile.mkdtemp(prefix="llmfleet-", dir="/tmp")
-    place = f"{folder}/docker.sock"
-    server = socketserver.ThreadingUnixStreamServer(place, Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    Handler.engine = Engine(f"unix://{place}")
-    yield Handler
-    server.shutdown()
-    server.server_close()
-    shutil.rmtree(folder)
+    with servers.serving_socket(Handler) as place:
+        Handler.engine = Engine(place)
+        yield Handler
 
 
 @pytest.fixture(autouse=True)

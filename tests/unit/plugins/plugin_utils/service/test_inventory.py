@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-from pathlib import Path
 
 import yaml
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory, wish
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.contract import Around
 from looks import bare
+from support import ROOT
 
-ROOT = Path(__file__).parents[5]
 MAIN, HEX = "ollama-linux-amd64.tar.zst", "ab" * 32
 LISTED = "%s  ./%s\n" % (HEX, MAIN)
 

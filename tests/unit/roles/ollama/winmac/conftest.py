@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import windows_change
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory
+from support import ROOT
 
-STUBS = Path(__file__).resolve().parents[4] / "stubs"
+STUBS = ROOT / "tests/stubs"
 
 
 def load(name, path):

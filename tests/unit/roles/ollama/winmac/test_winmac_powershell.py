@@ -10,16 +10,15 @@ No PowerShell is at hand where these tests run, so grammar and names are what ca
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import tree_sitter
 import tree_sitter_powershell
 import yaml
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import warm
+from support import ROOT
 
-PROJECT = Path(__file__).resolve().parents[5]
-ROLE = PROJECT / "roles/ollama"
+ROLE = ROOT / "roles/ollama"
 SCRIPTS = sorted((ROLE / "files/windows").glob("*.ps1"))
 # Those that an action sends.
 SENT = [path for path in SCRIPTS if path.name.startswith("warm")]

@@ -10,18 +10,15 @@ The simulated Mac of the Molecule scenario does not run them: without these test
 from __future__ import annotations
 
 import hashlib
-import http.server
 import io
 import os
 import subprocess
 import tarfile
-import threading
-from pathlib import Path
 
 import pytest
-from support import needs
+from support import ROOT, needs, servers
 
-ROLE = Path(__file__).resolve().parents[5] / "roles/ollama"
+ROLE = ROOT / "roles/ollama"
 PROGRAMS = {
     "xattr": "exit 1",
     # It says nothing of a signature that holds.
@@ -173,26 +170,16 @@ def archive(version="0.32.15", server=True, uid=0):
 def releases():
     """A server of files that is a proxy as well; `releases.files` maps paths to bytes."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(servers.Quiet):
         def do_GET(self):
-            asked.append(self.path)
-            found = files.get("/" + self.path.split("//", 1)[1].split("/", 1)[1] if "//" in self.path else self.path)
-            self.send_response(200 if found is not None else 404)
-            self.send_header("Content-Length", str(len(found or b"")))
-            self.end_headers()
-            self.wfile.write(found or b"")
+            server.asked.append(self.path)
+            found = server.files.get("/" + self.path.split("//", 1)[1].split("/", 1)[1] if "//" in self.path else self.path)
+            self.answer(404 if found is None else 200, found or b"")
 
-        def log_message(self, *_arguments):
-            pass
-
-    files, asked = {}, []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.asked, server.url = files, asked, f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    server = servers.Server(Handler)
+    server.files, server.asked = {}, []
     yield server
-    server.shutdown()
-    server.server_close()
+    server.end()
 
 
 def publish(releases, data, listed=None, version="0.32.15"):
