@@ -242,7 +242,8 @@ def failover():
 def broken_off():
     """A host that has taken a request, and is killed before it answers: the client is told which, and that it may try again."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask, "POST", CHAT, ANN, model("m1:7b", hold=True))
+        # Above 1 MiB, of which HAProxy keeps no copy.
+        asked = pool.submit(ask, "POST", CHAT, ANN, model("m1:7b", hold=True, messages="x" * 2_000_000))
         until("a request on a host", lambda: "1" in [control(name, "GET", "/waiting") for name in ("gpu-a", "gpu-b")])
         victim = next(name for name in ("gpu-a", "gpu-b") if control(name, "GET", "/waiting") == "1")
         control(victim, "POST", "/down")

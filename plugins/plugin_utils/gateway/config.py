@@ -25,6 +25,10 @@ UNIT = "/etc/systemd/system/llmfleet-gateway.service"
 HAPROXY = "/usr/sbin/haproxy"
 # Beside the body a buffer holds the headers, and HAProxy keeps a part of it free.
 HEADERS_BYTES = 64 << 10
+# Of a request's headers and of its address each. Both lie in the buffer before the body: with more of them the end of a body would not be seen here.
+HEAD_BYTES = 24 << 10
+# Of what a client sent, in messages and in the log.
+SHOWN = 200
 # Above this the request counts as a large one, of which there may be few at once; clients that do not tell the length count as large.
 LARGE_BYTES = 1 << 20
 # One request may hold its body and a part of the answer.
@@ -36,7 +40,7 @@ ALL = "*"
 # Of a date and of a rate.
 NEVER = 4102444800
 # The name that a client has sent, safe within JSON.
-ASKED = "%[var(txn.model),json(utf8s)]"
+ASKED = "%%[var(txn.model),bytes(0,%d),json(utf8s)]" % SHOWN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,13 +177,15 @@ def _bind(wish: dict, port: int) -> str:
 def _redirect(wish: dict) -> list:
     if not wish["redirect_port"]:
         return []
-    location = "https://%%[req.hdr(host),field(1,:)]:%d%%[pathq]" % wish["port"]
+    # Without the port; an IPv6 address has colons of its own.
+    location = """'https://%%[req.hdr(host),regsub(":[0-9]+$","")]:%d%%[pathq]'""" % wish["port"]
     return ["frontend redirect", *_indented(_bind(wish, wish["redirect_port"]), "http-request redirect location %s code 308" % location)]
 
 
 def _global(wish: dict, allowed: Room) -> list:
     return _indented(
-        "log stdout format raw daemon info",
+        "# A line is whole, whatever the client has sent.",
+        "log stdout len 4096 format raw daemon info",
         "user haproxy",
         "group haproxy",
         "chroot /var/lib/haproxy",
@@ -213,11 +219,12 @@ def _defaults(wish: dict) -> list:
         "retry-on %s" % _tried_again(wish),
         "timeout connect 3s",
         "timeout check 5s",
-        "timeout http-request 30s",
+        "timeout http-request 10s",
         "timeout http-keep-alive 60s",
         "timeout queue %ds" % wish["queue_seconds"],
         "timeout client %ds" % wish["timeout_seconds"],
         "timeout server %ds" % wish["timeout_seconds"],
+        _error(408, "request_timeout", "The request did not come within its time."),
         _error(502, "bad_gateway", broken),
         _error(503, "overloaded", "No host took the request in time: all that hold the model are busy or out of reach. Try again."),
         _error(504, "timeout", late),
@@ -341,9 +348,13 @@ def _path(limited: list[Key]) -> list:
 
 def _size(wish: dict, allowed: Room) -> list:
     """Buffers stay within the memory. A length that is not told is found out by reading."""
+    head = "The address, or the headers, of the request are larger than %d bytes." % HEAD_BYTES
+    coded = "The gateway reads the model in the body: send that without Content-Encoding."
     too_large = "request_too_large", "The request is larger than %d bytes (gateway_max_body_bytes)." % wish["max_body_bytes"]
     return _indented(
         "# How large.",
+        _refuse(431, "head_too_large", head, "{ url,length gt %d } or { req.hdrs,length gt %d }" % (HEAD_BYTES, HEAD_BYTES)),
+        _refuse(415, "encoding_not_supported", coded, "posts { req.hdr(content-encoding) -m found }"),
         _refuse(413, *too_large, "{ req.hdr_val(content-length) gt %d }" % wish["max_body_bytes"]),
         "acl large req.hdr_val(content-length) gt %d" % LARGE_BYTES,
         "acl large req.fhdr(transfer-encoding) -m found",
@@ -368,26 +379,32 @@ def _model() -> list:
 
 def _limits() -> list:
     """What a key of some models may ask for. A body that names its model in a second way could mean another one to the host than to the gateway:
-    Go takes the last of two equal names, and does not mind their case."""
+    Go takes the last of two equal names, and does not mind their case. So the whole body must be seen to have one: PCRE gives up after some millions of
+    steps, which looks as if it had found nothing."""
     ambiguous = "The key %[var(txn.key)] is for some models only, and the request could name another one: write model once, and no letter as an escape."
     return _indented(
         "# Whether the key may have it.",
         "acl limited var(txn.key),map_str(%s/limited.map) -m found" % FOLDER,
         "http-request set-var(txn.may) var(txn.key),concat(|,txn.model),map_str(%s/allowed.map,*) if limited" % FOLDER,
         _refuse(403, "model_not_allowed", "The key %%[var(txn.key)] is not for the model %s." % ASKED, "limited { var(txn.may) -m str * }", "model"),
-        """acl two_names req.body -m reg -i '(?s)"model"\\s*:.*"model"\\s*:'""",
-        """acl one_name req.body -m reg -i '"model"\\s*:'""",
-        """acl two_old_names req.body -m reg -i '(?s)"name"\\s*:.*"name"\\s*:'""",
+        "acl one_name req.body -m reg -i '%s'" % _once("model", "model"),
+        "acl one_old_name req.body -m reg -i '%s'" % _once("name", "model|name"),
         """acl hidden_name req.body -m reg -i '\\\\u00[46]'""",
         "acl by_name var(txn.by_name) -m bool",
         _refuse(
             400,
             "model_ambiguous",
             ambiguous,
-            "limited posts two_names or limited posts hidden_name or limited posts by_name one_name or limited posts by_name two_old_names",
+            "limited posts hidden_name or limited posts !by_name !one_name or limited posts by_name !one_old_name",
             "model",
         ),
     )
+
+
+def _once(name: str, among: str) -> str:
+    """A body in which one of these names is there, once; whatever the length, PCRE goes back nowhere."""
+    others = '[^"]*+(?:"(?!(?:%s)"\\s*:)[^"]*+)*+' % among
+    return '^%s"%s"\\s*:%s$' % (others, name, others)
 
 
 def _backend_of() -> list:
@@ -439,7 +456,7 @@ def _backend(wish: dict, model: str, proxy: str, held: list) -> list:
 
 LOG = (
     '{"time_ms":%[date(0,ms)],"client":"%ci","key":"%[var(txn.key)]","method":"%HM",'
-    '"path":"%[var(txn.asks),json(utf8s)]","model":"%[var(txn.model),json(utf8s)]",'
+    f'"path":"%[var(txn.asks),bytes(0,{SHOWN}),json(utf8s)]","model":"{ASKED}",'
     '"host":"%s","status":%ST,"queue_ms":%Tw,"first_byte_ms":%Tr,"total_ms":%Ta,"bytes":%B,"retries":"%rc","end":"%ts"}'
 )
 
@@ -465,6 +482,8 @@ def unit() -> str:
             "SuccessExitStatus=143",
             "Restart=always",
             "LimitNOFILE=65536",
+            "# Who has no key yet may still fill a buffer for each connection; what else the host does is not to suffer from it.",
+            "MemoryMax=75%",
             "",
             "[Install]",
             "WantedBy=multi-user.target",
