@@ -186,12 +186,15 @@ def _experts_laid(shape, settings, rules, cards, left):
     overheads = [OVERHEAD[card.backend] + found.dequantized + (found.projector if i == 0 else 0) for i, card in enumerate(cards)]
     rooms = [amount - overhead - rules.fit_margin - compute for amount, overhead in zip(left, overheads)]
     rooms[last] -= shape.output_bytes
+    # A card between them that has no room for buffers gets no layer, and then it needs none.
+    if min(rooms[0], rooms[last]) < 0 or any(room + compute < 0 for room in rooms):
+        return None
     dense = [size + cached - extra for (size, cached), extra in zip(sizes, experts)]
     owner, position = [0] * count, last
     for i in range(count - 1, -1, -1):
         while position >= 0 and rooms[position] < dense[i]:
             position -= 1
-        if position < 0 or rooms[last] < 0:
+        if position < 0:
             return None
         rooms[position] -= dense[i]
         owner[i] = position
@@ -209,7 +212,8 @@ def _experts_laid(shape, settings, rules, cards, left):
     for position, card in enumerate(cards):
         own = [i for i in range(count) if owner[i] == position]
         weights = sum(sizes[i][0] - (experts[i] if i >= front else 0) for i in own) + (shape.output_bytes if position == last else 0)
-        shares.append(Share(card, weights, sum(sizes[i][1] for i in own), compute, overheads[position], rules.fit_margin))
+        used = compute if own or position in (0, last) else 0
+        shares.append(Share(card, weights, sum(sizes[i][1] for i in own), used, overheads[position], rules.fit_margin))
     return shares, sum(experts[front:])
 
 
