@@ -80,14 +80,21 @@ def folder(path):
 @contextmanager
 def opened(path):
     """The descriptor of a regular file, for reading."""
-    with folder(os.path.dirname(path)) as at:
-        try:
-            descriptor = os.open(os.path.basename(path), _FILE, dir_fd=at)
-        except OSError as exc:
-            # A link, in Linux's word and in that of a BSD; a socket.
-            if exc.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
-                raise _foreign(path, "it is no regular file")
-            raise
+    with folder(os.path.dirname(path)) as at, opened_in(at, os.path.basename(path), path) as descriptor:
+        yield descriptor
+
+
+@contextmanager
+def opened_in(at, name, path=None):
+    """The same of a name in an open folder; path: what it is called in an error."""
+    path = path or name
+    try:
+        descriptor = os.open(name, _FILE, dir_fd=at)
+    except OSError as exc:
+        # A link, in Linux's word and in that of a BSD; a socket.
+        if exc.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+            raise _foreign(path, "it is no regular file")
+        raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise _foreign(path, "it is no regular file")
@@ -135,6 +142,45 @@ def names(path):
     except OSError:
         pass
     return found
+
+
+def walk(at, name):
+    """(path, descriptor, names of its regular files) of a folder in an open one, and of each folder below it. No link is followed here, whoever made it:
+    the root of a container is root by his number."""
+    todo = [name]
+    while todo:
+        path, files = todo.pop(), []
+        try:
+            inside = _below(at, path)
+        except OSError as exc:
+            # No folder, or none any more.
+            if exc.errno not in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.ENOENT):
+                raise
+            continue
+        try:
+            for entry in sorted(os.listdir(inside), reverse=True):
+                try:
+                    mode = os.stat(entry, dir_fd=inside, follow_symlinks=False).st_mode
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(mode):
+                    todo.append("%s/%s" % (path, entry))
+                elif stat.S_ISREG(mode):
+                    files.append(entry)
+            yield path, inside, files[::-1]
+        finally:
+            os.close(inside)
+
+
+def _below(at, path):
+    inside = os.dup(at)
+    for part in path.split("/"):
+        try:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
+        finally:
+            os.close(inside)
+        inside = inner
+    return inside
 
 
 def unlink(path):

@@ -134,11 +134,11 @@ image:
   type: dict
   returned: always
 data:
-  description: Path, file system and content of the data.
+  description: Path, file system and content of the data, and what is mounted in it (C(mounts)).
   type: dict
   returned: always
   sample: {path: /var/lib/docker/volumes/open-webui/_data, filesystem: ext4, network: false, exists: true, owner: 10300, group: 10300,
-    database: true, revision: c92da83b017f, chats: 12, users: 3, error: null}
+    mounts: [], database: true, revision: c92da83b017f, chats: 12, users: 3, error: null}
 port:
   description: Who listens on the port already; null when nobody or our own container does.
   type: dict
@@ -189,6 +189,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data im
     DataError,
     filesystem_of,
     look_into,
+    mounts_in,
     volume_filesystem,
 )
 from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.engine import (
@@ -234,6 +235,7 @@ def probe_data(engine: Engine, data: str, root: str) -> dict:
         path = volume["Mountpoint"] if volume else None
         kind = volume_filesystem(volume, mountinfo) if volume else filesystem_of(root, mountinfo)
     found = {"path": path, "exists": exists, "filesystem": kind, "network": kind in NETWORK_FILESYSTEMS, "error": None}
+    found["mounts"] = mounts_in(path, mountinfo)
     found.update({"database": False, "revision": None, "chats": None, "users": None, "owner": None, "group": None})
     # Looking into a dead network mount would hang.
     if exists and not found["network"]:
@@ -319,7 +321,9 @@ def main() -> None:
         "record": probe_record(wanted["record"]),
         "previous": describe_container(None),
         "image": describe_image(None),
-        "data": {"path": None, "exists": False, "filesystem": None, "network": False, "database": False, "error": None, "revision": None},
+        "data": {
+            "path": None, "exists": False, "filesystem": None, "network": False, "mounts": [], "database": False, "error": None, "revision": None,
+        },
         "database_error": unreachable(wanted["database_host"], wanted["database_port"], wanted["timeout"]) if wanted["database_host"] else None,
         "door": probe_door(wanted["door"]),
         "controller": controller(),

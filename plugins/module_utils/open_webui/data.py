@@ -15,7 +15,7 @@ import stat
 import tarfile
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import gib
@@ -25,6 +25,10 @@ DATABASE = "webui.db"
 FOLDERS = ("uploads", "vector_db")
 SECRET = "secret_key"
 FORMAT = 1
+# What Open WebUI and these functions make in its folder, as patterns of names: a purge takes that and nothing else.
+MADE = (
+    DATABASE, DATABASE + "-*", *FOLDERS, "cache", "docs", "functions", "litellm", "tools", "audit.log", ".restore-*", ".replaced-*", ".kept-*",
+)  # fmt: skip
 
 # SQLite needs locks and shared memory that these do not give.
 NETWORK_FILESYSTEMS = frozenset(
@@ -40,16 +44,27 @@ def filesystem_of(path: str, mountinfo: str) -> str | None:
     """The type of the file system that holds path (or its nearest existing parent), from the text of /proc/self/mountinfo."""
     path = os.path.realpath(path)
     best, kind = "", None
-    for line in mountinfo.splitlines():
-        fields = line.split(" ")
-        if "-" not in fields:
-            continue
-        point = fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+    for point, filesystem in _mounts(mountinfo):
         inside = path == point or path.startswith(point.rstrip("/") + "/")
         # Of two mounts on one point the later one is on top.
         if inside and len(point) >= len(best):
-            best, kind = point, fields[fields.index("-") + 1]
+            best, kind = point, filesystem
     return kind
+
+
+def mounts_in(path: str | None, mountinfo: str) -> list:
+    """What is mounted below a folder: whatever removes the folder would empty that, too."""
+    inside = os.path.realpath(path).rstrip("/") + "/" if path else None
+    return [point for point, _kind in _mounts(mountinfo) if inside and point.startswith(inside)]
+
+
+def _mounts(mountinfo: str):
+    """Mount points with their types, in order."""
+    for line in mountinfo.splitlines():
+        fields = line.split(" ")
+        if "-" in fields:
+            point = fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+            yield point, fields[fields.index("-") + 1]
 
 
 def volume_filesystem(volume: dict, mountinfo: str) -> str | None:
@@ -114,9 +129,7 @@ def _fill(out: tarfile.TarFile, beside: str, folder: str | None, secret: str, de
             described["database_sha256"] = _sha256(copy)
             out.add(copy, f"data/{DATABASE}")
     for name in FOLDERS if folder else ():
-        path = os.path.join(folder, name)
-        if os.path.isdir(path):
-            out.add(path, f"data/{name}", filter=_plain)
+        _add(out, folder, name)
     if dump:
         out.add(dump, "database.dump")
     if os.path.isfile(secret):
@@ -282,9 +295,30 @@ def place_secret(content: bytes, target: str, owner: tuple = (0, 0)) -> None:
     os.replace(partial, target)
 
 
-def _plain(info: tarfile.TarInfo):
-    """Sockets and links are not data."""
-    return info if info.isfile() or info.isdir() else None
+def _add(out: tarfile.TarFile, folder: str, name: str) -> None:
+    """The folders and files below a folder of the data. The container serves on and may exchange a file for a link at any moment, so each is opened without
+    following one, and what is opened is asked. Sockets and links are not data."""
+    with nofollow.folder(folder) as at:
+        for top, inside, files in nofollow.walk(at, name):
+            out.addfile(_described(top, os.fstat(inside)))
+            for file in files:
+                with ExitStack() as open_until_here:
+                    try:
+                        descriptor = open_until_here.enter_context(nofollow.opened_in(inside, file))
+                    except (FileNotFoundError, nofollow.Foreign):
+                        continue
+                    with os.fdopen(os.dup(descriptor), "rb") as content:
+                        out.addfile(_described(f"{top}/{file}", os.fstat(descriptor)), content)
+
+
+def _described(path: str, found: os.stat_result) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(f"data/{path}")
+    info.mode, info.uid, info.gid, info.mtime = stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, int(found.st_mtime)
+    if stat.S_ISDIR(found.st_mode):
+        info.type = tarfile.DIRTYPE
+    else:
+        info.size = found.st_size
+    return info
 
 
 def _give(folder: str, owner: tuple) -> None:
@@ -300,14 +334,24 @@ def _remove(path: str) -> None:
 
 def _size(folder: str | None) -> int:
     total = 0
-    for name in os.listdir(folder) if folder and os.path.isdir(folder) else []:
-        path = os.path.join(folder, name)
-        if name.startswith(DATABASE):
-            # Once as a copy, once in the archive.
-            total += 2 * os.path.getsize(path)
-        elif name in FOLDERS:
-            total += sum(os.path.getsize(os.path.join(place, file)) for place, _folders, files in os.walk(path) for file in files)
+    if not folder or not os.path.isdir(folder):
+        return total
+    with nofollow.folder(folder) as at:
+        for name in os.listdir(folder):
+            if name.startswith(DATABASE):
+                # Once as a copy, once in the archive.
+                total += 2 * _length(name, at)
+            elif name in FOLDERS:
+                total += sum(_length(file, inside) for _top, inside, files in nofollow.walk(at, name) for file in files)
     return total
+
+
+def _length(name: str, inside: int) -> int:
+    """Of a name's own; what a link leads to is not looked at, and what is gone meanwhile has none."""
+    try:
+        return os.stat(name, dir_fd=inside, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _one(database: sqlite3.Connection, query: str):

@@ -11,6 +11,8 @@ import time
 import typing
 from collections.abc import Collection
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.gateway.client import KEY_FILE, TRUST_FOLDER
+from ansible_collections.llmfleet.ollama.plugins.module_utils.open_webui.data import MADE
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import (
     address,
     container,
@@ -190,12 +192,23 @@ def _for_the_host(wish: Wish, around: Around, seen: dict, network_mode: str, url
         "change": cut.change(wish, seen, former_url, saved),
         "restoring": cut.restoring(wish, seen, _restore_file(wish), archives["before-restore"]["path"] if steps["save"] else ""),
         "settled": cut.settled(wish, seen),
+        "purged": _purged(wish, steps["remove_folder"]),
         "former": cut.former(wish, max(wish.patience, PATIENCE)),
         "late": cut.late(wish, seen),
         "revision": way_back.revision(seen, archive),
         "left_behind": environment.left_behind(wish, there["variables"]),
         "signin_url": "http://127.0.0.1:%s/api/v1/auths/signin" % next(iter(there["ports"]), ""),
         "planned": models.planned_models(wish.backends, wish.backend_hosts, around.hostvars, around.me, network_mode),
+    }
+
+
+def _purged(wish: Wish, folder: bool) -> dict:
+    """What a purge takes of two folders that the inventory names, by name: somebody may keep other things there. The folders go where they are empty."""
+    config = ("secrets", "default_model", KEY_FILE, TRUST_FOLDER, ".before", ".before.new")
+    return {
+        "data": list(MADE),
+        "config": ["%s/%s" % (wish.config_dir, name) for name in config],
+        "folders": [*([wish.data] if folder else []), wish.config_dir],
     }
 
 

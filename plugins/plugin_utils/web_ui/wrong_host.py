@@ -9,6 +9,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import fo
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui import database
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.environment import DATA_DIR
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wish import Wish
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.web_ui.wrong_wishes import places_of_all
 
 
 def by_hand(seen: dict) -> bool:
@@ -55,15 +56,23 @@ def _of_the_engine(wish: Wish, seen: dict) -> list:
 
 
 def of_a_removal(wish: Wish, seen: dict) -> list:
-    """A container must not be forgotten that a silent engine holds."""
-    return found(
+    """A container must not be forgotten that a silent engine holds, and a purge takes what is Open WebUI's only."""
+    mounts = seen["data"]["mounts"] if wish.purge else []
+    return (places_of_all(wish) if wish.purge else []) + found(
         (
             seen["engine"]["error"] is not None and seen["engine"]["installed"],
             "silent_engine",
             "open_webui_docker_host",
             "The container engine is installed but does not answer (%s); start it, because only it can remove %s, or name its socket in "
             "open_webui_docker_host." % (seen["engine"]["error"], wish.container),
-        )
+        ),
+        (
+            mounts,
+            "data_holds_a_mount",
+            "open_webui_data",
+            "open_webui_data %s has %s mounted in it, which open_webui_purge would empty; unmount that, or leave open_webui_purge out."
+            % (wish.data, " and ".join(mounts)),
+        ),
     )
 
 

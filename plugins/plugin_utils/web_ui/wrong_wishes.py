@@ -170,18 +170,24 @@ def _of_the_addresses(wish: Wish, on_host_network: bool) -> list:
     )
 
 
-def _of_the_data(wish: Wish, on_host_network: bool) -> list:
-    readable = wish.sqlite or database.readable(wish.database_url)
-    host = database.parse(wish.database_url).host if readable else ""
+def places_of_all(wish: Wish) -> list:
+    """Folders that a whole host shares, which are nobody's to close or to remove."""
     paths = {name: getattr(wish, name) for name in ("data", "config_dir", "backup_dir")}
-    shared = {name: path for name, path in paths.items() if re.match("/[^/]", path) and places.is_shared(path)}
+    shared = {name: path for name, path in paths.items() if path.startswith("/") and places.is_shared(path)}
     return found(
         *(
             (True, name + "_shared", PREFIX + name, places.refusal(PREFIX + name, path, path.rstrip("/") + "/open-webui"))
             for name, path in shared.items()
-        ),
+        )
+    )
+
+
+def _of_the_data(wish: Wish, on_host_network: bool) -> list:
+    readable = wish.sqlite or database.readable(wish.database_url)
+    host = database.parse(wish.database_url).host if readable else ""
+    return places_of_all(wish) + found(
         (
-            not re.fullmatch("/[^/]+.*|[A-Za-z0-9][A-Za-z0-9_.-]+", wish.data),
+            not re.fullmatch("/.*|[A-Za-z0-9][A-Za-z0-9_.-]+", wish.data),
             "no_data",
             "open_webui_data",
             "open_webui_data is %s; write a volume's name or an absolute path that outlives the container." % json.dumps(wish.data),

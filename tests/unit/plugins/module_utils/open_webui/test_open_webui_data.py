@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sqlite3
+import sys
 import tarfile
 
 import pytest
@@ -275,6 +276,12 @@ def test_the_file_system_is_that_of_the_nearest_and_topmost_mount(path, kind):
     assert data.filesystem_of(path, MOUNTS) == kind
 
 
+def test_what_is_mounted_in_the_data_is_told():
+    """Deleted: a purge would empty a disk that somebody has mounted among the data."""
+    assert data.mounts_in("/srv", MOUNTS) == ["/srv/local disk"] and data.mounts_in("/srv/local disk", MOUNTS) == data.mounts_in("/sr", MOUNTS) == []
+    assert data.mounts_in(None, MOUNTS) == []
+
+
 def test_a_volume_over_nfs_is_known_before_it_is_mounted():
     volume = {"Mountpoint": "/var/lib/docker/volumes/x/_data", "Options": {"type": "nfs", "device": ":/x"}}
     assert data.volume_filesystem(volume, MOUNTS) == "nfs"
@@ -295,3 +302,51 @@ def test_a_database_that_is_a_link_is_not_read(tmp_path, folder, secret):
         with pytest.raises(data.DataError, match="is a link"):
             work()
     assert not (tmp_path / "backups" / "b.tar.gz").exists()
+
+
+def names_in(archive):
+    with tarfile.open(archive) as source:
+        return {member.name: source.extractfile(member).read() if member.isfile() else None for member in source}
+
+
+def test_a_file_that_becomes_a_link_while_it_is_saved_is_not_followed(tmp_path, folder, secret):
+    """Deleted: the container, which serves on, could have root take /etc/shadow for one of its uploads, and read it after the next way back."""
+    (tmp_path / "shadow").write_text("root:secret..")
+    upload, waiting = folder / "uploads" / "note.txt", [True]
+    upload.write_text("as long as it")
+
+    def exchange(event, arguments):
+        if event == "open" and waiting and str(arguments[0]).endswith("note.txt"):
+            waiting.clear()
+            upload.unlink()
+            upload.symlink_to(tmp_path / "shadow")
+
+    sys.addaudithook(exchange)
+    try:
+        data.save(str(folder), str(tmp_path / "backups" / "b.tar.gz"), str(secret), {})
+    finally:
+        waiting.clear()
+    assert upload.is_symlink() and b"root:secret.." not in names_in(tmp_path / "backups" / "b.tar.gz").values()
+
+
+def test_links_pipes_and_second_names_among_the_uploads_stop_no_backup(tmp_path, folder, secret):
+    """Deleted: one link to nothing in the container's data would make every backup, and with it every upgrade, fail."""
+    uploads = folder / "uploads"
+    (uploads / "deep").mkdir()
+    (uploads / "deep" / "one").write_text("1")
+    os.link(uploads / "deep" / "one", uploads / "two")
+    os.mkfifo(uploads / "pipe")
+    (uploads / "nowhere").symlink_to("/nowhere")
+    (uploads / "folder").symlink_to(tmp_path / "secrets")
+    (folder / "vector_db").symlink_to(tmp_path / "secrets")
+    (folder / "webui.db-link").symlink_to("/nowhere")
+    archive = str(tmp_path / "backups" / "b.tar.gz")
+    data.save(str(folder), archive, str(secret), {})
+    found = names_in(archive)
+    assert sorted(name for name in found if name.startswith("data/")) == [
+        "data/uploads", "data/uploads/deep", "data/uploads/deep/one", "data/uploads/note.txt", "data/uploads/two", "data/webui.db",
+    ]
+    assert found["data/uploads/two"] == b"1", "a second name of a file was left out"
+    (tmp_path / "fresh").mkdir()
+    data.bring_back(archive, str(tmp_path / "fresh"), None, ME)
+    assert (tmp_path / "fresh" / "uploads" / "deep" / "one").read_text() == "1"

@@ -6,9 +6,14 @@ would be entered by steps that have nothing to do."""
 
 from __future__ import annotations
 
+import fnmatch
+from pathlib import Path
+
 import pytest
+import yaml
 from web_ui_cases import FRESH, NO_ENGINE, POSTGRES, SAVED, decide, ids, seen
 
+ROLE = Path(__file__).resolve().parents[5] / "roles/open_webui"
 HAND = {"container": {"managed": False}}
 KEY = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -94,6 +99,34 @@ def test_another_docker_is_started_and_not_removed(programs, package, installs, 
 def test_a_container_is_not_forgotten_that_a_silent_engine_holds(installed, refused):
     decided = decide(seen({"engine": {"error": "no answer", "installed": installed}}), "removal", state="absent")
     assert ids(decided) == refused
+
+
+@pytest.mark.parametrize(
+    "patch,wishes,refused",
+    [
+        ({}, {"config_dir": "/etc"}, ["config_dir_shared"]),
+        ({}, {"data": "/srv", "config_dir": "/"}, ["data_shared", "config_dir_shared"]),
+        ({}, {"config_dir": "/etc", "purge": False}, []),
+        ({"data": {"mounts": ["/v/open-webui/uploads"]}}, {}, ["data_holds_a_mount"]),
+        ({"data": {"mounts": ["/v/open-webui/uploads"]}}, {"purge": False}, []),
+        ({}, {}, []),
+    ],
+)
+def test_a_purge_is_refused_what_is_not_open_webuis(patch, wishes, refused):
+    """Deleted: `open_webui_config_dir: /etc` and a purge would remove /etc, and a disk that is mounted among the data would be emptied."""
+    assert ids(decide(seen(patch), "removal", **{"state": "absent", "purge": True, **wishes})) == refused
+
+
+def test_a_purge_takes_by_name_and_never_a_folder_that_the_inventory_names():
+    """Deleted: what somebody keeps beside the secrets or the data would go with them."""
+    purged = decide(seen(), "removal", state="absent", purge=True, data="/srv/w/x", config_dir="/etc/mine")["purged"]
+    assert purged["folders"] == ["/srv/w/x", "/etc/mine"]
+    assert purged["config"] == ["/etc/mine/" + name for name in ("secrets", "default_model", "gateway_key", "trust", ".before", ".before.new")]
+    tasks = yaml.safe_load((ROLE / "tasks/purge.yml").read_text(encoding="utf-8"))
+    removed = [task["ansible.builtin.file"]["path"] for task in tasks if task.get("ansible.builtin.file", {}).get("state") == "absent"]
+    assert removed and not [path for path in removed if "open_webui_data" in path or "open_webui_config_dir" in path]
+    kept = ("photos", "webui.database", "secret", "notes.txt")
+    assert not [name for name in kept for pattern in purged["data"] if fnmatch.fnmatch(name, pattern)]
 
 
 @pytest.mark.parametrize(

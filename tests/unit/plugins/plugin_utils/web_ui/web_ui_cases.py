@@ -50,6 +50,7 @@ SEEN = {
         "exists": True,
         "filesystem": "ext4",
         "network": False,
+        "mounts": [],
         "error": None,
         "database": True,
         "revision": "c92d",
