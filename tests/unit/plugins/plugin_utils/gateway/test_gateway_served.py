@@ -248,12 +248,16 @@ def test_the_log_is_a_line_of_json_whatever_was_asked(gateway):
     assert status == 404 and len(told["error"]["message"]) < 1000
     assert ask(gateway, "", ANN, "/" + "\\" * 500)[0] == 403
     deadline = time.monotonic() + 60
-    while '"path":"\\/\\\\' not in (text := gateway[2].read_text(encoding="utf-8")):
+    # HAProxy writes a line behind its answer, and the last one may be there in half.
+    while odd_requests(text := gateway[2].read_text(encoding="utf-8")) != {403, 404}:
         assert time.monotonic() < deadline, text[-3000:]
         time.sleep(0.05)
-    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    assert {line["status"] for line in lines if line["path"].startswith("/\\") or line["model"].startswith("\x01")} == {403, 404}
     assert not [name for name in (ANN, BOB, OLD) if name in text]
+
+
+def odd_requests(text):
+    lines = [json.loads(line) for line in text.rpartition("\n")[0].splitlines() if line.startswith("{")]
+    return {line["status"] for line in lines if line["path"].startswith("/\\\\") or line["model"].startswith("\x01")}
 
 
 @pytest.mark.parametrize("host, sent", [("hub", "hub"), ("hub:80", "hub"), ("[fd00::1]", "[fd00::1]"), ("[fd00::1]:80", "[fd00::1]")])
