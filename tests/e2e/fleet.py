@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import urllib.request
 
-from support import ROOT
+from support import ROOT, plays
 
 OUTPUT = ROOT / "tests" / "output" / "site"
 HOSTS = {"lab-3060": "172.30.77.11", "lab-3090x2": "172.30.77.12", "lab-cpu": "172.30.77.13"}
 NEW, OLD = "0.9.3", "0.5.4-ipexllm-20250407"
-RECAP = re.compile(r"^(\S+)\s+: (.*unreachable=.*)$", re.MULTILINE)
 
 
 class Run:
@@ -33,9 +31,7 @@ class Run:
         )
         self.text = self.done.stdout
         self.log.write_text(self.text, encoding="utf-8")
-        self.recap = {
-            host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in RECAP.findall(self.text)
-        }
+        self.recap = plays.recap(self.text)
         report = OUTPUT / name / "fleet.json"
         self.fleet = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
 

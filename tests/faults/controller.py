@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -14,9 +13,8 @@ import time
 from pathlib import Path
 
 from dealing import Moment, Timeline
-from support import ROOT
+from support import ROOT, plays
 
-RECAP = re.compile(r"^(\S+)\s+: (ok=.*unreachable=.*)$", re.MULTILINE)
 # What a run may take on a machine that has other things to do.
 PATIENCE = 600
 
@@ -130,7 +128,7 @@ class Controller:
             return there() and self.running()
 
     def recap(self) -> dict[str, dict[str, int]]:
-        return {host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in RECAP.findall(self.text)}
+        return plays.recap(self.text)
 
     def changed(self, *hosts: str) -> dict[str, int]:
         return {host: counts["changed"] for host, counts in self.recap().items() if counts["changed"] and (not hosts or host in hosts)}

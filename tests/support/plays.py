@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from support import ROOT
+
+RECAP = re.compile(r"^(\S+)\s+: (ok=.*unreachable=.*)$", re.MULTILINE)
+
+
+def recap(text: str) -> dict[str, dict[str, int]]:
+    """What Ansible counted for each host."""
+    return {host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in RECAP.findall(text)}
 
 
 class Played(NamedTuple):

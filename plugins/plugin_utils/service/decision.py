@@ -64,3 +64,11 @@ class Decision:
             return {"version": self.open.version, "url": self.open.url} if self.open.version else None
         url = address.listener_url(self.look["own_listener"]) or self.addresses["local"]
         return {"version": self.look["api"]["version"], "url": url} if self.look["api"]["version"] else None
+
+    def _old(self):
+        """What served, as the record of a change keeps it."""
+        before = self._before() or {"version": "", "url": ""}
+        return self.open or change.Before(
+            release=self.current, previous="", version=before["version"], url=before["url"], had_server=self.current != "",
+            releases=tuple(name for name in self.look["install"]["releases"] if name not in self.releases.leftovers),
+        )

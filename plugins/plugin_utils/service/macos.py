@@ -11,7 +11,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, change, release, warm
+from . import address, release, warm
 from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -187,13 +187,6 @@ class _Decision(Decision):
             "link_cli": (self.files.get(CLI) or {}).get("target") != places["binary"],
             "remove_releases": self.releases.outdated + self.failed,
         }
-
-    def _old(self):
-        before = self._before() or {"version": "", "url": ""}
-        return self.open or change.Before(
-            release=self.current, previous="", version=before["version"], url=before["url"], had_server=self.current != "",
-            releases=tuple(name for name in self.look["install"]["releases"] if name not in self.releases.leftovers),
-        )
 
     def _changes(self, steps):
         """In the order in which they are done, for people."""

@@ -10,7 +10,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, gib
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
-from . import address, change, release, warm
+from . import address, release, warm
 from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
@@ -213,13 +213,6 @@ class _Decision(Decision):
         rights = "" if self.ours else _RIGHTS % self.sid
         steps["change"].update(task=TASK, door=RULE, rule=rule and {name: rule[name] for name in ("port", "addresses")}, rights=rights)
         return steps
-
-    def _old(self):
-        before = self._before() or {"version": "", "url": ""}
-        return self.open or change.Before(
-            release=self.current, previous="", version=before["version"], url=before["url"], had_server=self.current != "",
-            releases=tuple(name for name in self.look["install"]["releases"] if name not in self.releases.leftovers),
-        )
 
     def _failed_releases(self):
         old = self._old()

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import yaml
 from llmfleet_lab import engine, hosts, images
+from support import plays
 from support.documents import ROOT, Block, blocks
 
-RECAP = re.compile(r"^(\S+)\s+: (ok=.*unreachable=.*)$", re.MULTILINE)
 LAB = {host.name: host for host in hosts.HOSTS}
 # The README's host names, and the machines that its comments speak of. Half of them ask for a password where sudo is used.
 MACHINES = {
@@ -97,7 +97,7 @@ class Said:
 
     @property
     def recap(self) -> dict[str, dict[str, int]]:
-        return {host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in RECAP.findall(self.text)}
+        return plays.recap(self.text)
 
     @property
     def changed(self) -> dict[str, int]:
