@@ -16,6 +16,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import to
 PREFIX = "model_mirror_"
 WISHES = {
     "state": {"type": "str", "choices": ["present", "absent"], "required": True},
+    "purge": {"type": "bool", "required": True},
     "models": {"type": "list", "elements": "str", "required": True},
     "releases": {"type": "bool", "required": True},
     "exact": {"type": "bool", "required": True},

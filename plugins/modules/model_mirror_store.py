@@ -161,6 +161,11 @@ releases:
     C(sha256); C(served), C(published), C(corrupt) and C(removed) are C(v<version>/<archive>).
   returned: always
   type: dict
+mounts:
+  description: Names in O(path) at which, or in which, something is mounted.
+  returned: always
+  type: list
+  elements: str
 files:
   description: The sha1 of each file of O(watch), V(directory) for a folder, nothing for what is not there.
   returned: always
@@ -172,16 +177,24 @@ import os
 import socket
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.releases import ReleaseStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
+from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.system import mounts
 
 
 def refusal(params):
     """Why a mirror cannot be set up here at all, in one sentence."""
     if params["as_root"] and os.geteuid() != 0:
         return "A mirror is set up by root, but this runs as %s: set ansible_become to true for the group model_mirror." % getpass.getuser()
+    link = stranger_on_the_way(params["path"]) if params["as_root"] else None
+    if link:
+        return (
+            "model_mirror_store %s lies behind a link that somebody else than root made and may turn elsewhere (%s): write the place that it leads to, or "
+            "have root make the link." % (params["path"], link)
+        )
     owner = port_owner(params["port"]) if params["port"] else None
     if owner and not (owner[0] == "nginx" and os.path.exists(params["nginx"])):
         return (
@@ -190,6 +203,25 @@ def refusal(params):
             % (params["port"], socket.gethostname(), "%s (process %d)" % owner if owner[1] else "another program")
         )
     return None
+
+
+def stranger_on_the_way(path):
+    """Why root must not go to a path, the nearest that is there of those that lead to it; None where it may."""
+    while not os.path.lexists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    try:
+        with nofollow.folder(path):
+            return None
+    except nofollow.Foreign as link:
+        return link.strerror
+    except OSError:
+        return None
+
+
+def mounted(path):
+    """The names in a folder at which, or in which, something is mounted."""
+    inside = os.path.realpath(path) + "/"
+    return sorted({point[len(inside) :].split("/")[0] for point, _kind in mounts("") if point.startswith(inside)})
 
 
 def main():
@@ -245,7 +277,7 @@ def main():
             files[path] = "directory"
         elif os.path.exists(path):
             files[path] = module.sha1(path)
-    module.exit_json(files=files, releases=releases.result(), **store.result())
+    module.exit_json(files=files, mounts=mounted(module.params["path"]), releases=releases.result(), **store.result())
 
 
 if __name__ == "__main__":

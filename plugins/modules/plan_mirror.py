@@ -19,9 +19,10 @@ extends_documentation_fragment: [llmfleet.ollama.on_controller, llmfleet.ollama.
 options:
   wishes:
     description:
-      - The role's variables by their names, C(model_mirror_state), C(model_mirror_models), C(model_mirror_releases), C(model_mirror_exact),
-        C(model_mirror_upstream), C(model_mirror_server_names), C(model_mirror_port), C(model_mirror_tls_certificate), C(model_mirror_tls_key),
-        C(model_mirror_allowed_cidrs), C(model_mirror_store), C(model_mirror_user), C(model_mirror_ollama_version) and C(model_mirror_ollama_port).
+      - The role's variables by their names, C(model_mirror_state), C(model_mirror_purge), C(model_mirror_models), C(model_mirror_releases),
+        C(model_mirror_exact), C(model_mirror_upstream), C(model_mirror_server_names), C(model_mirror_port), C(model_mirror_tls_certificate),
+        C(model_mirror_tls_key), C(model_mirror_allowed_cidrs), C(model_mirror_store), C(model_mirror_user), C(model_mirror_ollama_version)
+        and C(model_mirror_ollama_port).
     type: dict
     required: true
   proxy:

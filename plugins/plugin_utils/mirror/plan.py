@@ -41,6 +41,7 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
         # Of which nginx knows, where it is there.
         plan["has_site"] = paths["site"] in seen["files"] and paths["nginx"] in seen["files"]
         plan["acts"] = bool(plan["changes"]) or _record(paths) in seen["files"] or wish["store"] in seen["files"]
+        plan["problems"] += _mounts(wish, seen["mounts"])
         # By name: the user may keep other things in the folder.
         plan["remove"] = [wish["store"] + "/" + name for name in MADE] if wish["store"] in seen["files"] else []
         return plan
@@ -135,12 +136,27 @@ def wrong_wishes(wish: dict, wants: Wants, service_mgr: str) -> list:
             releases.mirror_proxy_refusal(wish["ollama_version"]),
         ),
         (
-            wish["state"] == "present" and places.is_shared(wish["store"]),
+            # A removal that purges nothing is by files of ours alone.
+            (wish["state"] == "present" or wish["purge"]) and places.is_shared(wish["store"]),
             "store_shared",
             "model_mirror_store",
             places.refusal("model_mirror_store", wish["store"], "/srv/model-mirror"),
         ),
         (wants.circle, "circle", "model_mirror_upstream", wants.circle + "."),
+    )
+
+
+def _mounts(wish: dict, mounts: list) -> list:
+    """A removal that would empty a disk. mounts: those of MADE in which one is mounted."""
+    emptied = [name for name in mounts if wish["purge"] or name == "filler"]
+    return found(
+        (
+            emptied,
+            "store_holds_a_mount",
+            "model_mirror_store",
+            "model_mirror_store %s has a disk mounted in %s, which the removal would empty; unmount it%s."
+            % (wish["store"], " and ".join(emptied), ", or leave model_mirror_purge out" if wish["purge"] else ""),
+        )
     )
 
 

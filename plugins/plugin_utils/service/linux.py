@@ -20,7 +20,7 @@ from .door import Door, identity
 from .found import by_path
 from .programs import command
 from .render import render
-from .wish import numbers
+from .wish import PLACES, numbers
 
 UNIT = "/etc/systemd/system/ollama.service"
 DROP_IN = UNIT + ".d/10-llmfleet.conf"
@@ -35,6 +35,7 @@ PROFILE = "/etc/profile.d/ollama.sh"
 CHANGED = (UNIT, DROP_IN, SECRETS, GPU_UNIT, RULES, DOOR_PROGRAM, DOOR_UNIT, DOOR_WATCH, DOOR_ENABLED, NFTABLES)
 CLI = "/usr/local/bin/ollama"
 HOME = "/usr/share/ollama"
+MOUNTS = "/proc/self/mountinfo"
 TABLE = DOOR.table
 
 # Several servers may use a store on the network, and each would remove at its start what the others are pulling. Names of coreutils' stat.
@@ -76,7 +77,7 @@ def question(wish, around):
         DOOR_PROGRAM, DOOR_WATCH, DOOR_GONE, SECRETS,
         PROFILE, CLI, paths.current, paths.previous, paths.archives, paths.release, paths.program, paths.engine, HOME, wish.models_dir, paths.moving,
         paths.newer_names, warm.place("linux", wish.install_dir).list, numbers_of.LIST, *filter(None, [wish.textfile_dir]),
-        *_above(wish.models_dir), *_above(wish.install_dir),
+        *_above(wish.models_dir), *_above(wish.install_dir), wish.install_dir,
     )
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
@@ -92,6 +93,39 @@ def _above(path):
         path = posixpath.dirname(path)
         found.append(path)
     return [path for path in found if not (path + "/").startswith(HOME + "/")]
+
+
+def _in_strangers_hands(wish, seen, names):
+    """Places that somebody else than root may exchange. Links among the folders of models; of releases, which root itself runs, every folder."""
+    found = []
+    for name in names:
+        path = getattr(wish, name)
+        entries = list(filter(None, map(seen.get, [*([path] if name == "install_dir" else []), *_above(path)])))
+        links = [entry for entry in entries if entry["kind"] == "link" and entry["owner"] != "root"]
+        if links:
+            # Whoever made the link may lead root anywhere with it, also tomorrow.
+            found.append(Problem(
+                name + "_behind_link", "ollama_" + name,
+                "ollama_%s %s lies behind the link %s, which user %s made and may turn elsewhere; write the place that it leads to, or have root make "
+                "the link." % (name, path, links[0]["path"], links[0]["owner"]),
+            ))
+            continue
+        theirs = [entry for entry in entries if name == "install_dir" and entry["kind"] == "directory" and _is_open(entry, entry["path"] == path)]
+        if theirs:
+            who = "user %s" % theirs[0]["owner"] if theirs[0]["owner"] != "root" else "everybody"
+            found.append(Problem(
+                "install_dir_of_others", "ollama_install_dir",
+                "ollama_install_dir %s can be exchanged by %s, who may write to %s, and root runs what lies there; run chown root %s && chmod go-w %s there, "
+                "or write a directory that only root may change, such as %s."
+                % (path, who, theirs[0]["path"], theirs[0]["path"], theirs[0]["path"], PLACES["linux"]["install_dir"]),
+            ))
+    return found
+
+
+def _is_open(entry, itself):
+    """Whether somebody else than root may exchange what lies in a folder. In one like /tmp that is root's own names, which the others may not touch."""
+    mode = int(entry["mode"], 8)
+    return entry["owner"] != "root" or bool(mode & 0o002 and (itself or not mode & 0o1000))
 
 
 def not_root(around):
@@ -114,6 +148,9 @@ def decide_release(wish, look, around):
 def remove(wish, look):
     """For a host that shall not have it: exactly what the role made goes, by name. Models, key and user stay unless purge says so."""
     files, paths = by_path(look), Paths(wish)
+    problems = _in_strangers_hands(wish, files, ("models_dir", "install_dir") if wish.purge else ("install_dir",))
+    if problems:
+        return Service(problems=problems)
     written = (UNIT, DROP_IN, GPU_UNIT, DOOR_UNIT, DOOR_WATCH, NFTABLES, SECRETS, RULES, DOOR_PROGRAM, PROFILE)
     ours = [path for path in written if files.get(path, {}).get("ours")]
     removed = list(ours)
@@ -126,8 +163,8 @@ def remove(wish, look):
         "stop": [posixpath.basename(path) for path in (UNIT, DOOR_UNIT) if path in ours],
         "remove": removed,
         "tidy": command("linux/tidy.sh", UNIT + ".d", posixpath.dirname(NFTABLES), posixpath.dirname(RULES), wish.install_dir),
-        "purge": wish.purge, "empty_store": command("linux/empty.sh", wish.models_dir, HOME), "who": command("linux/ours.sh", wish.user, wish.group, HOME),
-        "remove_data": [path_of("proofs")], "empty_home": command("linux/home.sh", HOME, "/proc/self/mountinfo"),
+        "purge": wish.purge, "empty_store": command("linux/empty.sh", wish.models_dir, HOME, MOUNTS), "empty_home": command("linux/home.sh", HOME, MOUNTS),
+        "who": command("linux/ours.sh", wish.user, wish.group, HOME), "remove_data": [path_of("proofs")],
     }
     purged = [wish.models_dir, *steps["remove_data"], HOME] if wish.purge else []
     said = [
@@ -201,15 +238,7 @@ class _Decision:
                 "port_taken", "ollama_port", "Port %d (ollama_port) is taken by %s; stop that process or choose another port.",
                 wish.port, self.look["port_owner"],
             )
-        for name in ("models_dir", "install_dir"):
-            # Whoever made the link may lead root anywhere with it, also tomorrow.
-            links = [entry for entry in map(self.seen.get, _above(getattr(wish, name))) if entry and entry["kind"] == "link" and entry["owner"] != "root"]
-            if links:
-                refuse(
-                    name + "_behind_link", "ollama_" + name,
-                    "ollama_%s %s lies behind the link %s, which user %s made and may turn elsewhere; write the place that it leads to, or have root make "
-                    "the link.", name, getattr(wish, name), links[0]["path"], links[0]["owner"],
-                )
+        found += _in_strangers_hands(wish, self.seen, ("models_dir", "install_dir"))
         if store["missing_mount"]:
             refuse(
                 "missing_mount", "ollama_models_dir",

@@ -5,11 +5,20 @@
 #
 # Takes the models out of their store: what a server makes there, by name, and the directory only if nothing else is in it.
 # A disk of its own stays, and is given back to root when it is empty.
-# Arguments: the store, the home of the service's user, which goes as a whole. Prints what it removed or gave back.
+# Never what lies on another disk that is mounted in the store.
+# Arguments: the store; the home of the service's user, which goes as a whole; the mounts as the kernel tells them. Prints what it removed or gave back.
 set -e
-store=$1 home=$2
+store=$1 home=$2 mounts=$3
 case $store/ in "$home"/*) exit 0 ;; esac
 [ -d "$store" ] && [ ! -L "$store" ] || exit 0
+# The kernel names a place without links, and writes a blank and a backslash in octal.
+inside=$(STORE=$(cd "$store" && pwd -P | sed 's/\\/\\134/g; s/ /\\040/g') awk '
+    BEGIN { store = ENVIRON["STORE"]; sub("/$", "", store) }
+    index($5, store "/") == 1 && substr($5, length(store) + 2) ~ "^(blobs|manifests|manifests-v2)(/|$)" { print $5; exit }' "$mounts")
+if [ -n "$inside" ]; then
+    echo "$store stays, because $inside is a mount in it; unmount that, or remove what is there by hand, and purge again." >&2
+    exit 1
+fi
 for name in blobs manifests manifests-v2; do
     if [ -e "$store/$name" ] || [ -L "$store/$name" ]; then
         rm -rf "${store:?}/$name"

@@ -97,13 +97,13 @@ def test_only_models_leave_their_store(tmp_path, mounted, other):
         write(store / "lost+found/kept")
     if other:
         write(store / other)
-    done = sh("empty.sh", store, tmp_path / "home", tools=tmp_path / "bin")
+    done = sh("empty.sh", store, tmp_path / "home", "/proc/self/mountinfo", tools=tmp_path / "bin")
     gone = [str(store / "blobs"), str(store / "manifests")] + ([] if other else [str(store)])
     assert done.returncode == 0 and done.stdout.splitlines() == gone
     assert (tmp_path / "etc/passwd").exists() and not (store / "blobs").exists()
     assert store.exists() is bool(other or mounted) and (not other or (store / other).exists()) and (not mounted or (store / "lost+found/kept").exists())
     assert (tmp_path / "owner").read_text() == ("root\n" if mounted and not other else "ollama\n"), "no user has the number any more"
-    assert sh("empty.sh", store, tmp_path / "home", tools=tmp_path / "bin").stdout == "", "a second uninstall would report a change"
+    assert sh("empty.sh", store, tmp_path / "home", "/proc/self/mountinfo", tools=tmp_path / "bin").stdout == "", "a second uninstall would report a change"
 
 
 @pytest.mark.parametrize("mount, stays", [("{}/home/.ollama/models", True), ("{}/home", True), ("{}/home2", False), ("/", False)])
@@ -115,10 +115,22 @@ def test_a_home_with_a_disk_in_it_stays(tmp_path, mount, stays):
     assert sh("home.sh", tmp_path / "gone", tmp_path / "mounts").stdout == ""
 
 
+@pytest.mark.parametrize("mount, stays", [
+    ("{}/a\\040b/blobs", True), ("{}/a\\040b/manifests/deep", True), ("{}/a\\040b", False), ("{}/a\\040b/photos", False), ("{}/a\\040b/blobs2", False),
+])
+def test_a_store_with_a_disk_in_it_stays(tmp_path, mount, stays):
+    """Deleted, a purge would remove all files of a disk that somebody mounted for the blobs alone."""
+    write(tmp_path / "a b/blobs/one"), write(tmp_path / "mounts", "36 25 8:17 / %s rw,relatime - ext4 /dev/sdb1 rw\n" % mount.format(tmp_path))
+    (tmp_path / "way").symlink_to(tmp_path)
+    done = sh("empty.sh", tmp_path / "way/a b", tmp_path / "home", tmp_path / "mounts")
+    assert (tmp_path / "a b/blobs/one").exists() is stays and bool(done.returncode) is stays and ("is a mount in it; unmount that" in done.stderr) is stays
+
+
 def test_a_store_in_the_home_goes_with_it(tmp_path):
     """Deleted: root would walk through links that the service's user can put into its home."""
     write(tmp_path / "home/.ollama/models/blobs/one")
-    assert sh("empty.sh", tmp_path / "home/.ollama/models", tmp_path / "home").stdout == "" and (tmp_path / "home/.ollama/models/blobs/one").exists()
+    done = sh("empty.sh", tmp_path / "home/.ollama/models", tmp_path / "home", "/proc/self/mountinfo")
+    assert done.stdout == "" and (tmp_path / "home/.ollama/models/blobs/one").exists()
 
 
 @pytest.mark.parametrize("passwd, group, says", [

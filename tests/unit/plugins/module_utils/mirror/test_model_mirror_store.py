@@ -182,7 +182,7 @@ def test_what_is_said_of_several_models_is_one_sentence(mirror, filler, registry
 
 def test_a_mirror_is_not_set_up_without_root_or_on_another_programs_port(monkeypatch):
     """Before: "useradd: Permission denied", or an nginx that cannot bind after everything was fetched."""
-    params = {"as_root": True, "port": None, "nginx": "/usr/sbin/nginx"}
+    params = {"as_root": True, "port": None, "nginx": "/usr/sbin/nginx", "path": "/nowhere/mirror"}
     monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 1000)
     assert "set ansible_become to true for the group model_mirror" in model_mirror_store.refusal(params)
     monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 0)
@@ -226,6 +226,25 @@ def test_bad_names_name_the_variable(mirror):
         mirror(["a b"])
     with pytest.raises(Failure, match="model_mirror_upstream"):
         mirror(["a"], registry="http://x/y")
+
+
+@needs.root
+@pytest.mark.parametrize("owner, refused", [(65534, True), (0, False)])
+@pytest.mark.parametrize("path", ["link", "link/mirror", "link/not/yet"])
+def test_a_store_behind_a_strangers_link_is_refused(tmp_path, owner, refused, path):
+    """Deleted: root would make and give away folders wherever that user turns the link, and a purge remove them there."""
+    (tmp_path / "etc" / "mirror").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "etc")
+    os.lchown(tmp_path / "link", owner, owner)
+    said = model_mirror_store.refusal({"as_root": True, "port": None, "nginx": "", "path": str(tmp_path / path)})
+    assert bool(said) is refused and (not refused or said.startswith("model_mirror_store %s/%s lies behind a link" % (tmp_path, path)))
+
+
+def test_what_is_mounted_in_a_store_is_told(monkeypatch, tmp_path):
+    points = [str(tmp_path), "%s/ollama" % tmp_path, "%s/public/blobs" % tmp_path, "%s-2/home" % tmp_path, "/"]
+    monkeypatch.setattr(model_mirror_store, "mounts", lambda _root: [(point, "ext4") for point in points])
+    (tmp_path.parent / "way").symlink_to(tmp_path)
+    assert model_mirror_store.mounted(str(tmp_path.parent / "way")) == ["ollama", "public"]
 
 
 # -- what the user of the filling server may have put there --------------------------------------------------------------

@@ -17,6 +17,7 @@ from support import ROOT
 
 WISH = {
     "state": "present",
+    "purge": False,
     "models": ["a:1b"],
     "releases": True,
     "exact": False,
@@ -58,6 +59,7 @@ def seen(there=THERE, missing=(), archives=(), corrupt=(), probe="/v2/x", **wish
         "missing": list(missing),
         "releases": {"missing": list(archives), "corrupt": list(corrupt)},
         "probe": probe,
+        "mounts": [],
     }
 
 
@@ -71,6 +73,7 @@ def decide(looked=None, after=None, wants=WANTS, **wishes):
         (Wants(registries=["hub"]), {}, "no_certificate", "model_mirror_tls_certificate", "hub, which means https, but it has no certificate: write"),
         (Wants(registries=["https://HUB.x:443/", "https://hub:443/"]), {}, "no_certificate", "model_mirror_tls_certificate", "as hub, which means https"),
         (WANTS, {"store": "/srv"}, "store_shared", "model_mirror_store", "which a whole host shares; write a directory of its own such as /srv/model-mirror."),
+        (WANTS, {"store": "/", "state": "absent", "purge": True}, "store_shared", "model_mirror_store", "model_mirror_store is /, which a whole host shares"),
         (WANTS, {"tls_certificate": "/c.pem"}, "half_a_certificate", "model_mirror_tls_key", "belong together: set both or none."),
         (Wants(itself=True), {"upstream": "http://hub"}, "own_upstream", "model_mirror_upstream", "model_mirror_upstream (http://hub) is this mirror itself"),
         (WANTS, {"ollama_version": "99.0.0"}, "version_untested", "model_mirror_ollama_version", "ollama_accept_untested_version to true"),
@@ -96,6 +99,16 @@ def test_what_is_refused_before_the_host_is_contacted(wants, wishes, identity, v
 def test_what_is_not_refused(registries, wishes):
     """A mirror that goes needs no certificate, and a name that nginx does not serve here is kept by whoever has it."""
     assert decide(wants=Wants(registries=registries), **wishes)["problems"] == []
+
+
+@pytest.mark.parametrize("purge, mounts, emptied", [
+    (True, ["ollama", "public"], "ollama and public"), (False, ["ollama"], ""), (False, ["filler", "ollama"], "filler"), (True, [], ""),
+])
+def test_a_removal_empties_no_disk(purge, mounts, emptied):
+    """Deleted: a purge would remove all files of a disk that somebody has mounted at the mirror's models, and fail only behind that."""
+    problems = decide({"files": {}, "mounts": mounts}, state="absent", purge=purge)["problems"]
+    assert [problem["id"] for problem in problems] == (["store_holds_a_mount"] if emptied else [])
+    assert not emptied or "has a disk mounted in %s, which" % emptied in problems[0]["say"]
 
 
 def test_a_host_without_systemd():
@@ -191,7 +204,7 @@ def test_a_dry_run_says_what_a_run_would_do():
 
 
 def test_a_removal_asks_nobody_and_removes_what_is_there():
-    decided = decide({"files": {"/etc/unit": "", "/srv/m/filler": "directory", "/srv/m": "directory"}}, state="absent")
+    decided = decide({"files": {"/etc/unit": "", "/srv/m/filler": "directory", "/srv/m": "directory"}, "mounts": []}, state="absent")
     assert decided["changes"] == ["/etc/unit", "/srv/m/filler"]
     assert (decided["has_unit"], decided["has_site"]) == (True, False)
     assert decided["remove"] == ["/srv/m/" + name for name in ("public", "releases", "ollama", "home", "filler", "verified.json")], "not all of /srv/m"
@@ -202,7 +215,7 @@ def test_a_removal_asks_nobody_and_removes_what_is_there():
 def test_nginx_is_told_that_a_site_is_gone_where_there_is_one(nginx):
     """Somebody may have removed the package before."""
     there = {"/etc/nginx/site": "", **({"/sbin/nginx": ""} if nginx else {})}
-    decided = decide({"files": there}, state="absent")
+    decided = decide({"files": there, "mounts": []}, state="absent")
     assert decided["changes"] == ["/etc/nginx/site"] and decided["has_site"] == nginx
 
 
@@ -343,7 +356,7 @@ TASKS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "roles/
 @pytest.mark.parametrize("name", TASKS)
 def test_what_a_task_asks_the_plan_for_is_in_the_plan(name):
     """A misspelt key in a way back would show on the host whose site nginx has just refused."""
-    made = {**decide({"files": {}}, state="absent"), **decide(seen(), after={"pulled": "", "fetched": {}})}
+    made = {**decide({"files": {}, "mounts": []}, state="absent"), **decide(seen(), after={"pulled": "", "fetched": {}})}
     for key, inner in re.findall(r"__model_mirror_plan\.(\w+)(?:\.(\w+))?", TASKS[name]):
         assert key in made, "%s asks for %s" % (name, key)
         assert not inner or inner in made[key], "%s asks for %s.%s" % (name, key, inner)

@@ -232,6 +232,30 @@ def test_a_place_behind_a_strangers_link_is_refused(owner, wishes, refused):
     assert {"/data", "/data/a", "/opt"} <= set(asked.paths)
 
 
+@pytest.mark.parametrize("path, entry, who", [
+    ("/srv/x/ollama", {"owner": "ann"}, "user ann"), ("/srv/x/ollama", {"mode": "0777"}, "everybody"), ("/srv/x/ollama", {"mode": "1777"}, "everybody"),
+    ("/srv/x", {"owner": "ann"}, "user ann"), ("/srv/x", {"mode": "0777"}, "everybody"), ("/srv/x", {"mode": "1777"}, ""),
+    ("/srv/x", {"mode": "2775", "group": "staff"}, ""), ("/srv/x/ollama", {}, ""),
+])
+def test_releases_that_others_could_exchange_are_refused(path, entry, who):
+    """Deleted: whoever made the folder first, in a place where many may, would choose what the service and root's own `ollama` run, and root would remove
+    and make files wherever he leads it."""
+    look = bare("linux", files=[there(path, "directory", **entry)])
+    for state in ("present", "absent"):
+        made = decided(look, ollama_install_dir="/srv/x/ollama", ollama_state=state)
+        assert [problem.id for problem in made.problems] == (["install_dir_of_others"] if who else []), state
+        assert not who or "can be exchanged by %s, who may write to %s, and root" % (who, path) in made.problems[0].say
+    link = bare("linux", files=[there("/srv/x/ollama", "link", target="/etc", owner="ann")])
+    assert [problem.id for problem in decided(link, ollama_install_dir="/srv/x/ollama").problems] == ["install_dir_behind_link"]
+
+
+@pytest.mark.parametrize("purge, refused", [(True, ["models_dir_behind_link"]), (False, [])])
+def test_a_purge_behind_a_strangers_link_is_refused(purge, refused):
+    """Deleted: root would remove another server's models, wherever that user turns the link."""
+    look = leaving(files=[there("/data", "link", target="/x", owner="ann")])
+    assert [problem.id for problem in left(look, ollama_purge=purge, ollama_models_dir="/data/models").problems] == refused
+
+
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_the_host_cannot_do_is_refused(name):
     changed, files, wanted, variable, words = REFUSALS[name]
@@ -440,7 +464,8 @@ def test_a_purge_takes_the_proofs_and_the_home_with_the_key():
     made = left(look, ollama_purge=True, ollama_models_dir="/srv/m")
     assert made.steps["purge"] and made.steps["remove_data"] == ["/etc/ansible/facts.d/llmfleet.fact"]
     assert made.steps["empty_home"][3:] == ["home", linux.HOME, "/proc/self/mountinfo"]
-    assert made.steps["empty_store"][3:] == ["empty", "/srv/m", linux.HOME] and made.steps["who"][3:] == ["ours", "ollama", "ollama", linux.HOME]
+    assert made.steps["empty_store"][3:] == ["empty", "/srv/m", linux.HOME, "/proc/self/mountinfo"]
+    assert made.steps["who"][3:] == ["ours", "ollama", "ollama", linux.HOME]
     assert made.changes[-2:] == ["remove /srv/m", "remove user ollama, if the role made it"]
 
 
