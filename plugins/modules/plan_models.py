@@ -21,7 +21,7 @@ options:
     description:
       - What is wanted (C(llm_models)). Each item has O(models) key C(family) (the best tag is chosen), C(model) (a fixed tag is checked)
         or C(name) with C(from) and C(parameters) (a model of our own, made from another one), and may have C(context), C(min_context),
-        C(quantizations), C(digest), C(require_gpu), C(keep_warm) (M(llmfleet.ollama.ollama_warm)) and C(replicas)
+        C(quantizations), C(digest), C(require_gpu), C(keep_warm) (M(llmfleet.ollama.ollama_beside)) and C(replicas)
         (M(llmfleet.ollama.plan_placement)).
       - Must be given, or be found by O(from_variables).
     type: list

@@ -15,7 +15,8 @@ import sys
 import types
 
 import pytest
-from ansible_collections.llmfleet.ollama.plugins.modules import ollama_numbers
+from ansible_collections.llmfleet.ollama.plugins.module_utils import beside
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import numbers
 from support import ROOT
 from support.fake_ollama import FakeOllama, FakeRegistry, model_blobs
@@ -31,6 +32,7 @@ CARDS = [
     {"index": 0, "name": "RTX 3060", "vendor": "nvidia", "uuid": "GPU-1", "pci_address": "0000:01:00.0", "memory_total_bytes": 12 << 30},
     {"index": 1, "name": "unknown", "vendor": "amd", "uuid": None, "pci_address": None, "memory_total_bytes": None},
 ]
+NOTHING = {"changed": False, "models": [], "path": "", "diff": []}
 # Of Prometheus' text format: a name, labels, a number.
 LINE = re.compile(r'[a-z_]+\{[a-z_]+="(?:[^"\\]|\\["\\n])*"(?:,[a-z_]+="(?:[^"\\]|\\["\\n])*")*\} [0-9.]+')
 
@@ -138,7 +140,7 @@ def host(tmp_path, ollama, monkeypatch):
         monkeypatch.setattr(numbers, name, path)
     active = []
 
-    def run(folder="", check=False, works=True):
+    def run(folder="", check=False, works=True, **more):
         verbs, told = [], {}
 
         def run_command(argv):
@@ -156,13 +158,13 @@ def host(tmp_path, ollama, monkeypatch):
             told.update(result)
             raise Exit
 
-        files = numbers.files("gpu1", folder, PLAN, CARDS[1:], ollama.url, ollama_numbers.PYTHON, ollama_numbers.OWNER) if folder else {}
-        params = {"files": files, "folder": folder or None, "paths": places, "name": numbers.NAME}
+        files = numbers.files("gpu1", folder, PLAN, CARDS[1:], ollama.url, beside.PYTHON, beside.OWNER) if folder else {}
+        params = {"warm": None, "numbers": {"files": files, "folder": folder or None, "paths": places, "name": numbers.NAME}, **more}
         module = types.SimpleNamespace(
             params=params, check_mode=check, run_command=run_command, exit_json=exit_json, fail_json=lambda **result: exit_json(failed=True, **result)
         )
         with pytest.raises(Exit):
-            ollama_numbers.Numbers(module).run()
+            exit_json(**beside.run(module))
         return told, verbs
 
     run.active, run.places = active, places
@@ -180,17 +182,41 @@ def test_the_file_is_there_moves_and_goes(host, tmp_path):
     assert told["changed"] and verbs == ["is-active", "daemon-reload", "start", "enable", "restart"]
     (file,) = folders[0].iterdir()
     assert samples(file.read_text())['llmfleet_ollama_up{host="gpu1"}'] == 1 and file.stat().st_mode & 0o777 == 0o644
-    assert host(str(folders[0])) == ({"changed": False, "path": str(file), "diff": []}, ["is-active"])
+    assert host(str(folders[0])) == ({**NOTHING, "path": str(file)}, ["is-active"])
     host.active.clear()
     assert host(str(folders[0]))[0]["changed"] and host.active, "a timer that somebody stopped runs again"
     assert host(str(folders[1]))[0]["changed"] and not list(folders[0].iterdir()) and list(folders[1].iterdir())
     told, verbs = host()
     assert told["changed"] and verbs == ["disable", "stop", "daemon-reload"]
     assert not list(folders[1].iterdir()) and not any(map(os.path.exists, host.places))
-    assert host() == ({"changed": False, "path": "", "diff": []}, [])
+    assert host() == (NOTHING, [])
 
 
 def test_a_program_that_fails_is_told(host, tmp_path):
     told, _verbs = host(str(tmp_path), works=False)
     assert told["failed"] and "it failed; journalctl -u numbers.service says why" in told["msg"]
     assert "is no folder" in host(str(tmp_path / "gone"))[0]["msg"]
+
+
+def test_the_host_is_taken_for_a_change_and_for_nothing_else(host, tmp_path, monkeypatch):
+    """Deleted, two controllers could write and start the same units at once."""
+    folder, now, told = str(tmp_path / "run/lock"), beside.clock(), str(tmp_path)
+    me = {"token": "a", "who": "anna@desk", "controller": "desk 1", "process": "17", "started": "then"}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(lock, "FOLDERS", {beside.platform.system(): folder})
+    lock.take(folder, {**me, "token": "b", "who": "otto@lap", "doing": "Ollama 1.0"}, now)
+    result, verbs = host(told, holder=me)
+    assert result["held"]["token"] == "b" and verbs == ["is-active"] and not os.path.exists(host.places[0])
+    assert host(told, holder=me, check=True)[0]["changed"], "a dry run asks nobody"
+    assert host(told, holder=me, over="b")[0]["changed"] and lock.read(folder, now) is None
+    lock.take(folder, {**me, "token": "b", "doing": "Ollama 1.0"}, now)
+    assert not host(told, holder=me)[0]["changed"] and "failed" in host(holder=me)[0]
+
+
+def test_what_is_wrong_is_told_before_the_first_change(host, tmp_path):
+    """Deleted, a host could be left with one half of what runs beside Ollama."""
+    places = [str(tmp_path / name) for name in ("starter", "program", "list")]
+    warm = {"files": dict.fromkeys(places, '{"models": []}'), **dict(zip(("starter", "program", "list"), places, strict=True)), "label": ""}
+    assert "is no folder" in host(str(tmp_path / "gone"), warm=warm)[0]["msg"] and not any(map(os.path.exists, places))
+    told, verbs = host(str(tmp_path), warm=warm)
+    assert told["changed"] and len(told["diff"]) == 7 and all(map(os.path.exists, places)) and verbs[-1] == "restart"

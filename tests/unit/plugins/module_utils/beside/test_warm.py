@@ -13,8 +13,8 @@ import sys
 import types
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.module_utils import beside
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
-from ansible_collections.llmfleet.ollama.plugins.modules import ollama_warm
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import warm
 from support import ROOT
 from support.fake_ollama import FakeOllama, FakeRegistry, model_blobs
@@ -29,6 +29,8 @@ PLAN = {
         {"name": "embed:v1", "keep_warm": True, "embedding": True},
     ],
 }
+
+NOTHING = {"changed": False, "models": [], "path": "", "diff": []}
 
 
 @pytest.fixture
@@ -64,14 +66,15 @@ def host(tmp_path, ollama):
             told.update(result)
             raise Exit
 
-        files = warm.files(system, where, plan, ollama.url, ollama_warm.PYTHON, "ollama")
-        params = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, **more}
-        params["label"] = warm.LABEL if system == "macos" else ""
+        files = warm.files(system, where, plan, ollama.url, beside.PYTHON, "ollama")
+        label = warm.LABEL if system == "macos" else ""
+        asked = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, "label": label}
+        params = {"warm": asked, "numbers": None, **more}
         module = types.SimpleNamespace(
             params=params, check_mode=check, run_command=run_command, exit_json=exit_json, fail_json=lambda **result: exit_json(failed=True, **result)
         )
         with pytest.raises(Exit):
-            ollama_warm.Warm(module).run()
+            exit_json(**beside.run(module))
         return told, commands
 
     run.where = where
@@ -130,29 +133,29 @@ def test_a_model_is_loaded_for_good_once_and_goes_when_the_word_goes(host, ollam
     assert (result["changed"], result["models"]) == (True, ["chat:7b"])
     loads = [body for _verb, path, body in ollama.requests if path == "/api/generate"]
     assert loads == [{"model": "chat:7b", "keep_alive": -1, "stream": False}]
-    assert host(plan_of("chat:7b"), system) == ({"changed": False, "models": ["chat:7b"]}, [])
+    assert host(plan_of("chat:7b"), system) == ({**NOTHING, "models": ["chat:7b"]}, [])
     ollama.loaded.clear()
     result, commands = host(plan_of("chat:7b"), system)
     assert result["changed"] and len(commands) == 1, "what was restarted behind our back is loaded, without a new unit"
     result, commands = host({"ok": True, "models": []}, system)
     assert result["changed"] and not any(os.path.exists(path) for path in (host.where.starter, host.where.program, host.where.list))
     assert (["systemctl", "disable", "--now", "llmfleet-ollama-warm.service"] in commands) == (system == "linux")
-    assert host({"ok": True, "models": []}, system) == ({"changed": False, "models": []}, [])
+    assert host({"ok": True, "models": []}, system) == (NOTHING, [])
 
 
 def test_the_host_is_taken_for_a_change_and_for_nothing_else(host, tmp_path, monkeypatch):
     """Deleted, models would be loaded into a server that another controller is about to stop."""
-    folder, now = str(tmp_path / "run/lock"), ollama_warm.clock()
+    folder, now = str(tmp_path / "run/lock"), beside.clock()
     me = {"token": "a", "who": "anna@desk", "controller": "desk 1", "process": "17", "started": "then"}
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(lock, "FOLDERS", {ollama_warm.platform.system(): folder})
+    monkeypatch.setattr(lock, "FOLDERS", {beside.platform.system(): folder})
     lock.take(folder, {**me, "token": "b", "who": "otto@lap", "doing": "Ollama 1.0"}, now)
     result, commands = host(plan_of("chat:7b"), holder=me)
     assert result["held"]["token"] == "b" and result["msg"].startswith("otto@lap changes this host (Ollama 1.0) since") and not commands
     assert host(plan_of("chat:7b"), holder=me, check=True)[0]["changed"], "a dry run asks nobody"
     assert host(plan_of("chat:7b"), holder=me, over="b")[0]["changed"] and lock.read(folder, now) is None
     lock.take(folder, {**me, "token": "b", "doing": "Ollama 1.0"}, now)
-    assert host(plan_of("chat:7b"), holder=me) == ({"changed": False, "models": ["chat:7b"]}, [])
+    assert host(plan_of("chat:7b"), holder=me) == ({**NOTHING, "models": ["chat:7b"]}, [])
     assert "failed" in host(plan_of(), holder=me)[0] and os.path.exists(host.where.list)
 
 

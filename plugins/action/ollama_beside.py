@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep models loaded that the plan wants warm: decides here, and does on the host what differs."""
+"""Have what runs beside Ollama: decides here, and does on the host what differs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import tempfile
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
-from ansible_collections.llmfleet.ollama.plugins.modules.ollama_warm import PYTHON
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder, windows_change
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import decide, inventory, warm
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import beside, decide, inventory, warm
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.programs import text
 
 SYSTEMS = {"Windows": "windows", "Darwin": "macos"}
@@ -30,26 +29,27 @@ class ActionModule(ActionBase):
         )
         facts = task_vars.get("ansible_facts") or {}
         present = args["state"] == "present"
-        plan, look = facts.get("model_plan") or {} if present else {}, facts.get("look") or {}
-        nothing = {"changed": False, "models": []}
+        nothing = {"changed": False, "models": [], "path": ""}
+        # A plan that is not the last one of this run is followed with the next one.
         if present and not warm.is_due(facts, self._templar.template(task_vars.get("ollama_models_state"))):
             return nothing
+        plan = facts.get("model_plan") or {} if present else {}
         system = SYSTEMS.get(facts.get("os_family"), "linux")
         variables, around = inventory.of_host(task_vars, self._templar.template, {})
         # Before a role is there, no defaults are.
         questions = decide.questions({"ollama_version": OLLAMA_VERSION, **variables}, around)
         question = next((asked for asked in questions if asked.system == system), None)
-        if question is None:
-            return nothing
-        where = warm.place(system, question.install_dir)
-        files = warm.files(system, where, plan, question.url, PYTHON, question.user)
-        if not files and look and where.list not in [entry["path"] for entry in look.get("files") or []]:
+        folder = str(variables.get("ollama_textfile_dir") or "") if present else ""
+        devices = (facts.get("vram") or {}).get("devices") or []
+        options = beside.asked(system, plan, facts.get("look") or {}, question, folder, around.host, devices)
+        if not options:
             return nothing
         if system == "windows":
-            return self._windows(where, files, question.user, task_vars, [model["name"] for model in warm.models(plan)])
-        label = warm.LABEL if system == "macos" else ""
-        options = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, "label": label}
-        return holder.asked(lambda asked: self._execute_module(module_name="llmfleet.ollama.ollama_warm", module_args=asked, task_vars=task_vars), options)
+            names = [model["name"] for model in warm.models(plan)]
+            return {**nothing, **self._windows(warm.place(system, question.install_dir), options["warm"]["files"], question.user, task_vars, names)}
+        return holder.asked(
+            lambda asked: self._execute_module(module_name="llmfleet.ollama.ollama_beside", module_args=asked, task_vars=task_vars), options
+        )
 
     def _windows(self, where, files, account, task_vars, names):
         there = {path: self._content(path) for path in (where.program, where.list)}
