@@ -20,6 +20,7 @@ class ActionModule(ControllerAction):
                 "fetching": {"type": "bool", "default": False},
                 "proof": {"type": "dict", "default": {}},
                 "back": {"type": "dict", "default": {}},
+                "record": {"type": "dict"},
                 "log": {"type": "dict", "default": {}},
                 "touched": {"type": "bool", "default": False},
                 "stores": {"type": "list", "elements": "str", "default": []},
@@ -40,6 +41,7 @@ class ActionModule(ControllerAction):
             system=look["system"], service=service, version=known["ollama_version"], port=known["ollama_port"], seconds=known["ollama_wait_seconds"],
             proof=args["proof"], back=args["back"], task=task.get("name") or "a task", result=failed, lines=failure.lines(args["log"]),
             pid=look["service"]["pid"], touched=args["touched"], stores=args["stores"], store=known["ollama_models_dir"],
+            record=args["record"],
         )
         return dict(
             result, changed=False, msg=failure.told(happened), taken_away=failure.is_taken_away(happened),

@@ -32,6 +32,9 @@ options:
     description: Result of waiting for the server from before.
     type: dict
     default: {}
+  record:
+    description: What served before the change, as M(llmfleet.ollama.host_change) returns it. The server from before is back when its version answers.
+    type: dict
   log:
     description: Result of reading the last lines of the new server.
     type: dict

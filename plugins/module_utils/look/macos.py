@@ -60,8 +60,17 @@ def service(label, plist, programs=common.PATH, root=""):
     }
 
 
-def port(number, user, programs=common.PATH):
-    """The program that listens on the port and does not run as the service's user, and where one that does listens."""
+def port(number, user, settings="", programs=common.PATH, root=""):
+    """The program that listens on the port and does not run as the service's user, and where one that does listens: while its port changes, on the one
+    that its daemon names."""
+    owner, own = _listeners(number, user, programs)
+    said = str(_environment(settings, root).get("OLLAMA_HOST") or "").rpartition(":")[2]
+    if own is None and said.isdigit() and int(said) != number:
+        own = _listeners(int(said), user, programs)[1]
+    return {"port_owner": owner, "own_listener": own}
+
+
+def _listeners(number, user, programs):
     owner = own = None
     command = login = ""
     for line in _said(["lsof", "-nP", "-iTCP:%d" % number, "-sTCP:LISTEN", "-FcLn"], programs).splitlines():
@@ -75,7 +84,16 @@ def port(number, user, programs=common.PATH):
                 owner = owner or command or "a process without a name"
         elif line.startswith("n") and login == user:
             own = own or line[1:]
-    return {"port_owner": owner, "own_listener": own}
+    return owner, own
+
+
+def _environment(settings, root):
+    """What the daemon gives the server; nothing where there is no daemon, or none that can be read."""
+    try:
+        found = plistlib.loads(common.read_file(root + settings) or b"")["EnvironmentVariables"]
+    except Exception:  # no daemon, or a file that is no list of properties: plistlib lets through whatever its parsers raise
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def door(label, programs=common.PATH):
@@ -129,12 +147,8 @@ def volume_of(path, programs=common.PATH, root=""):
 
 def stores(settings, moving, root=""):
     """Where models may lie: where the daemon keeps them now, and the stores of a move that was cut off, one a line."""
-    try:
-        served = plistlib.loads(common.read_file(root + settings) or b"")["EnvironmentVariables"]["OLLAMA_MODELS"]
-    except Exception:  # no daemon, or a file that is no list of properties: plistlib lets through whatever its parsers raise
-        served = None
     noted = common.read_text(root + moving).split("\n")
-    return [path for path in [served] + noted if isinstance(path, str) and path]
+    return [path for path in [_environment(settings, root).get("OLLAMA_MODELS")] + noted if isinstance(path, str) and path]
 
 
 def first(patterns, root=""):
@@ -151,7 +165,7 @@ def jobs(question, root="", programs=common.PATH):
     found = [
         ("service", [
             ("service", lambda: service(question["service"], question["settings"], programs, root)),
-            ("port", lambda: port(question["port"], question["user"], programs)),
+            ("port", lambda: port(question["port"], question["user"], question["settings"], programs, root)),
             ("door", lambda: door(question["door"], programs)),
         ]),
         ("places", common.places(question, "Darwin", root, programs) + [

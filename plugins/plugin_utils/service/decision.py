@@ -60,15 +60,27 @@ class Decision:
         return []
 
     def _before(self):
+        """Where the way back asks, and for which release; None where nothing answered. The look asked the wanted port; a server that listens on another
+        one has not told its version."""
         if self.open:
-            return {"version": self.open.version, "url": self.open.url} if self.open.version else None
-        url = address.listener_url(self.look["own_listener"]) or self.addresses["local"]
-        return {"version": self.look["api"]["version"], "url": url} if self.look["api"]["version"] else None
+            return {"version": self.open.version, "url": self.open.url} if self.open.url else None
+        local, version = self.addresses["local"], self.look["api"]["version"] or ""
+        url = address.listener_url(self.look["own_listener"]) or (local if version else "")
+        return {"version": version if _port(url) == _port(local) else "", "url": url} if url else None
 
     def _old(self):
-        """What served, as the record of a change keeps it."""
+        """What a change goes back to."""
         before = self._before() or {"version": "", "url": ""}
         return self.open or change.Before(
             release=self.current, previous="", version=before["version"], url=before["url"], had_server=self.current != "",
             releases=tuple(name for name in self.look["install"]["releases"] if name not in self.releases.leftovers),
         )
+
+    def _returning(self):
+        """The steps of the way back that are the same everywhere."""
+        old = self._old()
+        return {"old_version": self.old, "previous_version": self.releases.previous, "previous_before": "", "had_server": old.had_server, "back_url": old.url}
+
+
+def _port(url):
+    return url.rpartition(":")[2]

@@ -17,8 +17,8 @@ LAST_WORDS = 6
 class Failure:
     """What a run knows when its new server did not pass.
 
-    service: the decision as a dict (contract.Service.to_dict), made before the first change. proof, back: results of waiting for the new and for the old
-    server, {} where nobody waited. task, result: what failed. lines: of the log, on Linux each behind the number of its process. pid: of the server that
+    service: the decision as a dict (contract.Service.to_dict), made before the first change. record: what served before as the host has it, which knows the
+    version of a server that no look asked; None without one. proof, back: results of waiting for the new and for the old server, {} where nobody waited. task, result: what failed. lines: of the log, on Linux each behind the number of its process. pid: of the server that
     ran before. touched: link or configuration were changed. stores, store: where models are, and where they shall be.
     """
 
@@ -36,6 +36,7 @@ class Failure:
     touched: bool = False
     stores: typing.Sequence[str] = ()
     store: str = ""
+    record: typing.Optional[typing.Mapping[str, typing.Any]] = None
 
 
 def told(failure):
@@ -47,6 +48,17 @@ def _answered(waited):
     """(version, status) of a wait; PowerShell has its answer one level deeper and no status."""
     said = waited.get("result") or waited
     return str(said.get("version") or ""), said.get("status")
+
+
+def _served(failure):
+    """The version that answered before; '' where nobody knows it, and then any will do."""
+    return ((failure.record or {}).get("before") or failure.service["before"] or {}).get("version") or ""
+
+
+def _is_back(failure):
+    """Whether what serves now is what served before: the same question on every system."""
+    version, status = _answered(failure.back)
+    return bool(version) and status in (None, 200) and _served(failure) in ("", version)
 
 
 def _why(failure):
@@ -100,11 +112,12 @@ def _now(failure):
         silent = asked and (not (before or {}).get("version") or (failure.proof and not _answered(failure.proof)[0]))
         return "The server from before was not touched%s." % (", and does not answer" if silent else " and goes on")
     version, status = _answered(failure.back)
-    if version and status in (None, 200):
+    if _is_back(failure):
         return "%s is back and serves at %s." % (version, steps["back_url"])
-    return "The files of %s are back, but it does not answer%s" % (
-        steps["old_version"] or "the server from before", "." if before else ", as it did not before.",
-    )
+    files = "The files of %s are back, but" % (steps["old_version"] or "the server from before")
+    if version and status in (None, 200):
+        return "%s at %s a server answers with version %s." % (files, steps["back_url"], version)
+    return "%s it does not answer%s" % (files, "." if before else ", as it did not before.")
 
 
 def _models(failure):
@@ -134,8 +147,7 @@ def is_proved(failure):
     """Whether nothing is left to go back to, so that the record of the change may go."""
     if not failure.touched or not failure.service["steps"]["had_server"] or failure.service["before"] is None:
         return True
-    version, status = _answered(failure.back)
-    return bool(version) and status in (None, 200)
+    return _is_back(failure)
 
 
 def is_taken_away(failure):

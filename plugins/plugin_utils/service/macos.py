@@ -164,7 +164,7 @@ class _Decision(Decision):
         needs_engine = wishes.numbers(wish.version) >= release.FIRST_ENGINE
         return {
             **self._old().steps(places["record"], wish.version, [places["current"], DAEMON, RULES, DOOR_DAEMON]),
-            "old_version": self.old, "previous_version": self.releases.previous, "previous_before": "", "had_server": self._old().had_server,
+            **self._returning(),
             "start": self.restart, "load_door": self.door["differs"],
             "fetch": command(
                 # It asks for the list of checksums beside the archive, too.
@@ -177,7 +177,7 @@ class _Decision(Decision):
                 for file in self.written if file.part == "door"
             ],
             "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
-            "back_url": self.open.url if self.open and self.open.url else self.addresses["local"], "models_move": wish.models_move,
+            "models_move": wish.models_move,
             "unfinished": [] if self.releases.complete else unfinished,
             "create_user": not look["user"]["exists"],
             "directories": [{"path": path, "mode": mode} for path, mode in owned] if give else [],

@@ -184,11 +184,10 @@ class _Decision(Decision):
         release_dir = "%s\\%s" % (wish.install_dir, wish.version)
         return {
             **self._recorded(),
-            "old_version": self.old, "previous_version": self.releases.previous, "previous_before": "", "had_server": self._old().had_server,
+            **self._returning(),
             "start": self.restart, "load_door": self.guarded and (self.door["differs"] or self.door["remove"]),
             # The role moves no models here; a store from before is refused, or left.
             "other_stores": [], "models_move": wish.models_move, "move_noted": False,
-            "back_url": self.open.url if self.open and self.open.url else self.addresses["local"],
             "needs_engine": wishes.numbers(wish.version) >= release.FIRST_ENGINE,
             "sources": release.places(wish, self.around, self.archives), **release.mirror_steps(self.around, wish.version),
             "release_dir": release_dir, "unpacked": release_dir + ".new",

@@ -78,7 +78,8 @@ def lead_modules(real):
         name = module_name or action._task.action
         if simulated(task_vars) and name == "llmfleet.ollama.host_change":
             # A Mac: nobody else is here, and nobody will come. What the real module does, tests/unit/plugins/module_utils/change.
-            return {"changed": False, "record": None}
+            change = (module_args or action._task.args).get("change")
+            return {"changed": False, "record": {"before": change["before"]} if change and not action._task.check_mode else None}
         if simulated(task_vars) and name in OF_HOST:
             module_args = module_args or action._task.args
             from ansible_collections.llmfleet_stubs.host.plugins.plugin_utils.stub import HOSTS

@@ -85,6 +85,14 @@ def test_a_mac_that_runs_ollama(mac):
     assert (found["port_owner"], found["own_listener"]) == ("nginx", "*:11434"), "our own server is no stranger, and a stranger is not ours"
 
 
+def test_a_server_whose_port_changes_is_found_where_its_daemon_says(mac):
+    """Deleted, a way back would have nothing to prove that the old server is there again."""
+    mac.write(DAEMON, plistlib.dumps({"EnvironmentVariables": {"OLLAMA_HOST": "0.0.0.0:11500"}}).decode())
+    mac.tool("lsof", f'[ "$2" = -iTCP:11500 ] && printf "p812\\ncollama\\nL{mac.question["user"]}\\nn*:11500\\n"')
+    found = mac.look("macos")
+    assert (found["port_owner"], found["own_listener"]) == (None, "*:11500")
+
+
 def test_launchctl_does_not_answer(mac):
     """Nothing is concluded from its silence: the role would load the daemon a second time."""
     (mac.tools / "launchctl").unlink()

@@ -135,6 +135,10 @@ NOT_HAD = {"msg": "Ollama 0.32.15 (ollama_version) could not be had.", "fetching
 ENDS = {
     "back": (failed(left(BASE), {"msg": "no"}, PROVED), True, False, "0.31.0 is back and serves at %s." % URL),
     "not back": (failed(left(BASE), {"msg": "no"}, {"version": "", "status": 0}), False, False, "The files of 0.31.0 are back, but it does not answer."),
+    "the new one answers still": (
+        failed(left(BASE), {"msg": "no"}, {"version": "0.32.15", "status": 200}), False, False,
+        "The files of 0.31.0 are back, but at %s a server answers with version 0.32.15." % URL,
+    ),
     "no such release, cut off before": (failed(left(BASE), NOT_HAD, PROVED), True, False, "could not be had. 0.31.0 is back and serves at %s." % URL),
     "no such release": (failed(BASE, NOT_HAD, touched=False), True, False, "could not be had."),
     "no such release, first": (failed(bare("linux"), NOT_HAD, touched=False), True, False, "could not be had."),

@@ -72,6 +72,15 @@ def test_its_last_words(case):
 NOW = {
     "back": ({"touched": True, "back": BACK}, "0.32.15 is back and serves at %s." % URL),
     "back on Windows": ({"touched": True, "system": "windows", "back": {"result": {"version": "0.32.15"}}}, "0.32.15 is back and serves at %s." % URL),
+    "another one answers": (
+        {"touched": True, "back": {"version": "9.0.1", "status": 200}},
+        "The files of 0.32.15 are back, but at %s a server answers with version 9.0.1." % URL,
+    ),
+    "another one than the host has written down": (
+        {"touched": True, "before": {"version": "", "url": URL}, "record": {"before": {"version": "0.32.14"}}, "back": BACK},
+        "The files of 0.32.15 are back, but at %s a server answers with version 0.32.15." % URL,
+    ),
+    "one that nobody had asked": ({"touched": True, "before": {"version": "", "url": URL}, "back": BACK}, "0.32.15 is back and serves at %s." % URL),
     "not touched": ({"back": {}}, "The server from before was not touched and goes on."),
     "the first one": ({"touched": True, "steps": {"had_server": False}}, "There was no server before, so nothing runs now; the models directory stays."),
     "not back": ({"touched": True, "back": SILENT}, "The files of 0.32.15 are back, but it does not answer."),

@@ -384,3 +384,21 @@ def test_the_way_back_of_a_mac_is_written_down():
     assert steps["change"]["before"]["release"] == "0.32.15" and steps["change"]["before"]["had_server"]
     removed = macos.remove(WISH, left(change={"record": CUT})).steps["remove"]
     assert "/opt/ollama/.before" in removed and "/opt/ollama/.before" not in macos.remove(WISH, left()).steps["remove"]
+
+
+SERVED = {
+    "on the wanted port": ({}, {"version": "0.32.15", "url": URL}),
+    "on another port": ({"own_listener": "*:11500", "api": {"version": None}}, {"version": "", "url": "http://127.0.0.1:11500"}),
+    "as its answer alone tells": ({"own_listener": None}, {"version": "0.32.15", "url": URL}),
+    "without an answer": ({"api": {"version": None}}, {"version": "", "url": URL}),
+    "not at all": ({"own_listener": None, "api": {"version": None}}, None),
+}
+
+
+@pytest.mark.parametrize("case", SERVED)
+def test_the_way_back_of_a_mac_asks_where_the_server_was(case):
+    """Deleted, a way back from a change of the port would ask the new one, and call a server dead that serves."""
+    seen, before = SERVED[case]
+    made = decide(left(**seen))
+    assert made.before == before and made.steps["back_url"] == (before or {"url": ""})["url"]
+    assert {name: made.steps["change"]["before"][name] for name in ("version", "url")} == (before or {"version": "", "url": ""})
