@@ -58,7 +58,7 @@ class ActionModule(ControllerAction):
         wish.update(dict.fromkeys(PROXY), **args["proxy"])
         # The same word as for the fleet's own servers.
         wish["accept_untested_version"] = boolean(self._templar.template(task_vars.get("ollama_accept_untested_version", False)), strict=False)
-        decided = plan.decide(wish, wanted, args["paths"], args["seen"], args["after"], service_mgr)
+        decided = plan.decide(wish, wanted, args["paths"], args["seen"], args["after"], service_mgr, self._task.check_mode)
         if decided["problems"]:
             # Only the sentences: Ansible prints all of a failed result.
             return dict(result, failed=True, changed=False, msg=told(decided["problems"], " "))

@@ -108,12 +108,12 @@ EXAMPLES = r"""
 RETURN = r"""
 done:
   description: >-
-    What was done. V(proved), the new container stays; V(back), the old one is back; V(start), it was started; V(restore), a restore was ended; V(settle),
+    What was done, in check mode what there is to do. V(proved), the new container stays; V(back), the old one is back; V(start), it was started; V(restore), a restore was ended; V(settle),
     only the record was left; empty, there was nothing to do.
   type: str
   returned: success
 said:
-  description: The same in sentences for people.
+  description: The same in sentences for people; in check mode, what would be done.
   type: str
   returned: success
 version:
@@ -174,7 +174,7 @@ def main() -> None:
             # A migration may take long; the run that has the host is not silent meanwhile.
             with lock.alive_meanwhile(lock.folder_of("Linux", "open_webui"), clock()):
                 former.run()
-        result = dict(former.result, changed=bool(former.todo), said=former.words())
+        result = dict(former.result, changed=bool(former.todo), said=former.foretold() if module.check_mode else former.words())
     except (DataError, EngineError) as error:
         module.fail_json(msg=f"Open WebUI: {error}.")
     except OSError as error:

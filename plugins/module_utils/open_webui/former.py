@@ -195,6 +195,21 @@ class Former:
 
     # -- what is said --------------------------------------------------------------------------------------------------
 
+    def foretold(self):
+        """What was found, and what a run without --check makes of it."""
+        if not self.todo:
+            return ""
+        old = self.result["version"] or "the container from before"
+        saved = self.before.get("saved") if record.stage_of(self.said) == GIVEN else ""
+        would = {
+            PROVE: "keeps the new one if it answers, and else has %s back" % old,
+            BACK: "gives %s its name%s back" % (old, ", and its data of %s" % saved if saved else ""),
+            START: "starts %s again, of which nothing was replaced yet" % old,
+            RESTORE: "puts another archive in its place" if self.wanted["restores"] else "brings that to its end",
+            SETTLE: "forgets it, since nothing is left to do",
+        }[self.todo]
+        return "%s. A run without --check %s." % (unfinished(self.said), would)
+
     def words(self):
         """What was found, and what came of it."""
         if not self.result["done"]:

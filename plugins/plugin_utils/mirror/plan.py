@@ -18,11 +18,14 @@ MADE = ("public", "releases", "ollama", "home", "filler", "verified.json")
 PUBLIC_REGISTRY = "registry.ollama.ai"
 
 
-def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, after: dict | None = None, service_mgr: str = "systemd") -> dict:
+def decide(
+    wish: dict, wants: Wants, paths: dict, seen: dict | None = None, after: dict | None = None, service_mgr: str = "systemd", check_mode: bool = False
+) -> dict:
     """The plan of one mirror.
 
     wish: the role's variables; paths: site, unit, nginx, ipv6, filler, record; seen: what module model_mirror_store found, none before the look;
-    after: pulled (what the pull said) or fetched (the failed fetch of an archive), where seen is what they led to; service_mgr: of the host.
+    after: pulled (what the pull said) or fetched (the failed fetch of an archive), where seen is what they led to; service_mgr: of the host;
+    check_mode: nothing will be changed.
     """
     present = wish["state"] == "present"
     plan = {
@@ -58,13 +61,13 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
     plan["pull"] = {"models": seen["missing"], "from": wish["upstream"] or PUBLIC_REGISTRY, "version": wish["ollama_version"]}
     plan["probe_url"] = _probe_url(wish, seen["probe"])
     cut = _record(paths) in seen["files"]
-    plan["unfinished"] = UNFINISHED if cut else ""
+    plan["unfinished"] = UNFINISHED if cut and not check_mode else ""
     # What a run that was cut off has written, nginx may never have been asked about.
     plan["takes_site"] = plan["site"]["differs"] or cut
     plan["writes"] = bool(plan["changes"]) or cut
     plan["acts"] = plan["writes"] or bool(plan["fetch"]["archives"] or plan["pull"]["models"])
     plan["change"] = _change(plan, paths)
-    plan["would"] = _would(plan)
+    plan["would"] = ([UNFINISHED_YET] if cut else []) + _would(plan)
     if after:
         plan["lacks"] = _lacks(seen["releases"], after.get("fetched"))
         plan["problems"] += _still_missing(plan["pull"], after["pulled"]) if "pulled" in after else []
@@ -74,6 +77,11 @@ def decide(wish: dict, wants: Wants, paths: dict, seen: dict | None = None, afte
 UNFINISHED = (
     "a run before this one did not come to an end while it changed this mirror; this one has nginx check the site once more, which goes back to the one from "
     "before if it is refused, stops the Ollama that was filling the store, and goes on with what is missing. What was published whole is served meanwhile."
+)
+
+UNFINISHED_YET = (
+    "A run before this one did not come to an end while it changed this mirror: would have nginx check the site once more, which goes back to the one from "
+    "before if it is refused, and stop the Ollama that was filling the store. What was published whole is served meanwhile."
 )
 
 

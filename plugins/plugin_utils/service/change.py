@@ -56,17 +56,18 @@ def _release(name):
     return name if re.fullmatch(r"\d[0-9A-Za-z.+_-]*", name) else ""
 
 
-def unfinished(look, version, url):
-    """What people are told of a change that was cut off; '' without one."""
+def unfinished(look, version, url, check_mode=False):
+    """What people are told of a change that was cut off; '' without one. check_mode: what this run finds, another one acts on."""
     record, answers = look["change"]["record"], look["api"]["version"]
     if record is None:
         return ""
     before = record["before"]
     served = "Ollama %s" % (before["version"] or before["release"] or "of unknown version") if before["had_server"] else "no server"
     return (
-        "%s began to bring Ollama %s to this host at %s and did not come to an end; before that there was %s, and now %s at %s. This run goes on to %s, and "
-        "%s if that does not answer." % (
-            record["by"], record["asked"], _when(record["since"]), served, "%s answers" % answers if answers else "nothing answers", url, version,
+        "%s began to bring Ollama %s to this host at %s and did not come to an end; before that there was %s, and now %s at %s. %s goes on to %s, and %s if "
+        "that does not answer." % (
+            record["by"], record["asked"], _when(record["since"]), served, "%s answers" % answers if answers else "nothing answers", url,
+            "A run without --check" if check_mode else "This run", version,
             "has the server from before back" if before["had_server"] else "takes it away again",
         )
     )

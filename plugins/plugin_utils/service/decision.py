@@ -41,7 +41,7 @@ class Decision:
         except environment.BadSetting as wrong:
             problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
         problems += self._problems()
-        unfinished = change.unfinished(self.look, wish.version, self.addresses["local"])
+        unfinished = change.unfinished(self.look, wish.version, self.addresses["local"], self.around.check_mode)
         if problems:
             return Service(problems=problems, warnings=[unfinished] if unfinished else [])
         unread = environment.unread(self.environment, wish.version)

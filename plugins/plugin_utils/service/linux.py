@@ -222,7 +222,7 @@ class _Decision:
 
     @property
     def _unfinished(self):
-        return change.unfinished(self.look, self.wish.version, self.addresses["local"])
+        return change.unfinished(self.look, self.wish.version, self.addresses["local"], self.around.check_mode)
 
     # ---- what this host cannot have
 

@@ -192,6 +192,29 @@ def test_what_is_said(host):
     assert start.words() == began + ". Nothing was replaced yet, and 0.12.0 was started again, but does not answer yet (http://old/ready: silence)."
 
 
+# steps that were taken before the cut -> what a run without --check does
+FORETOLD = {
+    1: "starts 0.12.0 again, of which nothing was replaced yet", 4: "gives 0.12.0 its name back", 5: "gives 0.12.0 its name, and its data of {archive} back",
+    6: "keeps the new one if it answers, and else has 0.12.0 back", 7: "forgets it, since nothing is left to do",
+}
+
+
+@pytest.mark.parametrize("steps", FORETOLD)
+def test_what_a_dry_run_says(host, steps):
+    """Deleted, who tries a run with --check on a host that was cut off would read that the old one is back."""
+    host.after(steps)
+    said = host.former().foretold()
+    assert "did not come to an end" in said and said.endswith(". A run without --check %s." % FORETOLD[steps].format(archive=host.archive))
+
+
+def test_what_a_dry_run_says_of_a_restore(host):
+    assert host.former().foretold() == ""
+    host.begin(id="", restoring=host.archive)
+    host.engine.named.clear()
+    assert host.former().foretold().endswith("did not come to an end. A run without --check brings that to its end.")
+    assert host.former(restores=True).foretold().endswith("A run without --check puts another archive in its place.")
+
+
 def test_data_that_cannot_be_had_stops_everything(host):
     """The old release on a database that a newer one has migrated would be the end of both."""
     host.after(6)

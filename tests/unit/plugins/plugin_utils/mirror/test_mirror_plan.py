@@ -203,6 +203,13 @@ def test_a_dry_run_says_what_a_run_would_do():
     assert decide(seen())["would"] == []
 
 
+def test_a_dry_run_after_one_that_was_cut_off_says_what_would_be_done():
+    """Deleted, it would say that this one has nginx check the site and stops what fills the store."""
+    decided = plan.decide(WISH, WANTS, PATHS, CUT, check_mode=True)
+    assert decided["unfinished"] == "" and len(decided["would"]) == 1
+    assert "did not come to an end" in decided["would"][0] and "would have nginx check the site once more" in decided["would"][0]
+
+
 def test_a_removal_asks_nobody_and_removes_what_is_there():
     decided = decide({"files": {"/etc/unit": "", "/srv/m/filler": "directory", "/srv/m": "directory"}, "mounts": []}, state="absent")
     assert decided["changes"] == ["/etc/unit", "/srv/m/filler"]

@@ -33,8 +33,9 @@ def answers(look, version):
     return {**look, "api": {"version": version, "models": None, "running": None}}
 
 
-def decided(look, **variables):
-    return decide("here", {"ollama_version": "0.32.15", **variables}, look, Around("here", "10.0.0.1", account="me", groups={"ollama": ["here"]}))
+def decided(look, check_mode=False, **variables):
+    around = Around("here", "10.0.0.1", account="me", groups={"ollama": ["here"]}, check_mode=check_mode)
+    return decide("here", {"ollama_version": "0.32.15", **variables}, look, around)
 
 
 # What the link names, what the cut-off run asked for, what answers -> whether it restarts, what is removed after the proof, the link previous.
@@ -95,6 +96,13 @@ def test_people_are_told_what_was_asked_and_what_answers(case):
     said, = decided(left(answers(BASE, answer), "9.1.2")).warnings
     assert said.startswith("anna@desk began to bring Ollama 9.1.2 to this host at 2025-11-27 22:00 UTC and did not come to an end; ") and sentence in said
     assert said.endswith("This run goes on to 0.32.15, and has the server from before back if that does not answer.")
+
+
+def test_a_dry_run_says_that_another_one_goes_on():
+    """Deleted, who tries a run with --check on a host that was cut off would read that it is mended now."""
+    for look in (left(BASE, "9.1.2"), left(BASE, "9.1.2", had_server=False)):
+        said, = decided(look, check_mode=True).warnings
+        assert ". A run without --check goes on to 0.32.15, and " in said and said.endswith(" if that does not answer.") and "This run" not in said
 
 
 def test_a_refusal_says_it_too():
