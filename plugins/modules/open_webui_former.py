@@ -108,8 +108,8 @@ EXAMPLES = r"""
 RETURN = r"""
 done:
   description: >-
-    What was done, in check mode what there is to do. V(proved), the new container stays; V(back), the old one is back; V(start), it was started; V(restore), a restore was ended; V(settle),
-    only the record was left; empty, there was nothing to do.
+    What was done, in check mode what there is to do. V(proved), the new container stays; V(back), the old one is back; V(start), it was started;
+    V(restore), a restore was ended; V(settle), only the record was left; empty, there was nothing to do.
   type: str
   returned: success
 said:

@@ -18,8 +18,9 @@ class Failure:
     """What a run knows when its new server did not pass.
 
     service: the decision as a dict (contract.Service.to_dict), made before the first change. record: what served before as the host has it, which knows the
-    version of a server that no look asked; None without one. proof, back: results of waiting for the new and for the old server, {} where nobody waited. task, result: what failed. lines: of the log, on Linux each behind the number of its process. pid: of the server that
-    ran before. touched: link or configuration were changed. stores, store: where models are, and where they shall be.
+    version of a server that no look asked; None without one. proof, back: results of waiting for the new and for the old server, {} where nobody waited.
+    task, result: what failed. lines: of the log, on Linux each behind the number of its process. pid: of the server that ran before. touched: link or
+    configuration were changed. stores, store: where models are, and where they shall be.
     """
 
     system: str
