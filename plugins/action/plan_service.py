@@ -71,8 +71,7 @@ class ActionModule(ControllerAction):
         made = decide.settled(near.host, variables, look, near) if until else None
         return (made, until) if made else (None, 0)
 
-    @staticmethod
-    def _told(result, made, fail_on_problem, fact):
+    def _told(self, result, made, fail_on_problem, fact):
         service = made.to_dict()
         if made.warnings:
             result["warnings"] = made.warnings
@@ -82,6 +81,7 @@ class ActionModule(ControllerAction):
         result.update(service=service, msg="; ".join(made.changes) or "nothing to change")
         if fact:
             result["ansible_facts"] = {"service_plan": public(service)}
+            result["serves"] = decide.serves(made, self._task.check_mode) if made.addresses else None
         if any(file.secret for file in made.files):
             # With -v, Ansible prints a result.
             result["_ansible_no_log"] = True

@@ -45,5 +45,5 @@ class ActionModule(ControllerAction):
         )
         return dict(
             result, changed=False, msg=failure.told(happened), taken_away=failure.is_taken_away(happened),
-            settled=service["steps"].get("record", "") if failure.is_proved(happened) else "",
+            serves=failure.serves(happened), settled=service["steps"].get("record", "") if failure.is_proved(happened) else "",
         )

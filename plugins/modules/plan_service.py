@@ -92,6 +92,10 @@ ansible_facts:
       description: What role C(ollama) tells when it is done; only of a host where nothing is to be done, with O(facts_only).
       returned: while RV(settled_until) is in the future
       type: dict
+serves:
+  description: What role C(ollama) tells as the fact C(ollama) when the plan has come true; in check mode, what is there. Null where nothing shall serve.
+  returned: as RV(service), without O(facts_only) and O(release_only)
+  type: dict
 problems:
   description: Why the host cannot have what is wanted; each with C(id), C(variable) and C(say).
   returned: failure, with O(fail_on_problem)

@@ -67,6 +67,10 @@ msg:
   type: str
   sample: "Ollama 9.0.1 (ollama_version) did not answer at http://127.0.0.1:11434 within 8 s; its last words: panic: this release is broken. 0.5.4 is
     back and serves at http://127.0.0.1:11434."
+serves:
+  description: What role C(ollama) tells as the fact C(ollama); null where no server was there before.
+  returned: without O(fetching)
+  type: dict
 settled:
   description: The record of the change, where nothing is left to go back to; else an empty text.
   returned: without O(fetching)

@@ -81,10 +81,10 @@ def settled(host, variables, look, around):
     return made if made.complete and not (made.problems or made.changes) else None
 
 
-def serves(made):
-    """The fact of a host on which this decision has come true."""
+def serves(made, check_mode=False):
+    """The fact of a host on which this decision has come true; in check mode it has not."""
     return {
-        "version": made.version, "previous_version": made.steps["previous_version"], "url": made.addresses["url"], "rolled_back": False,
+        "version": made.steps["old_version"] if check_mode else made.version, "previous_version": made.steps["previous_version"], "url": made.addresses["url"], "rolled_back": False,
         "warnings": made.warnings,
     }
 

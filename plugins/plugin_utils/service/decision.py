@@ -79,7 +79,10 @@ class Decision:
     def _returning(self):
         """The steps of the way back that are the same everywhere."""
         old = self._old()
-        return {"old_version": self.old, "previous_version": self.releases.previous, "previous_before": "", "had_server": old.had_server, "back_url": old.url}
+        return {
+            "old_version": self.old, "previous_version": self.releases.previous, "previous_before": "", "had_server": old.had_server, "back_url": old.url,
+            "prove_back": old.had_server and self._before() is not None,
+        }
 
 
 def _port(url):

@@ -151,6 +151,17 @@ def is_proved(failure):
     return _is_back(failure)
 
 
+def serves(failure):
+    """The fact of a host whose old server came back, or was never touched; null where there was none."""
+    service, steps = failure.service, failure.service["steps"]
+    if not steps["had_server"]:
+        return None
+    return {
+        "version": steps["old_version"], "previous_version": steps.get("previous_before", ""), "url": service["addresses"].get("url", ""),
+        "rolled_back": failure.touched,
+    }
+
+
 def is_taken_away(failure):
     """Whether what a first installation has made goes again; where the release could not be had, nothing was made."""
     return not failure.service["steps"]["had_server"] and (failure.touched or not failure.result.get("fetching"))

@@ -442,7 +442,7 @@ class _Decision:
             "write": {part: [file for file in self.stale if file.part == part] for part in ("service", "door", "profile")},
             "owner": wish.user, "group": wish.group,
             "door_is_new": DOOR_UNIT in before.missing,
-            "back_url": before.url,
+            "back_url": before.url, "prove_back": before.had_server and bool(before.url),
             "make_directories": [path for path in made_in if path not in self.seen],
             "install_nft": self.guarded and "nft" not in look["tools"],
             "load_door": self._load_door(), "load_rules": True,

@@ -8,6 +8,8 @@ Deleted, an operator at night could read that nothing runs while the old server 
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import failure
 
@@ -101,6 +103,16 @@ NOW = {
 def test_what_serves_now(case):
     known, sentence = NOW[case]
     assert told(**known).endswith(" " + sentence)
+
+
+def test_what_the_report_is_told():
+    """Deleted, its row would name the release that was tried."""
+    happened = failure.Failure(
+        service={**SERVICE, "addresses": {"local": URL, "url": "http://h:1"}}, version="9.0.1", system="linux", port=1, seconds=8, proof={}, back=BACK, task="x",
+        result={}, touched=True,
+    )
+    assert failure.serves(happened) == {"version": "0.32.15", "previous_version": "", "url": "http://h:1", "rolled_back": True}
+    assert failure.serves(dataclasses.replace(happened, service={**SERVICE, "steps": {**SERVICE["steps"], "had_server": False}})) is None
 
 
 @pytest.mark.parametrize(("log", "lines"), [({"stdout_lines": ["a"]}, ["a"]), ({"result": {"last_words": ["b"]}}, ["b"]), ({"skipped": True}, []), ({}, [])])

@@ -67,6 +67,8 @@ def test_only_a_host_with_nothing_to_do_is_settled():
     wish_of = {"ollama_version": "0.32.15"}
     made = settled("here", wish_of, converged(), AROUND)
     assert serves(made) == {"version": "0.32.15", "previous_version": "", "url": made.addresses["url"], "rolled_back": False, "warnings": []}
+    older = decided(with_file(converged(), "/opt/ollama/current", target="0.31.0"))
+    assert (serves(older)["version"], serves(older, check_mode=True)["version"]) == ("0.32.15", "0.31.0")
     stale = converged()
     for look, said in (
         (bare("linux"), {}), (without(converged(), linux.UNIT), {}), ({**stale, "is_root": False}, {}), ({"schema": 1, "system": "linux"}, {}),
