@@ -84,8 +84,8 @@ def settled(host, variables, look, around):
 def serves(made, check_mode=False):
     """The fact of a host on which this decision has come true; in check mode it has not."""
     return {
-        "version": made.steps["old_version"] if check_mode else made.version, "previous_version": made.steps["previous_version"], "url": made.addresses["url"], "rolled_back": False,
-        "warnings": made.warnings,
+        "version": made.steps["old_version"] if check_mode else made.version, "previous_version": made.steps["previous_version"],
+        "url": made.addresses["url"], "rolled_back": False, "warnings": made.warnings,
     }
 
 

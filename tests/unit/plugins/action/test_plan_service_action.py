@@ -85,6 +85,8 @@ def test_it_reads_the_variables_of_the_host(played, host, address):
     service = played[0][host]["service"]
     assert service["environment"]["OLLAMA_HOST"] == address and service["problems"] == [] and played[0][host]["changed"] is False
     assert played[0][host]["ansible_facts"]["service_plan"]["environment"] == service["environment"]
+    # What the role tells in the end; deleted, the report would know no release on this host.
+    assert played[0][host]["serves"]["version"] == "0.32.15" and played[0][host]["serves"]["url"] == service["addresses"]["url"]
 
 
 def test_a_secret_is_for_the_tasks_and_neither_for_facts_nor_for_the_eyes(played):

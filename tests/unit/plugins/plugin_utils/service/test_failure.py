@@ -108,8 +108,8 @@ def test_what_serves_now(case):
 def test_what_the_report_is_told():
     """Deleted, its row would name the release that was tried."""
     happened = failure.Failure(
-        service={**SERVICE, "addresses": {"local": URL, "url": "http://h:1"}}, version="9.0.1", system="linux", port=1, seconds=8, proof={}, back=BACK, task="x",
-        result={}, touched=True,
+        service={**SERVICE, "addresses": {"local": URL, "url": "http://h:1"}}, version="9.0.1", system="linux", port=1, seconds=8, proof={}, back=BACK,
+        task="x", result={}, touched=True,
     )
     assert failure.serves(happened) == {"version": "0.32.15", "previous_version": "", "url": "http://h:1", "rolled_back": True}
     assert failure.serves(dataclasses.replace(happened, service={**SERVICE, "steps": {**SERVICE["steps"], "had_server": False}})) is None
