@@ -45,10 +45,11 @@ def _crowded(case, found):
         much = "need %s of %s, %s too much" % (gib(found.need), gib(has), gib(found.need - has))
     else:
         much = "need %s of %s, which no order of loading finds on its cards" % (gib(found.need), gib(has))
+    less = ", write a lower min_context (they fit at %d tokens)" % found.shorter if found.shorter else ""
     return (
-        "%s and %s cannot live in memory together: the lightest of each (%s) %s at %d tokens; take one out, write less context (min_context), "
+        "%s and %s cannot live in memory together: the lightest of each (%s) %s at %d tokens; take one out%s, "
         "or set llm_policy.resident to one, so that they are loaded in turns"
-        % (", ".join(places[:-1]), places[-1], ", ".join(tag.name for tag in found.lightest), much, found.tokens)
+        % (", ".join(places[:-1]), places[-1], ", ".join(tag.name for tag in found.lightest), much, found.tokens, less)
     )
 
 
@@ -61,7 +62,7 @@ def _nothing(case, found):
             "%s: %s answers, but is no registry, or holds none of %s's tags that fit %s: correct that variable, or leave it out to ask "
             "registry.ollama.ai" % (kind, case.place, want.target, gib(room(case.host)))
         )
-    parts = ["%s %s" % (row.candidate.label, _passed_over(row) or "is short of %s" % gib(row.placed.short)) for row in _nearest(found.rejected)]
+    parts = ["%s %s" % (row.candidate.label, _passed_over(row) or _short(row)) for row in _nearest(found.rejected)]
     more = sum(row.kind != "gone" for row in found.rejected) - len(parts)
     if more:
         parts.append("and %d more" % more)
@@ -70,6 +71,12 @@ def _nothing(case, found):
         parts.append("%s does not have %s" % (case.place, ", ".join(gone)))
         way = "Bring one of these there, or name another registry"
     return "%s: nothing of %s fits %s at %d tokens: %s. %s" % (kind, want.target, gib(room(case.host)), found.tokens, ", ".join(parts), way)
+
+
+def _short(row):
+    """By how much a tag does not fit; a mixture of experts also by what system memory lacks for them."""
+    text = "is short of %s" % gib(row.placed.short)
+    return text + (", or of %s of RAM with its experts there" % gib(row.detail) if row.detail else "")
 
 
 def _nearest(rejected):
@@ -90,8 +97,8 @@ def _way_out(case, found):
     if "slow" in kinds:
         ways.append("lower llm_policy.min_tokens_per_second")
         ways.append("name a tag with 'model:', which has no such bound")
-    if "short" in kinds and not want.own_context and (want.context or want.min_context):
-        ways.append("write a lower min_context")
+    if found.shorter:
+        ways.append("write a lower min_context (%s fits at %d tokens)" % (found.shorter[1].label, found.shorter[0]))
     mixtures = any(row.kind == "short" and row.candidate.shape.experts for row in found.rejected)
     if mixtures and case.host.cards and case.policy.allow_experts_in_ram is False and not want.require_gpu:
         ways.append("set llm_policy.allow_experts_in_ram to true")

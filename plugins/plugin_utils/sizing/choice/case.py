@@ -12,8 +12,8 @@ import dataclasses
 # families: of the inventory's own, each with its tags
 Case = collections.namedtuple("Case", "wanted policy host version rules spills flash sources header place families", defaults=({},))
 
-# Why a tag was passed over. short: it does not fit (placed says by how much); trained: for so few tokens (detail); slow: fewer tokens a second
-# than the policy bears (detail: floor.Slow); gone: the registry has none (detail: its words).
+# Why a tag was passed over. short: it does not fit (placed says by how much, detail: bytes of system memory that its experts lack there); trained: for
+# so few tokens (detail); slow: fewer tokens a second than the policy bears (detail: floor.Slow); gone: the registry has none (detail: its words).
 Rejected = collections.namedtuple("Rejected", "candidate kind placed detail", defaults=(None, None))
 
 
@@ -44,21 +44,25 @@ class Chosen:
 
 @dataclasses.dataclass(frozen=True)
 class Nothing:
-    """No tag of a want fits, even alone; tokens: the least that was tried. in_turns: whether all would fit one after the other."""
+    """No tag of a want fits, even alone; tokens: the least that was tried. in_turns: whether all would fit one after the other; shorter: what would
+    fit with less context, as (tokens, tag)."""
 
     want: object
     rejected: list
     tokens: int
     in_turns: bool = False
+    shorter: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Crowded:
-    """Each want fits alone, as its lightest tag at the least context, and not all of them together. need: of all; tokens: the least that was tried."""
+    """Each want fits alone, as its lightest tag at the least context, and not all of them together. need: of all; tokens: the least that was tried;
+    shorter: with how many they would fit, 0 where with none."""
 
     lightest: list
     need: int
     tokens: int
+    shorter: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,3 +75,20 @@ class Refused:
 # chosen and load, or failure; problems: sentences about single wants, which end a search before it begins;
 # patient: wants for which the floor of a host without a GPU was held
 Outcome = collections.namedtuple("Outcome", "chosen load failure problems patient", defaults=([], None, None, [], 0))
+
+
+def worth(outcome):
+    """An outcome as the order of concessions sees it: speed, whole on the cards, half of the contexts, sizes, the rest of the context, embedding models,
+    heavier weights, the cache. One in f16 is worth nothing beside experts in system memory, which are the larger concession."""
+    if outcome.failure or not outcome.chosen:
+        return (float("-inf"),)
+    whole = half = sizes = contexts = embeddings = losses = exact = 0
+    for item in outcome.chosen:
+        context, tag = item.placed.settings.context, item.candidate
+        whole += item.placed.kind not in ("partial", "cpu")
+        half += tag.embedding or context >= (item.aim.half or 0)
+        sizes += 0 if tag.embedding else tag.worth
+        embeddings += tag.worth if tag.embedding else 0
+        contexts, losses = contexts + context, losses - tag.quality["loss"]
+        exact += item.placed.settings.k_type == "f16" and item.placed.kind != "experts"
+    return -outcome.patient, whole, half, round(sizes, 6), contexts, round(embeddings, 6), round(losses, 6), exact

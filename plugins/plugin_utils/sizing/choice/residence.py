@@ -29,7 +29,7 @@ def evictions(search, chosen):
 def _overrated(host, largest_first):
     found, left = [], placement.usable_left(host)
     for number, item in enumerate(largest_first):
-        free = sum(left) if item.placed.kind == "multi_gpu" else max(left)
+        free = max(0, sum(left) if item.placed.kind == "multi_gpu" else max(left))
         settings = item.placed.settings
         believed = ollama_rules.predicted(item.candidate.shape, settings.context, settings.parallel)
         if number and believed > ollama_rules.FILL * free:

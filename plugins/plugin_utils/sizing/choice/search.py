@@ -16,9 +16,10 @@ from ..errors import BadInput, MetadataError
 from ..machine import placement
 from ..machine.placement import Load
 from . import candidates, combine, floor, wants
-from .case import Aim, Chosen, Crowded, Cut, Nothing, Outcome, Refused, Rejected
+from .case import Aim, Chosen, Crowded, Cut, Nothing, Outcome, Refused, Rejected, worth
 
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
+_USABLE = 2048  # tokens; nobody is sent to a shorter context
 _ALL_ORDERS = 3  # models for which every order of loading over several cards is tried
 
 
@@ -54,29 +55,32 @@ class Search:
     def _search(self):
         if not self.wanted:
             return Outcome([], self._load(self.contexts[0], self.kinds[0]))
-        for patient, partly in self._ways():
-            self.patient, self.partly = patient, partly
-            for least in dict.fromkeys((self.half, self.least)):
-                found = self._best(least)
-                if found:
-                    return found
+        for ways in self._ways():
+            found = [(outcome, way) for outcome, way in ((self._on_this_way(*way), way) for way in ways) if outcome]
+            if found:
+                best, (self.patient, self.partly) = max(found, key=lambda one: worth(one[0]))
+                return best
         return Outcome(failure=self._failure())
+
+    def _on_this_way(self, patient, partly):
+        self.patient, self.partly = patient, partly
+        return next(filter(None, (self._best(least) for least in dict.fromkeys((self.half, self.least)))), None)
 
     def _ways(self):
         """Which wants may be slow, and which may be computed by the processor: none; those that are slow at their best; and only where nothing whole
-        fits, one on the processor, then all of them.
+        fits, one on the processor (the one with which the list gets most), then all of them.
 
         Without the last resorts a card that is slow or small would be denied what a host without a card is given.
         """
-        yield frozenset(), frozenset()
+        yield [(frozenset(), frozenset())]
         slow = self._slow_at_best()
         if slow:
-            yield slow, frozenset()
+            yield [(slow, frozenset())]
         free = [want.position for want in self.wanted if want.parameters.get("num_gpu") in (None, -1) and not want.require_gpu]
         if self.host.cards and self.policy.allow_partial_offload is not False and free:
             if 1 < len(free) <= _ALL_ORDERS:
-                yield from ((slow | {position}, frozenset([position])) for position in reversed(free))
-            yield slow.union(free), frozenset(free)
+                yield [(slow | {position}, frozenset([position])) for position in reversed(free)]
+            yield [(slow.union(free), frozenset(free))]
 
     def _conceded(self, want):
         return want.position in self.patient, want.position in self.partly
@@ -411,15 +415,14 @@ class Search:
 
     def _orders(self, tags, load):
         """The largest first, since it is the hardest to place; over several cards other orders may do where that one does not. What takes all that is
-        left comes last."""
+        left comes last, and of such first the largest, so that as many as can be are whole."""
         alone = [self._alone(want, tag, load.context) for want, tag in zip(self.wanted, tags)]
         last = [want.position in self.partly or placed.kind == "experts" for want, placed in zip(self.wanted, alone)]
         first = tuple(sorted(range(len(tags)), key=lambda i: (last[i], -alone[i].need, i)))
-        if len(self.host.cards) < 2 or len(tags) < 2 or self.policy.resident != "all":
-            return (first,)
-        if len(tags) <= _ALL_ORDERS:
-            return dict.fromkeys((first, *itertools.permutations(first)))
-        return (first,)
+        small = tuple(sorted(range(len(tags)), key=lambda i: (last[i], alone[i].need if last[i] else -alone[i].need, i)))
+        if len(self.host.cards) < 2 or len(tags) < 2 or self.policy.resident != "all" or len(tags) > _ALL_ORDERS:
+            return dict.fromkeys((small, first))
+        return dict.fromkeys((small, first, *itertools.permutations(first)))
 
     def _in_order(self, order, tags, load):
         left, ram, found = placement.usable_left(self.host), self.host.ram_budget, {}
@@ -491,7 +494,7 @@ class Search:
             return Rejected(tag, "trained", detail=tag.shape.context_train)
         placed = self.place(want, tag, self._load(context, self._kinds_for((tag,))[-1]), left, ram)
         if not placed.kind:
-            return Rejected(tag, "short", placed)
+            return Rejected(tag, "short", placed, self._experts_short(want, tag, placed.settings, left, ram))
         slow = self._slow(want, tag, placed)
         return Rejected(tag, "slow", placed, slow) if slow else None
 
@@ -503,13 +506,36 @@ class Search:
             sizes = self._sizes(want, self.least)
             if not sizes:
                 rows = [self._why(want, tag, self.least, left, ram) for tag in self._ordered(want)]
-                return Nothing(want, [*self.gone.get(want.position, ()), *filter(None, rows)], want.own_context or self.least, self._would_in_turns())
+                rejected = [*self.gone.get(want.position, ()), *filter(None, rows)]
+                return Nothing(want, rejected, want.own_context or self.least, self._would_in_turns(), self._shorter(want))
             lightest.append(min(sizes, key=lambda option: option.weight).thing)
         if self.policy.resident != "all":
             return Refused("no_setting")
         placed = [self._alone(want, tag, self.least) for want, tag in zip(self.wanted, lightest)]
         margins = [sum(share.margin for share in where.shares) for where in placed]
-        return Crowded(lightest, sum(where.need for where in placed) - sum(margins) + max(margins), self.least)
+        need = sum(where.need for where in placed) - sum(margins) + max(margins)
+        shorter = (context for context in self._less_context() if self._settings(tuple(lightest), context))
+        return Crowded(lightest, need, self.least, next(shorter, 0))
+
+    def _less_context(self):
+        """Contexts below the least that was asked for with which something may still be done, the longest first."""
+        return wants.ladder(self.least, _USABLE)[1:]
+
+    def _shorter(self, want):
+        """(the longest context below the least with which a tag of the want would fit, that tag)"""
+        for context in () if want.own_context else self._less_context():
+            for tag in self._ordered(want):
+                if self._stands(want, tag, context):
+                    return context, tag
+        return ()
+
+    def _experts_short(self, want, tag, settings, left, ram):
+        """Bytes of system memory that are missing for the experts of a mixture; None where they may not lie there, or where that is not what is missing."""
+        if not tag.shape.expert_bytes or not self.host.cards or not self._may_lie_beside(want):
+            return None
+        load = self._load(settings.context, settings.k_type)
+        beside = placement.experts(tag.shape, load, self.rules, self.host, left, 1 << 62)
+        return beside and max(0, sum(placement.share_total(share) for share in beside.shares if share.card is None) - ram) or None
 
     def _would_in_turns(self):
         """Whether there would be a plan if the models were loaded in turns: alone, a mixture may have its experts in system memory."""

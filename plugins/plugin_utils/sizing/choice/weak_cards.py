@@ -7,6 +7,7 @@ weakest cards, or the same but for the type of the cache at a good deal more of 
 from __future__ import annotations
 
 from ..machine import speed
+from .case import worth
 from .search import Search
 
 _FASTER = 1.25  # for less, nobody wants to see a card stand idle
@@ -32,22 +33,6 @@ def leave_out(case, search, outcome):
         if worth(tried) > most or slowest(fewer, tried) > _FASTER * (slowest(*found[::2]) or float("inf")):
             found, most = (fewer, other, tried, tuple(card for card in cards if card not in kept)), max(most, worth(tried))
     return found
-
-
-def worth(outcome):
-    """An outcome as the order of concessions sees it: speed, whole on the cards, half of the contexts, sizes, the rest of the context, embedding models,
-    heavier weights, the cache."""
-    if outcome.failure or not outcome.chosen:
-        return (float("-inf"),)
-    whole = half = sizes = contexts = embeddings = losses = exact = 0
-    for item in outcome.chosen:
-        context, tag = item.placed.settings.context, item.candidate
-        whole += item.placed.kind not in ("partial", "cpu")
-        half += tag.embedding or context >= (item.aim.half or 0)
-        sizes += 0 if tag.embedding else tag.worth
-        embeddings += tag.worth if tag.embedding else 0
-        contexts, losses, exact = contexts + context, losses - tag.quality["loss"], exact + (item.placed.settings.k_type == "f16")
-    return -outcome.patient, whole, half, round(sizes, 6), contexts, round(embeddings, 6), round(losses, 6), exact
 
 
 def slowest(case, outcome):

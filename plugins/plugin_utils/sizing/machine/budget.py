@@ -23,7 +23,8 @@ _IDLE = 512 * MIB  # what an idle card shows as used without any process
 _GRAIN = 64 * MIB  # others' use is rounded up, so that its small swings change no plan
 _OS_SHARE = 0.2  # of system memory, for everything that is not the model
 _OS_SHARE_UNIFIED = 0.1
-_OS_MINIMUM = 4 * GIB  # on machines whose GPU uses the system's memory
+_OS_MINIMUM = 4 * GIB  # on machines whose GPU uses the system's memory,
+_OS_MOST = 3  # and of small ones a third: that is what macOS keeps of 8 GiB from its GPU
 
 
 def _is_ours(name):
@@ -118,7 +119,7 @@ def _card(device, system_total, reserve_bytes, warnings):
         return None
     if unified and system_total:
         pool = system_total + (device.get("memory_dedicated_bytes") or 0 if device.get("vendor") == "amd" else 0)
-        usable = min(usable, pool - max(_OS_MINIMUM, int(pool * _OS_SHARE_UNIFIED)))
+        usable = min(usable, pool - max(min(_OS_MINIMUM, pool // _OS_MOST), int(pool * _OS_SHARE_UNIFIED)))
     budget = usable - held_by_others(device, warnings) - reserve_bytes
     vendor = device.get("vendor") or "other"
     backend = BACKENDS.get(vendor, BACKENDS["other"])

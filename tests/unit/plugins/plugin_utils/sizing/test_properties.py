@@ -169,5 +169,5 @@ def test_unified_memory_is_one_pool(gigabytes, wants, vendor):
     for entry in found["models"]:
         assert entry["placement"] == "gpu"
         used += entry["memory"]["total_bytes"] - entry["memory"]["margin_bytes"]
-    system = max(4 * 1024, pool // 10)
+    system = max(min(4 * 1024, pool // 3), pool // 10)
     assert used <= min(usable, pool - system) * MIB

@@ -20,6 +20,7 @@ ROOMY = machines.machine(CARD, ram=64)
 SPARK = machines.machine(machines.card("NVIDIA GB10", 120 * 1024, 0, 0, unified=True, type="integrated"), ram=128)
 PLAIN = machines.machine(ram=32)
 LARGE = {"family": "llama3.3", "context": 16384}
+THREE = [{"family": family, "context": size} for family, size in (("gemma4", 32768), ("qwen3-coder", 65536), ("deepseek-r1", 16384))]
 CODER = {"family": "qwen3-coder", "context": 65536}
 
 # name: (machine, wants, policy, how it is said by how much, the knob in the sentence, (wants, policy) with which it is planned)
@@ -37,8 +38,17 @@ REFUSALS = {
         ([{"family": "mistral-small3.2"}], {"min_tokens_per_second": 1}),
     ),
     "too long a context": (
-        machines.machine(ram=28), [dict(CODER, context=262144)], {}, r"30b is short of \d+\.\d GiB", "rite a lower min_context",
-        ([dict(CODER, context=262144, min_context=8192)], {}),
+        machines.machine(ram=28), [dict(CODER, context=262144)], {}, r"30b is short of \d+\.\d GiB",
+        "rite a lower min_context (30b fits at 65536 tokens)", ([dict(CODER, context=262144, min_context=65536)], {}),
+    ),
+    "too long a context for three": (
+        machines.machine(machines.card("NVIDIA GeForce RTX 3090", 24176, 0, 0), ram=8), THREE, {},
+        r"need \d+\.\d GiB of 23\.6 GiB, \d+\.\d GiB too much at 32768 tokens", "write a lower min_context (they fit at 24576 tokens)",
+        ([dict(want, min_context=16384) for want in THREE], {}),
+    ),
+    "too little system memory for experts": (
+        machines.machine(machines.card("NVIDIA GeForce RTX 3060 Ti", 7950, 0, 0), ram=16), [CODER], {},
+        r"30b is short of \d+\.\d GiB, or of 0\.9 GiB of RAM with its experts there", "hoose a smaller model", ([{"family": "qwen3", "context": 16384}], {}),
     ),
     "no experts in system memory": (
         ROOMY, [CODER], {"allow_experts_in_ram": False, "allow_partial_offload": False}, r"30b is short of \d+\.\d GiB",
@@ -57,7 +67,7 @@ REFUSALS = {
         ([{"model": "deepseek-r1:14b"}, {"model": "qwen3:14b"}], {"allow_partial_offload": False, "resident": "one"}),
     ),
     "two mixtures of experts": (
-        ROOMY, [{"family": "gpt-oss", "context": 16384}, CODER], {}, r"20b is short of \d+\.\d GiB", "set llm_policy.resident to one",
+        ROOMY, [{"family": "gpt-oss", "context": 16384}, CODER], {}, r"20b is short of \d+\.\d GiB", "et llm_policy.resident to one",
         ([{"family": "gpt-oss", "context": 16384}, CODER], {"resident": "one"}),
     ),
     "no GPU": (
@@ -79,6 +89,13 @@ def test_a_refusal_says_by_how_much_and_a_way_that_leads_out(name):
     assert re.search(much, error), error
     assert knob in error
     assert make_plan(other, looser, machine, "0.32.15", ["catalogue"])["ok"]
+
+
+@pytest.mark.parametrize("machine", [machines.machine(machines.card("Apple M4", 17039, 0, 0, vendor="apple", unified=True, type="integrated"), ram=24), SMALL])
+def test_nobody_is_sent_to_a_context_that_would_not_help(machine):
+    """Weights alone that are too large are too large at any context."""
+    (error,) = make_plan([CODER, {"family": "nomic-embed-text"}], {"allow_experts_in_ram": False}, machine, "0.32.15", ["catalogue"])["errors"]
+    assert "30b is short of" in error and "min_context" not in error
 
 
 def test_what_a_disk_does_not_hold_is_told_in_bytes():

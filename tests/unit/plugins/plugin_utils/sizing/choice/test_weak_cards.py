@@ -64,6 +64,14 @@ def test_the_type_of_the_cache_is_no_reason_to_be_slow():
     assert len(exact["models"][0]["devices"]) == 2 and exact["models"][0]["context"] == entry["context"]
 
 
+def test_a_cache_in_f16_is_no_reason_to_leave_a_card_out():
+    """An RTX 5060 Ti alone would hold qwen3-coder:30b with its experts in system memory and the cache in f16, at 27 tokens a second: both hold all of it."""
+    both = named(("NVIDIA GeForce RTX 5060 Ti", 15900), ("NVIDIA GeForce RTX 3060", 11920))
+    found = make_plan([{"family": "qwen3-coder", "context": 65536}], {}, machines.machine(*both), "0.32.15", ["catalogue"])
+    assert "CUDA_VISIBLE_DEVICES" not in found["environment"]
+    assert (found["models"][0]["placement"], found["models"][0]["context"]) == ("multi_gpu", 65536)
+
+
 def test_a_card_that_slows_little_stays():
     """A second card of the same generation may be wanted for the next model."""
     near = named(("NVIDIA GeForce RTX 4090", 24164), ("NVIDIA GeForce RTX 3090", 24000))
