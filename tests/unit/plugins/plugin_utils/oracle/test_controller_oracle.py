@@ -9,6 +9,7 @@ Without these tests a plan could trust a llama.cpp of another era, wait for one 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header.http_
 from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle.llama_server import NoAnswer
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.oracle import xllamacpp as oracle
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source.cache import Cache
-from support import MIB, headers, loopback_registry
+from support import MIB, headers, loopback_registry, needs
 
 MODELS = {model.label: model for model in headers.models()}
 # What it says is llama.cpp's form with made-up sizes; FAKE_COMPUTE is the buffer in MiB.
@@ -157,6 +158,40 @@ def test_what_llama_cpp_says_is_read(package, tmp_path, monkeypatch):
     (tmp_path / "site" / "xllamacpp.py").write_text("raise ImportError('libgomp.so.1 is missing')")
     with pytest.raises(NoAnswer, match=r"libgomp\.so\.1 is missing"):
         oracle._dry_run(asked, 20)
+
+
+# What a hole in llama.cpp would give: it says which of these it could do.
+PRYING = PACKAGE + """
+def Server(params, told=Server):
+    import socket
+    could = [] if os.getuid() else ["root"]
+    for name, act in {
+        "write": lambda: open(os.environ["PRIED"], "ab", 0).write(b"x"), "connect": lambda: socket.create_connection(("127.0.0.1", int(os.environ["PORT"])), 5),
+    }.items():
+        try:
+            act()
+        except OSError:
+            continue
+        could.append(name)
+    os.write(1, b"x sched_reserve:  (" + "-".join(could).encode() + b") compute buffer size = 1.00 MiB\\n")
+"""
+
+
+@needs.linux
+def test_what_nobody_has_checked_is_read_without_rights(package, tmp_path, monkeypatch):
+    """Deleted: a hole in llama.cpp's reader would be the controller's, from which the whole fleet is reached; root's where Ansible runs as root."""
+    package("2026.8.10566", PRYING)
+    (tmp_path / "open").touch()
+    (tmp_path / "open").chmod(0o666)
+    namespaces = subprocess.run(["unshare", "-n" if os.geteuid() == 0 else "-rn", "true"], capture_output=True, check=False).returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("PORT", str(server.getsockname()[1]))
+        monkeypatch.setenv("PRIED", str(tmp_path / "open"))
+        path = MODELS["qwen2-1.5b"].write(str(tmp_path / "m.gguf"))
+        os.chmod(path, 0o600)
+        with pytest.raises(NoAnswer, match=r"uses \(%s\)" % ("" if namespaces else "connect")):
+            oracle._dry_run(dict(request(), path=path), 20)
+    assert (tmp_path / "open").read_bytes() == b""
 
 
 @pytest.fixture
