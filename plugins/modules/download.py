@@ -47,7 +47,7 @@ options:
     description: Seconds that the server may be silent.
     type: int
     default: 60
-extends_documentation_fragment: [ansible.builtin.files]
+extends_documentation_fragment: [ansible.builtin.files, llmfleet.ollama.linux]
 attributes:
   check_mode:
     description: Says whether it would download.
@@ -58,10 +58,6 @@ attributes:
   idempotent:
     description: As far as the checksum tells.
     support: full
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

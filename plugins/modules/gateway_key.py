@@ -16,6 +16,7 @@ description:
   - The key never leaves the host, only its checksum, by which the gateway knows it.
   - In role C(llmfleet.ollama.open_webui) it takes O(step) alone and decides the rest from the inventory. In a fleet without a gateway it does nothing.
   - Needs Python's standard library only.
+extends_documentation_fragment: [llmfleet.ollama.linux]
 options:
   step:
     description: V(key) before the gateway is written, V(trust) after it.
@@ -43,10 +44,6 @@ attributes:
   idempotent:
     description: A key that is there stays.
     support: full
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

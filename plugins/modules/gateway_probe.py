@@ -14,7 +14,7 @@ author:
 description:
   - Reads the gateway's files, HAProxy's release, the memory, the ports and the certificate of a Linux host, and changes nothing.
   - Of files it returns checksums, of the certificate's key nothing.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.read_only, llmfleet.ollama.linux]
 options:
   folder:
     description: Folder of the gateway's configuration.
@@ -42,11 +42,6 @@ options:
     description: Path of its key.
     type: str
     default: ''
-attributes:
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -16,6 +16,7 @@ description:
     waits for their end.
   - A reload or a restart of the gateway forgets it. Where no gateway runs, nothing is done.
   - Needs root and Python's standard library only.
+extends_documentation_fragment: [llmfleet.ollama.linux]
 options:
   server:
     description: Name of a host of the inventory.
@@ -40,10 +41,6 @@ attributes:
   idempotent:
     description: A host that is drained already is only waited for.
     support: full
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -14,6 +14,7 @@ description:
   - The archive holds the database as SQLite's backup interface gives it (the write-ahead log included), the uploads, the vector store,
     the secret key, and an C(about.json) that says which release wrote them. It is all that another host needs.
   - Needs Python's standard library only.
+extends_documentation_fragment: [llmfleet.ollama.linux]
 options:
   path:
     description: The archive. With O(state=present) it must not exist yet, its folder is made.
@@ -73,10 +74,6 @@ attributes:
   idempotent:
     description: A backup is a new archive each time, a restore replaces the data each time.
     support: none
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -15,11 +15,8 @@ description:
     old one is removed. Otherwise the old one gets its name, its data and its files back. A restore that was cut off is brought to its end.
   - Each step can be done again. The record is removed in the end.
   - Needs Python's standard library only.
+extends_documentation_fragment: [llmfleet.ollama.container_engine, llmfleet.ollama.linux]
 options:
-  docker_host:
-    description: The engine's Unix socket, Docker's or Podman's.
-    type: str
-    default: unix:///var/run/docker.sock
   name:
     description: Name of the container. The one that was put aside is V(NAME-previous).
     type: str
@@ -90,10 +87,6 @@ attributes:
   idempotent:
     description: Without a record and a container that was put aside it does nothing.
     support: full
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -15,15 +15,12 @@ description:
   - Uses what C(docker login) has kept for the user that runs it.
 author:
   - llmfleet authors (@llmfleet)
+extends_documentation_fragment: [llmfleet.ollama.container_engine, llmfleet.ollama.linux]
 options:
   name:
     description: The image with its tag or its digest.
     type: str
     required: true
-  docker_host:
-    description: The engine's socket.
-    type: str
-    default: unix:///var/run/docker.sock
   pull:
     description: V(missing) asks the registry only for an image that is not there, V(always) each time.
     type: str

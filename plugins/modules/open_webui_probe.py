@@ -13,12 +13,8 @@ author: [llmfleet authors (@llmfleet)]
 description:
   - Reads the container engine, the container, the image, the data, the secrets, the port and the Ollama servers, and changes nothing.
   - Needs Python's standard library only, so it can say what else a target lacks.
-extends_documentation_fragment: [llmfleet.ollama.read_only]
+extends_documentation_fragment: [llmfleet.ollama.read_only, llmfleet.ollama.container_engine, llmfleet.ollama.linux]
 options:
-  docker_host:
-    description: The engine's Unix socket, Docker's or Podman's.
-    type: str
-    default: unix:///var/run/docker.sock
   name:
     description: Name of the container. The container that an upgrade has put aside is looked for as V(NAME-previous).
     type: str
@@ -75,11 +71,6 @@ options:
     description: Seconds that a server may take to answer.
     type: int
     default: 5
-attributes:
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -15,11 +15,8 @@ description:
     and writes it to a file of the host, so that the container can be made again without ending any session.
   - The key itself is never part of the result.
   - Needs Python's standard library only.
+extends_documentation_fragment: [llmfleet.ollama.container_engine, llmfleet.ollama.linux]
 options:
-  docker_host:
-    description: The engine's Unix socket, Docker's or Podman's.
-    type: str
-    default: unix:///var/run/docker.sock
   name:
     description: Name of the container, which may be stopped.
     type: str
@@ -42,10 +39,6 @@ attributes:
   idempotent:
     description: A file that exists is left alone.
     support: full
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -15,6 +15,7 @@ description:
   - Whoever could write there before may have left links to any file of the host. M(ansible.builtin.file) with O(ansible.builtin.file#module:recurse)
     changes what they lead to; this module walks the folder through open descriptors and changes only what lies in it.
   - Needs Python's standard library only.
+extends_documentation_fragment: [llmfleet.ollama.linux]
 options:
   path:
     description: The folder. Its parents are made where they are missing.
@@ -42,10 +43,6 @@ attributes:
   idempotent:
     description: What has this owner and mode is left alone.
     support: full
-  platform:
-    description: Linux.
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""
