@@ -16,7 +16,7 @@ from dealing import Moment, Timeline
 from support import ROOT, plays
 
 # What a run may take on a machine that has other things to do.
-PATIENCE = 600
+PATIENCE = 1800
 
 
 class Controller:

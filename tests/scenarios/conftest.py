@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts the selected scenarios behind the tests that come first, one at a time; when their own tests come, two share the two cores."""
+"""Starts the selected scenarios behind the tests that come first, one at a time; when their own tests come, two share the two cores.
+
+Those on simulated hosts, which need nothing of the lab, run behind the tests that come after these, and their tests come last.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ import pytest
 from support import ROOT, behind
 
 OUTPUT = ROOT / "tests" / "output" / "molecule"
+# These start no machine of their own (Molecule's `managed: false`).
+SIMULATED = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml") if "    managed: false\n" in path.read_text(encoding="utf-8")}
 RUNS = pytest.StashKey[dict]()
 
 
@@ -51,9 +56,18 @@ def lab_up() -> None:
     assert done.returncode == 0, "there is no lab; the end of %s:\n%s" % (log.relative_to(ROOT), log.read_text(encoding="utf-8")[-3000:])
 
 
+def scenario_of(item) -> str:
+    """The scenario that a test waits for, or nothing."""
+    return getattr(getattr(item, "callspec", None), "params", {}).get("scenario", "")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: scenario_of(item) in SIMULATED)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session):
-    wanted = [item.callspec.params["scenario"] for item in session.items if "scenario" in getattr(getattr(item, "callspec", None), "params", ())]
+    wanted = list(filter(None, map(scenario_of, session.items)))
     if not wanted or session.config.option.collectonly:
         return
     OUTPUT.mkdir(parents=True, exist_ok=True)
@@ -66,7 +80,8 @@ def pytest_collection_finish(session):
         up.result()
         return run(scenario)
 
-    session.config.stash[RUNS] = {scenario: jobs.add(behind.SCENARIO, after_the_lab, scenario) for scenario in wanted}
+    behind_the_lab = {scenario: jobs.add(behind.SCENARIO, after_the_lab, scenario) for scenario in wanted if scenario not in SIMULATED}
+    session.config.stash[RUNS] = behind_the_lab | {scenario: jobs.add(behind.PAIR, run, scenario) for scenario in wanted if scenario in SIMULATED}
     jobs.work(*behind.KINDS)
 
 
