@@ -293,6 +293,19 @@ def _packet_filter(self):
         )
 
 
+def _install_dir(self):
+    path = self.wish.install_dir
+    entry = self.files.get(path) or {}
+    owner, mode = entry.get("owner") or "root", int(entry.get("mode") or "0", 8)
+    # The mode of a link says nothing.
+    if owner != "root" or (mode & 0o002 and entry["kind"] == "directory"):
+        yield Problem(
+            "install_dir_of_others", "ollama_install_dir",
+            "ollama_install_dir (%s) can be exchanged by %s, and root and the service run what lies there; run chown root:wheel %s && chmod go-w %s there, "
+            "or write another directory." % (path, "user %s" % owner if owner != "root" else "everybody", path, path),
+        )
+
+
 def _disk(self):
     free = self.look["install"]["free_bytes"] or 0
     if not self.releases.complete and free < RELEASE_BYTES:
@@ -303,7 +316,7 @@ def _disk(self):
         )
 
 
-_HOST_CHECKS = (_old_system, _intel, _desktop_app, _brew, _cli, _port, _volume, _newer_store, _packet_filter, _disk)
+_HOST_CHECKS = (_old_system, _intel, _desktop_app, _brew, _cli, _port, _volume, _newer_store, _packet_filter, _install_dir, _disk)
 
 
 def _whole(path, name, parts):

@@ -76,6 +76,16 @@ def test_a_file_of_anybody_else_is_not_sealed(tree):
 
 
 @needs.root
+def test_what_root_has_closed_is_not_opened_in_passing(tree):
+    """Deleted: /etc/shadow, which the filling server's user may give a second name where the kernel admits it, would be there for all to read."""
+    path = tree / "store" / "blobs" / "one"
+    path.chmod(0o640)
+    with nofollow.opened(str(path)) as descriptor:
+        nofollow.seal(descriptor, {0, SOMEBODY})
+    assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (0, 0o640)
+
+
+@needs.root
 @needs.linux
 def test_a_file_that_somebody_holds_open_for_writing_is_refused(tree):
     """Deleted: the filling server's user could write into a blob after it was verified, through a descriptor from before."""

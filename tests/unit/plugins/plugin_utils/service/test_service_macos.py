@@ -119,6 +119,11 @@ REFUSED = {
         'The packet filter\'s main ruleset has no anchor "com.apple/*", so the door of ollama_firewall would not be asked; put that line back into '
         "/etc/pf.conf, or set ollama_host to 127.0.0.1.",
     ),
+    "install_dir_of_others": (
+        {"files": [there("/opt/ollama", "directory", owner="ann")]}, {}, {}, "ollama_install_dir",
+        "ollama_install_dir (/opt/ollama) can be exchanged by user ann, and root and the service run what lies there; run chown root:wheel /opt/ollama && "
+        "chmod go-w /opt/ollama there, or write another directory.",
+    ),
     "install_dir_full": (
         {"install": {"free_bytes": 1 << 30}}, {}, {}, "ollama_install_dir",
         "ollama_install_dir (/opt/ollama) has 1.0 GiB free, but a release needs 2.0 GiB; free some space or write another directory.",
@@ -136,6 +141,14 @@ def test_what_a_mac_cannot_give_is_refused(name):
     made = decide(bare("macos", **seen), wishing(**wished), dataclasses.replace(AROUND, **around))
     assert made.problems == [Problem(name, variable, say)]
     assert not made.changes
+
+
+@pytest.mark.parametrize("entry, refused", [({"mode": "0777"}, True), ({"mode": "0775"}, False), ({}, False)])
+def test_a_folder_that_everybody_may_write_to_holds_no_releases(entry, refused):
+    made = decide(bare("macos", files=[there("/opt/ollama", "directory", **entry)]))
+    assert [problem.id for problem in made.problems] == (["install_dir_of_others"] if refused else [])
+    link = decide(bare("macos", files=[there("/opt/ollama", "link", target="/Users/ann/o", owner="ann", mode="0777")]))
+    assert [problem.id for problem in link.problems] == ["install_dir_of_others"]
 
 
 def test_without_root_nothing_else_is_said():
