@@ -149,7 +149,8 @@ def boxed(line, path, unit, timeout, variables, groups):
         "DynamicUser": "yes", "SupplementaryGroups": " ".join(groups), "CapabilityBoundingSet": "", "NoNewPrivileges": "yes",
         "PrivateNetwork": "yes", "RestrictAddressFamilies": "AF_INET AF_UNIX", "RestrictNamespaces": "yes", "LockPersonality": "yes",
         "SystemCallArchitectures": "native", "ProtectSystem": "strict", "ProtectHome": "tmpfs", "ReadOnlyPaths": "/tmp /var/tmp",
-        "TemporaryFileSystem": "/dev/shm",
+        # Below /run lie the sockets of the host's servers, which a network of its own does not take away, and /run/lock is everybody's.
+        "TemporaryFileSystem": "/dev/shm /run:ro", "InaccessiblePaths": "-/dev/mqueue",
         "BindReadOnlyPaths": "%s:%s" % (path, SHOWN), "ProtectProc": "invisible", "ProtectKernelTunables": "yes", "ProtectControlGroups": "yes",
         "RuntimeMaxSec": str(timeout + 30),
     }  # fmt: skip

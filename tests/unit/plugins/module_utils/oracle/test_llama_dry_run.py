@@ -108,6 +108,7 @@ def test_root_never_runs_it_and_it_reads_without_network_and_without_a_path_to_w
     assert words[0] == "systemd-run" and words[words.index("--") + 1:] == ["llama-server", "--model", dry.SHOWN]
     said = {word.partition("=")[2] for word in words if word.startswith("--property=")}
     wanted = ("DynamicUser=yes", "PrivateNetwork=yes", "ProtectSystem=strict", "ProtectHome=tmpfs", "ReadOnlyPaths=/tmp /var/tmp", "CapabilityBoundingSet=")
+    wanted += ("TemporaryFileSystem=/dev/shm /run:ro", "InaccessiblePaths=-/dev/mqueue")
     assert said.issuperset(wanted) and "BindReadOnlyPaths=/a/m.gguf:" + dry.SHOWN in said
     assert "--setenv=CUDA_X=1" in words and not [word for word in words if "AWS" in word]
     monkeypatch.setattr(dry.os, "geteuid", lambda: 0)
