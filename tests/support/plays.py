@@ -48,7 +48,7 @@ def ours(folder: Path, inventory: dict, playbook, *arguments, timeout: int = 300
     hosts = folder / "hosts.json"
     hosts.write_text(json.dumps(inventory), encoding="utf-8")
     surroundings = {"XDG_CACHE_HOME": str(folder / "cache"), "LLMFLEET_REPORT_DIR": "", "ANSIBLE_NOCOLOR": "1", **environment}
-    return _run(ROOT, surroundings, timeout, "-i", hosts, playbook, *arguments)
+    return from_folder(ROOT, surroundings, "-i", hosts, playbook, *arguments, timeout=timeout)
 
 
 def written(folder: Path, *arguments, timeout: int = 300, **environment) -> Played:
@@ -57,10 +57,11 @@ def written(folder: Path, *arguments, timeout: int = 300, **environment) -> Play
     if not configuration.exists():
         configuration.write_text("[defaults]\n", encoding="utf-8")
     settings = {"ANSIBLE_CONFIG": str(configuration), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1", **environment}
-    return _run(folder, settings, timeout, *arguments)
+    return from_folder(folder, settings, *arguments, timeout=timeout)
 
 
-def _run(where: Path, settings: dict, timeout: int, *arguments) -> Played:
+def from_folder(where: Path, settings: dict, *arguments, timeout: int = 300) -> Played:
+    """A run of ansible-playbook in a folder, with these variables of the environment beside the caller's."""
     command = [sys.executable, "-m", "ansible", "playbook", *map(str, arguments)]
     done = subprocess.run(command, cwd=where, env={**os.environ, **settings}, capture_output=True, text=True, timeout=timeout, check=False)
     return Played(done.returncode, done.stdout, done.stderr)

@@ -86,7 +86,7 @@ def listed():
     found: dict = {}
     for line in done.stdout.splitlines():
         if line.startswith("playbook: "):
-            book = found.setdefault(Path(line.split()[1]).name, [])
+            book = found.setdefault(Path(line.partition(": ")[2].strip()).name, [])
         elif line.startswith("      "):
             name, tags = re.fullmatch(r" {6}(.*)\tTAGS: \[(.*)\]", line).groups()
             book.append((name, set(tags.split(", ")) - {""}))
