@@ -26,6 +26,8 @@ FAMILIES = {
     "debian": "Debian", "ubuntu": "Debian", "rhel": "RedHat", "fedora": "RedHat", "centos": "RedHat", "suse": "Suse", "opensuse": "Suse",
     "arch": "Archlinux", "alpine": "Alpine", "gentoo": "Gentoo",
 }
+# What Ansible itself has found out, where ansible_python_interpreter leaves it to it.
+PYTHON = "discovered_interpreter_python"
 # What is asked follows from the inventory, unless a task says it.
 SPEC = dict(
     ARGUMENTS, questions=dict(ARGUMENTS["questions"], required=False), wish={"type": "dict", "default": {}}, reuse={"type": "bool", "default": False},
@@ -81,6 +83,10 @@ class ActionModule(ActionBase):
         fact = clean(interpret(observation))
         result = {"changed": False, "ansible_facts": {**self._usual(look, task_vars.get("ansible_facts") or {}), "vram": fact, "look": look}}
         warnings = urgent(fact)
+        # Which Python it is; a task behind would ask the host for it again.
+        python = (answer.get("ansible_facts") or {}).get(PYTHON)
+        if isinstance(python, str):
+            result["ansible_facts"][PYTHON] = python
         if warnings:
             result["warnings"] = warnings
         if self._display.verbosity >= 3:

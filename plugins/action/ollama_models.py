@@ -14,24 +14,42 @@ import os
 import tempfile
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT
+from ansible_collections.llmfleet.ollama.plugins.filter.model_wants import model_wants
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import PORT, path_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.wants import downloads, read_wants
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import key_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry_address import parse_registry
 from ansible_collections.llmfleet.ollama.plugins.modules.ollama_models import ARGUMENTS
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, holder, windows_change
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils import held_look, holder, undefined, windows_change
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.manifests import FleetManifests
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.progress import result_of_job, ticker_for
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.signs import Signs
 
 display = Display()
 
+# Where option from_variables finds what a task does not give: the first of them that is set.
+VARIABLES = {
+    "models": ("ollama_models_wanted",),
+    "state": ("ollama_models_state",),
+    "registry": ("ollama_models_registry", "llm_registry"),
+    "api_url": ("ollama_models_api_url",),
+    "models_dir": ("ollama_models_store", "ollama_models_dir"),
+    "reserve_bytes": ("ollama_models_reserve_bytes",),
+    "prove": ("ollama_models_prove",),
+    "prove_gpu": ("ollama_models_prove_gpu", "llm_prove_gpu"),
+    "proofs_path": ("ollama_models_proofs_path",),
+    "https_proxy": ("ollama_https_proxy",),
+    "timeout": ("ollama_models_timeout",),
+    "retries": ("ollama_models_retries",),
+}
+EVERYWHERE = ("0.0.0.0", "::", "")
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 DIED = (
     "the work on the models ended on the host without a result: it was killed, or the host ran out of memory; "
@@ -47,11 +65,24 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         host = task_vars.get("inventory_hostname", "host")
+        if boolean(self._task.args.pop("from_variables", False)):
+            self._read_variables(task_vars)
         if ((task_vars.get("ansible_facts") or {}).get("model_plan") or {}).get("elsewhere"):
             self._task.args.setdefault("accept_empty", True)
         if getattr(self._connection._shell, "_IS_WINDOWS", False):
             return self._run_from_here(host, task_vars)
         return self._run_there(task_vars)
+
+    def _read_variables(self, task_vars):
+        """What the task does not give. A template for each option of the task, and a role with its defaults, would be compiled and read anew in the
+        process of each host."""
+        try:
+            given = from_variables(task_vars, self._templar.template)
+        except AnsibleUndefinedVariable as error:
+            missing = undefined.sentences(self._templar.template, task_vars, ["ollama_", "llm_"])
+            raise AnsibleActionFail("\n".join(missing) if missing else str(error)) from error
+        for option, value in given.items():
+            self._task.args.setdefault(option, value)
 
     # -- on the host ---------------------------------------------------------------------------------------------------
 
@@ -171,6 +202,45 @@ class ActionModule(ActionBase):
         if not self._task.diff:
             result.pop("diff", None)
         return result
+
+
+def from_variables(task_vars, template):
+    """The options of the module by the host's variables, with the defaults of role ollama_models where that is not there."""
+    facts, omit = task_vars.get("ansible_facts") or {}, task_vars.get("omit")
+
+    def value(*names):
+        """(variable, its value) of the first that is set."""
+        for name in names:
+            made = template(task_vars[name]) if name in task_vars else omit
+            if made is not omit:
+                return name, made
+        return None, None
+
+    found = {option: value(*names) for option, names in VARIABLES.items()}
+    # What a variable of the role is set to is told by its own name where it is none of what the module takes.
+    spec = {name: _kind(ARGUMENTS[option]) for option, (name, _made) in found.items() if name}
+    validated = ArgumentSpecValidator(spec).validate({name: made for name, made in found.values() if name})
+    if validated.error_messages:
+        raise AnsibleActionFail("; ".join(validated.error_messages))
+    options = {option: validated.validated_parameters[name] for option, (name, _made) in found.items() if name}
+    family, plan = facts.get("os_family") or "", facts.get("model_plan") or {}
+    if "models" not in options:
+        options["models"] = model_wants(plan)
+    if "api_url" not in options:
+        (_name, host), (_name, port) = value("ollama_host"), value("ollama_port")
+        options["api_url"] = "http://%s:%s" % ("127.0.0.1" if host is None or host in EVERYWHERE else host, PORT if port is None else port)
+    options.setdefault("models_dir", path_of("models", family))
+    options.setdefault("proofs_path", path_of("proofs", family))
+    return {
+        **options, "settings": plan.get("environment") or {}, "devices": plan.get("cards") or [],
+        "no_proxy": ",".join(str(entry) for entry in value("ollama_no_proxy")[1] or ()),
+    }  # fmt: skip
+
+
+def _kind(argument):
+    """Of an option, what a variable for it is held against. A path is the host's, and no `~` of the controller's."""
+    kind = {name: argument[name] for name in ("type", "choices") if name in argument}
+    return {**kind, "type": "str"} if kind["type"] == "path" else kind
 
 
 def reachable(url, address):

@@ -43,6 +43,12 @@ attributes:
     platforms: linux, macos, windows
     support: full
 options:
+  from_variables:
+    description:
+      - Read what the task does not give from the host's variables, as role C(ollama_models) has them (C(ollama_models_wanted), C(ollama_models_state) and the
+        others, C(llm_registry), C(ollama_host), C(ollama_port), C(ollama_models_dir)), and from the plan. The role need not be there for it.
+    type: bool
+    default: false
   models:
     description:
       - The models. Each item is a name, or a mapping.
@@ -284,6 +290,8 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import
 from ansible_collections.llmfleet.ollama.plugins.module_utils.models.converge import Converger
 
 ARGUMENTS = {
+    # Of the action, which leaves it out.
+    "from_variables": {"type": "bool", "default": False},
     "models": {"type": "list", "elements": "raw", "default": []},
     "state": {"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
     "registry": {"type": "str", "default": ""},

@@ -40,7 +40,8 @@ LISTED = {
         ("Bring the release", SERVICE),
         ("Ask the registry that the models shall come from", MODELS),
         ("Bring up the service", SERVICE),
-        ("Bring the models", MODELS),
+        ("Bring the models and prove them", MODELS),
+        ("Keep models loaded that the plan wants warm, and tell Prometheus' node exporter what is loaded", MODELS),
         ("Plan again where the prediction did not hold", MODELS),
         ("Fill the mirror with what the new plans name", MIRROR | MODELS),
         ("Take the smaller plan that fits what was measured", MODELS),
@@ -143,10 +144,11 @@ PLAN = """
 """
 DOWNLOADS = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN downloads main}\n"
 FORETELL = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN foretell main}\n"
+BROUGHT = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN bring main}\n" + SPILLED
 REGISTRY = "- name: Say who runs\n  ansible.builtin.debug: {msg: RAN registry main}\n"
 ENTRIES = {
     "ollama": ("main",),
-    "ollama_models": ("main", "bring"),
+    "ollama_models": ("main",),
     "model_mirror": ("main", "release"),
     "gateway": ("main", "check_wishes", "server"),
     "open_webui": ("main", "check_wishes", "gateway_key"),
@@ -162,7 +164,7 @@ def fleet(tmp_path_factory):
     (collection / "plugins").symlink_to(ROOT / "plugins")
     shipped = ROOT / "playbooks"
     for path in [*shipped.glob("*.yml"), *shipped.glob("tasks/*.yml")]:
-        told = {"plan.yml": PLAN, "registry.yml": REGISTRY, "downloads.yml": DOWNLOADS, "foretell.yml": FORETELL}
+        told = {"plan.yml": PLAN, "registry.yml": REGISTRY, "downloads.yml": DOWNLOADS, "foretell.yml": FORETELL, "bring.yml": BROUGHT}
         text = told.get(path.name) if path.parent != shipped else None
         (collection / path.relative_to(ROOT)).write_text(text or path.read_text(encoding="utf-8"), encoding="utf-8")
     for role, entries in ENTRIES.items():
@@ -191,7 +193,7 @@ def fleet(tmp_path_factory):
 LOOK = ["plan main", "foretell main"]
 TELL = ["downloads main"]
 FILL = ["model_mirror main"]
-BRING = ["registry main", "ollama_models bring", "plan main", "model_mirror main", "ollama main", "ollama_models main", "ollama_models main"]
+BRING = ["registry main", "bring main", "plan main", "model_mirror main", "ollama main", "ollama_models main", "ollama_models main"]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,14 @@ def test_facts(run):
     assert {name: value for name, value in facts["look"].items() if name not in ("asked", "run", "seen_at")} == bare("linux")
 
 
+def test_which_python_a_host_has_is_asked_once(run):
+    """Deleted, the next module run would ask each host for it again, over a connection of its own."""
+    found = {"discovered_interpreter_python": "/usr/bin/python3.11", "system": "odd"}
+    facts = run({"look": bare("linux"), "ansible_facts": found})[0]["ansible_facts"]
+    assert (facts["discovered_interpreter_python"], facts["system"]) == ("/usr/bin/python3.11", "Linux")
+    assert "discovered_interpreter_python" not in run({"look": bare("linux")})[0]["ansible_facts"]
+
+
 def test_what_is_asked_follows_from_the_inventory(run):
     """A task without options asks what the decision will need; before a role is loaded, its defaults are missing."""
     asked = run({"look": bare("linux")}, questions=None)[1][0]["module_args"]["questions"]

@@ -9,12 +9,17 @@ import json
 import os
 import subprocess
 import time
+import types
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.llmfleet.ollama.plugins.action import ollama_models as action
 from ansible_collections.llmfleet.ollama.plugins.module_utils import job
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import progress
+from support import ROOT
 from support.fake_ollama import model_blobs
 
 
@@ -245,3 +250,51 @@ def test_windows_options_are_checked_as_the_module_would(options, ollama):
         make(windows(options, models=["x"], state="wrong"), Connection(windows=True))._run_from_here("win", {})
     with pytest.raises(AnsibleActionFail, match="not a model's name"):
         make(windows(options, models=["a b"], registry=""), Connection(windows=True))._run_from_here("win", {})
+
+
+FACTS = {"os_family": "Debian", "model_plan": {"models": [{"name": "chat:7b", "placement": "gpu"}], "environment": {"A": "1"}, "cards": ["card"]}}
+
+
+def test_without_the_role_its_defaults_are_known():
+    """Deleted, site.yml could bring models with other options than a play that enters the role."""
+    said = yaml.safe_load((ROOT / "roles/ollama_models/defaults/main.yml").read_text(encoding="utf-8"))
+    templar = Templar(loader=DataLoader(), variables={"ansible_facts": FACTS})
+    role = {name: templar.template(trust_as_template(value) if isinstance(value, str) else value) for name, value in said.items()}
+    given = action.from_variables({"ansible_facts": FACTS}, str)
+    for option, names in action.VARIABLES.items():
+        if names[0] in role:
+            # What is not given is left to the module.
+            assert given.get(option, action.ARGUMENTS[option].get("default")) == role[names[0]], option
+    assert given["models"] == [{"name": "chat:7b", "require_gpu": True}] and (given["settings"], given["devices"]) == ({"A": "1"}, ["card"])
+    assert set(role) - {names[0] for names in action.VARIABLES.values()} == {"ollama_models_accept_spill"}, "what the playbook answers itself"
+
+
+@pytest.mark.parametrize(
+    "said,option,value",
+    [
+        ({"ollama_host": "10.0.0.5", "ollama_port": 80}, "api_url", "http://10.0.0.5:80"),
+        ({"ollama_host": "::", "ollama_port": 80}, "api_url", "http://127.0.0.1:80"),
+        ({"ollama_models_api_url": "http://x"}, "api_url", "http://x"),
+        ({"llm_registry": "hub", "ollama_models_registry": "other"}, "registry", "other"),
+        ({"llm_registry": "hub", "ollama_models_registry": "omitted"}, "registry", "hub"),
+        ({"ollama_models_dir": "/d"}, "models_dir", "/d"),
+        ({"ollama_models_dir": "/d", "ollama_models_store": "~/s"}, "models_dir", "~/s"),
+        ({"llm_prove_gpu": "no"}, "prove_gpu", False),
+        ({"ollama_no_proxy": ["a", "b"]}, "no_proxy", "a,b"),
+        ({"ollama_models_wanted": []}, "models", []),
+    ],
+)
+def test_the_first_variable_that_is_set_counts(said, option, value):
+    assert action.from_variables({"omit": "omitted", **said}, lambda given: given)[option] == value
+
+
+def test_a_variable_is_refused_by_its_own_name():
+    with pytest.raises(AnsibleActionFail, match="ollama_models_state.*gone"):
+        action.from_variables({"ollama_models_state": "gone"}, lambda given: given)
+
+
+def test_what_a_task_says_wins_over_variables():
+    made = make(Task({"from_variables": True, "state": "exact"}), Connection(), lambda call: {"changed": False})
+    made._templar = types.SimpleNamespace(template=lambda value: value)
+    made._read_variables({"ansible_facts": FACTS, "ollama_models_state": "absent", "ollama_models_retries": "7"})
+    assert (made._task.args["state"], made._task.args["retries"]) == ("exact", 7)
