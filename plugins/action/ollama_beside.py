@@ -10,7 +10,7 @@ import tempfile
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
+from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION, path_of
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils import holder, windows_change
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import beside, decide, inventory, warm
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service.programs import text
@@ -41,7 +41,8 @@ class ActionModule(ActionBase):
         question = next((asked for asked in questions if asked.system == system), None)
         folder = str(variables.get("ollama_textfile_dir") or "") if present else ""
         devices = (facts.get("vram") or {}).get("devices") or []
-        options = beside.asked(system, plan, facts.get("look") or {}, question, folder, around.host, devices)
+        proofs = self._templar.template(task_vars.get("ollama_models_proofs_path")) or path_of("proofs")
+        options = beside.asked(system, plan, facts.get("look") or {}, question, folder, around.host, devices, proofs)
         if not options:
             return nothing
         if system == "windows":

@@ -93,8 +93,8 @@ taken:
   type: dict
 certificate:
   description: >-
-    C(error) says why certificate and key cannot serve, C(digest) is the checksum of both, C(days_left) is how long the certificate is valid and
-    C(names) for whom; null where that is not known.
+    C(error) says why certificate and key cannot serve, C(digest) is the checksum of both, C(ends) is when the certificate ends, in seconds since 1970,
+    C(days_left) is how long it is valid and C(names) for whom; null where that is not known.
   returned: always
   type: dict
 authority:

@@ -120,8 +120,9 @@ def web_uis_of(path):
 
 
 def certificate(path, key, now=None):
-    """{error: why the two cannot serve, '' for good ones; digest: of their content; days_left, names: None where that is not known}."""
-    told = {"error": "", "digest": "", "days_left": None, "names": None}
+    """{error: why the two cannot serve, '' for good ones; digest: of their content; ends: in seconds since 1970; ends, days_left, names: None where that is
+    not known}."""
+    told = {"error": "", "digest": "", "ends": None, "days_left": None, "names": None}
     if not path:
         return told
     content = b""
@@ -140,12 +141,13 @@ def certificate(path, key, now=None):
     except ValueError:
         return dict(told, error="%s has a password, which nobody could type when the gateway starts" % key)
     found = _read(path)
-    left = None
+    ends = left = None
     if "notAfter" in found:
-        left = int((ssl.cert_time_to_seconds(found["notAfter"]) - (now or datetime.datetime.now(datetime.timezone.utc)).timestamp()) // 86400)
+        ends = int(ssl.cert_time_to_seconds(found["notAfter"]))
+        left = int((ends - (now or datetime.datetime.now(datetime.timezone.utc)).timestamp()) // 86400)
     if left is not None and left < 0:
         return dict(told, error="%s has expired" % path)
-    return {"error": "", "digest": hashlib.sha256(content).hexdigest(), "days_left": left, "names": names_of(found) if found else None}
+    return {"error": "", "digest": hashlib.sha256(content).hexdigest(), "ends": ends, "days_left": left, "names": names_of(found) if found else None}
 
 
 def authority(path):

@@ -37,6 +37,8 @@ POSTS = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/sh
 # Of the models that a refusal names; under which key the map has those of all families.
 FEW = 12
 ALL = "*"
+# HAProxy's own numbers do not tell when it ends.
+CERTIFICATE, ENDS = "certificate.prom", "llmfleet_gateway_certificate_end_seconds"
 # Of a date and of a rate.
 NEVER = 4102444800
 # The name that a client has sent, safe within JSON.
@@ -59,8 +61,8 @@ def room(wish: dict, memory_bytes: int | None) -> Room:
     return Room(min(wish["max_connections"], connections), max(1, quarter // (BUFFERS * (wish["max_body_bytes"] + HEADERS_BYTES))))
 
 
-def files(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> dict:
-    """Name of each file in the gateway's folder -> content."""
+def files(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room, ends: int | None = None) -> dict:
+    """Name of each file in the gateway's folder -> content. ends: of the certificate that HAProxy is to show, in seconds since 1970."""
     holders = fleet.holders()
     served_as = fleet.served_as()
     names = proxy_names(set(served_as.values()))
@@ -83,7 +85,9 @@ def files(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> dict:
         mine = {name: row for name, row in rows.items() if name in key.models}
         made["models-%s.json" % key.name] = answers.models_list(mine)
         made["tags-%s.json" % key.name] = answers.tags(mine)
-    made["haproxy.cfg"] = _configuration(wish, keys, fleet, allowed)
+    if ends:
+        made[CERTIFICATE] = "# HELP %s When the gateway's certificate ends, in seconds since 1970.\n# TYPE %s gauge\n%s %d\n" % (*(ENDS,) * 3, ends)
+    made["haproxy.cfg"] = _configuration(wish, keys, fleet, allowed, bool(ends))
     return made
 
 
@@ -120,7 +124,7 @@ def _indented(*lines: str) -> list:
     return ["    " + line for line in lines if line]
 
 
-def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> str:
+def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room, certificate: bool) -> str:
     limited = [key for key in keys if key.models]
     api = [
         *(_key() if keys else _indented("# gateway_keys is empty: everybody who reaches the port.")),
@@ -130,6 +134,7 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> 
         *(_limits() if limited else []),
         *_backend_of(),
     ]
+    told = 'http-request return status 200 content-type "text/plain; version=0.0.4" file %s/%s if { path /certificate }'
     sections = [
         [
             "# Written by role llmfleet.ollama.gateway from the plans of the fleet: what is changed here is lost with the next run.",
@@ -151,6 +156,7 @@ def _configuration(wish: dict, keys: list[Key], fleet: Fleet, allowed: Room) -> 
                 "bind 127.0.0.1:%d" % wish["metrics_port"],
                 "no log",
                 "http-request use-service prometheus-exporter if { path /metrics }",
+                told % (FOLDER, CERTIFICATE) if certificate else "",
                 'http-request return status 200 content-type text/plain string "llmfleet gateway is running" if { path /healthz }',
                 "http-request return status 404",
             ),

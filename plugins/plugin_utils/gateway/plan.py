@@ -59,7 +59,7 @@ def decide(wish: dict, fleet: Fleet, here: Here, seen: dict | None = None, servi
     plan["problems"] += _wrong_host(wish, fleet, keys, seen)
     if plan["problems"]:
         return plan
-    texts = config.files(wish, with_web_uis(keys, fleet.web_uis), fleet, config.room(wish, seen["memory_bytes"]))
+    texts = config.files(wish, with_web_uis(keys, fleet.web_uis), fleet, config.room(wish, seen["memory_bytes"]), seen["certificate"]["ends"])
     texts[RECORD] = json.dumps(recorded(fleet), indent=1, sort_keys=True) + "\n"
     if fleet.web_uis:
         texts[WEB_UIS] = json.dumps(fleet.web_uis, indent=1, sort_keys=True) + "\n"

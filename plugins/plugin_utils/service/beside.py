@@ -10,10 +10,11 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.beside import OWNE
 from . import numbers, warm
 
 
-def asked(system, plan, look, question, folder="", host="", devices=()):
+def asked(system, plan, look, question, folder="", host="", devices=(), proofs=""):
     """{warm, numbers: options of module ollama_beside}, without what the host neither wants nor has, by its look if there is one.
 
-    plan: {} for none. question: a Question of this system, None where the wishes cannot be read. folder: of the node exporter.
+    plan: {} for none. question: a Question of this system, None where the wishes cannot be read. folder: of the node exporter; proofs: the file that
+    remembers how each model ran.
     """
     there = {entry["path"] for entry in look.get("files") or ()} if look else None
     found = {}
@@ -24,6 +25,6 @@ def asked(system, plan, look, question, folder="", host="", devices=()):
             label = warm.LABEL if system == "macos" else ""
             found["warm"] = {"files": files, "starter": where.starter, "program": where.program, "list": where.list, "label": label}
     if system == "linux" and (question if folder else there is None or numbers.LIST in there):
-        files = numbers.files(host, folder, plan, devices, question.url, PYTHON, OWNER) if folder else {}
+        files = numbers.files(host, folder, plan, devices, question.url, PYTHON, OWNER, proofs) if folder else {}
         found["numbers"] = {"files": files, "folder": folder or None, "paths": list(numbers.PATHS), "name": numbers.NAME}
     return found

@@ -19,15 +19,23 @@ LIST = "/etc/llmfleet/ollama-numbers.json"
 # In what order they are written; the timer, which starts all, last.
 PATHS = (PROGRAM, LIST, UNIT, TIMER)
 NAME = "llmfleet.prom"
+# Placements of a plan that leave nothing of a model in system memory.
+WHOLE = ("gpu", "multi_gpu")
 # Of a unit's line, without a quote.
 FOLDER = re.compile(r"(/[A-Za-z0-9._+-]+)+/?")
 
 
-def files(host: str, folder: str, plan: dict, devices: list, url: str, python: str, owner: str) -> dict:
-    """{path: content} of a host. python, owner: of the program there, and of the folder."""
+def files(host: str, folder: str, plan: dict, devices: list, url: str, python: str, owner: str, proofs: str) -> dict:
+    """{path: content} of a host. python, owner: of the program there, and of the folder; proofs: the file that remembers how each model ran."""
     # What was measured, or is free, is another number in each run.
     models = [
-        {"name": entry["name"], "planned_bytes": entry["memory"]["total_bytes"], "tokens_per_second": (entry.get("tokens_per_second") or {}).get("predicted")}
+        {
+            "name": entry["name"],
+            "planned_bytes": entry["memory"]["total_bytes"],
+            "planned_vram_bytes": sum(device["total_bytes"] for device in entry.get("devices") or ()),
+            "whole": entry.get("placement") in WHOLE,
+            "tokens_per_second": (entry.get("tokens_per_second") or {}).get("predicted"),
+        }
         for entry in plan.get("models") or ()
     ]
     cards = [
@@ -36,7 +44,7 @@ def files(host: str, folder: str, plan: dict, devices: list, url: str, python: s
         if card.get("memory_total_bytes")
     ]
     folder = folder.rstrip("/")
-    listed = {"host": host, "url": url, "file": "%s/%s" % (folder, NAME), "models": models, "cards": cards}
+    listed = {"host": host, "url": url, "file": "%s/%s" % (folder, NAME), "proofs": proofs, "models": models, "cards": cards}
     return {
         PROGRAM: text("linux/numbers.py") + "\n",
         LIST: json.dumps(listed, indent=1, sort_keys=True) + "\n",

@@ -18,6 +18,9 @@ SEEN = {
     "llmfleet_model_loaded_bytes": "Memory of a loaded model, by /api/ps.",
     "llmfleet_model_loaded_vram_bytes": "The part of it that lies on accelerators, by /api/ps.",
     "llmfleet_model_planned_bytes": "Memory that the plan counts for a model.",
+    "llmfleet_model_planned_vram_bytes": "The part of it that the plan has on accelerators.",
+    "llmfleet_model_planned_whole": "Whether the plan has the whole model on accelerators.",
+    "llmfleet_model_proved": "Whether a model ran as planned when a run last loaded it.",
     "llmfleet_model_predicted_tokens_per_second": "Tokens a second of one stream, as the plan predicts them.",
     "llmfleet_vram_total_bytes": "Memory of an accelerator, by the fact vram.",
     "llmfleet_vram_free_bytes": "Free memory of an accelerator, by its driver; absent where that does not tell.",
@@ -35,6 +38,15 @@ def running(url):
         return ask(url + "/api/ps").get("models") or []
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def proved(path):
+    """{model: whether it ran as planned}, as role ollama_models remembers it."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return {name.rpartition("@")[0]: int(bool(entry["ok"])) for name, entry in json.load(file)["proofs"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def nvidia():
@@ -68,7 +80,7 @@ def quoted(value):
     return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def text(wanted, loaded, cards):
+def text(wanted, loaded, cards, proofs):
     """The numbers as Prometheus reads them."""
     rows = [("llmfleet_ollama_up", {}, int(loaded is not None))]
     for model in loaded or ():
@@ -79,6 +91,10 @@ def text(wanted, loaded, cards):
             rows.append((name, {"model": shown}, model.get(key) or 0))
     for model in wanted["models"]:
         rows.append(("llmfleet_model_planned_bytes", {"model": model["name"]}, model["planned_bytes"]))
+        rows.append(("llmfleet_model_planned_vram_bytes", {"model": model["name"]}, model["planned_vram_bytes"]))
+        rows.append(("llmfleet_model_planned_whole", {"model": model["name"]}, int(model["whole"])))
+        if model["name"] in proofs:
+            rows.append(("llmfleet_model_proved", {"model": model["name"]}, proofs[model["name"]]))
         if model["tokens_per_second"] is not None:
             rows.append(("llmfleet_model_predicted_tokens_per_second", {"model": model["name"]}, model["tokens_per_second"]))
     for card in wanted["cards"]:
@@ -106,7 +122,7 @@ def main(path):
     # The exporter reads names that end in .prom, so it never sees half a file.
     beside = wanted["file"] + ".new"
     with open(beside, "w", encoding="utf-8") as file:
-        file.write(text(wanted, running(wanted["url"]), cards))
+        file.write(text(wanted, running(wanted["url"]), cards, proved(wanted["proofs"])))
     os.chmod(beside, 0o644)
     os.replace(beside, wanted["file"])
 

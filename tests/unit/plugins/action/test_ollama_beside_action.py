@@ -81,6 +81,7 @@ def test_one_module_run_has_what_is_wanted(act):
     ((_name, options),) = act("Debian", COLD, BARE, folder="/f")[1]
     listed = json.loads(options["numbers"]["files"][numbers.LIST])
     assert (listed["url"], listed["models"][0]["planned_bytes"]) == ("http://127.0.0.1:11500", 5) and "warm" not in options
+    assert listed["proofs"] == "/etc/ansible/facts.d/llmfleet.fact"
     for look in (BARE, None):
         ((name, options),) = act("Debian", WARM, look, folder="/f")[1]
         assert name == MODULE and options["warm"]["files"] and options["numbers"]["files"]

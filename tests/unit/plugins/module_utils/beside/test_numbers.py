@@ -17,6 +17,8 @@ import types
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils import beside
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
+from ansible_collections.llmfleet.ollama.plugins.module_utils.models.proof_file import ProofFile
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import config
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import numbers
 from support import ROOT
 from support.fake_ollama import FakeOllama, FakeRegistry, model_blobs
@@ -24,10 +26,13 @@ from support.fake_ollama import FakeOllama, FakeRegistry, model_blobs
 PROGRAM = ROOT / "roles/ollama/files/linux/numbers.py"
 PLAN = {
     "models": [
-        {"name": "chat:7b", "memory": {"total_bytes": 5 << 30}, "tokens_per_second": {"predicted": 31.6, "measured": 30.1}},
-        {"name": "embed:v1", "memory": {"total_bytes": 1 << 30}, "tokens_per_second": {"predicted": None}},
+        {
+            "name": "chat:7b", "memory": {"total_bytes": 5 << 30}, "tokens_per_second": {"predicted": 31.6, "measured": 30.1},
+            "placement": "multi_gpu", "devices": [{"total_bytes": 2 << 30}, {"total_bytes": 3 << 30}],
+        },
+        {"name": "embed:v1", "placement": "cpu", "devices": [], "memory": {"total_bytes": 1 << 30}, "tokens_per_second": {"predicted": None}},
     ]
-}
+}  # fmt: skip
 CARDS = [
     {"index": 0, "name": "RTX 3060", "vendor": "nvidia", "uuid": "GPU-1", "pci_address": "0000:01:00.0", "memory_total_bytes": 12 << 30},
     {"index": 1, "name": "unknown", "vendor": "amd", "uuid": None, "pci_address": None, "memory_total_bytes": None},
@@ -55,7 +60,7 @@ def program():
 
 
 def listed(url="u", folder="/f", devices=None):
-    return json.loads(numbers.files("gpu1", folder, PLAN, CARDS if devices is None else devices, url, "python3", "prometheus")[numbers.LIST])
+    return json.loads(numbers.files("gpu1", folder, PLAN, CARDS if devices is None else devices, url, "python3", "prometheus", "/p")[numbers.LIST])
 
 
 def samples(text):
@@ -67,9 +72,10 @@ def samples(text):
 def test_the_list_holds_what_no_run_changes():
     """What is free, and what a proof has measured, would be a change with every run."""
     assert listed() == {
-        "host": "gpu1", "url": "u", "file": "/f/llmfleet.prom",
+        "host": "gpu1", "url": "u", "file": "/f/llmfleet.prom", "proofs": "/p",
         "models": [
-            {"name": "chat:7b", "planned_bytes": 5 << 30, "tokens_per_second": 31.6}, {"name": "embed:v1", "planned_bytes": 1 << 30, "tokens_per_second": None},
+            {"name": "chat:7b", "planned_bytes": 5 << 30, "planned_vram_bytes": 5 << 30, "whole": True, "tokens_per_second": 31.6},
+            {"name": "embed:v1", "planned_bytes": 1 << 30, "planned_vram_bytes": 0, "whole": False, "tokens_per_second": None},
         ],
         "cards": [
             {"index": 0, "name": "RTX 3060", "vendor": "nvidia", "uuid": "GPU-1", "pci_address": "0000:01:00.0", "total_bytes": 12 << 30},
@@ -79,7 +85,7 @@ def test_the_list_holds_what_no_run_changes():
 
 
 def test_the_unit_runs_as_the_folder_s_owner_without_rights():
-    made = numbers.files("gpu1", "/var/lib/x", PLAN, [], "u", "/usr/bin/python3", "prometheus")
+    made = numbers.files("gpu1", "/var/lib/x", PLAN, [], "u", "/usr/bin/python3", "prometheus", "/p")
     assert list(made) == list(numbers.PATHS)
     unit = made[numbers.UNIT].splitlines()
     assert {"User=prometheus", "CapabilityBoundingSet=", "ProtectSystem=strict", "ReadWritePaths=/var/lib/x"} <= set(unit)
@@ -89,7 +95,7 @@ def test_the_unit_runs_as_the_folder_s_owner_without_rights():
 def test_numbers_in_prometheus_words():
     """Loaded under its own name, under the mirror's, and one that nobody planned, with what a label must not hold."""
     loaded = [{"name": "hub:80/library/chat:7b", "size": 6, "size_vram": 5}, {"name": 'a"b\\c\n', "size": 1}, {"name": "chat:7b", "size": 6, "size_vram": 5}]
-    told = samples(program().text(listed(), loaded, {"GPU-1": 4096}))
+    told = samples(program().text(listed(), loaded, {"GPU-1": 4096}, {"chat:7b": 0, "gone:1b": 1}))
     assert told['llmfleet_ollama_up{host="gpu1"}'] == 1
     assert told['llmfleet_model_loaded_bytes{host="gpu1",model="chat:7b"}'] == 6
     assert told['llmfleet_model_loaded_vram_bytes{host="gpu1",model="chat:7b"}'] == 5
@@ -98,16 +104,36 @@ def test_numbers_in_prometheus_words():
     assert {key: value for key, value in told.items() if "predicted" in key} == {
         'llmfleet_model_predicted_tokens_per_second{host="gpu1",model="chat:7b"}': 31.6
     }
+    assert [told['llmfleet_model_planned_%s{host="gpu1",model="chat:7b"}' % what] for what in ("vram_bytes", "whole")] == [5 << 30, 1]
+    assert {key: value for key, value in told.items() if "proved" in key} == {'llmfleet_model_proved{host="gpu1",model="chat:7b"}': 0}
     card = '{host="gpu1",card="RTX 3060",address="0000:01:00.0"}'
     assert (told["llmfleet_vram_total_bytes" + card], told["llmfleet_vram_free_bytes" + card]) == (12 << 30, 4096)
-    silent = samples(program().text(listed(devices=[]), None, {}))
-    assert silent['llmfleet_ollama_up{host="gpu1"}'] == 0 and not [key for key in silent if "loaded" in key or "vram" in key]
+    silent = samples(program().text(listed(devices=[]), None, {}, {}))
+    assert silent['llmfleet_ollama_up{host="gpu1"}'] == 0 and not [key for key in silent if "loaded" in key or "llmfleet_vram" in key]
 
 
 def test_the_documentation_names_each_metric():
     """Who writes a query has nothing else to look at."""
-    table = (ROOT / "docs/gateway.md").read_text(encoding="utf-8")
-    assert set(program().SEEN) == set(re.findall(r"`(llmfleet_[a-z_]+)`", table))
+    told = set(re.findall(r"`(llmfleet_[a-z_]+)`", (ROOT / "docs/gateway.md").read_text(encoding="utf-8")))
+    assert {*program().SEEN, config.ENDS} == told
+
+
+def test_the_dashboard_and_the_alerts_use_each_metric():
+    """What nobody looks at need not be written, and a query of a name that is not there is empty for ever."""
+    shipped = "".join((ROOT / "roles/gateway/files" / name).read_text(encoding="utf-8") for name in ("dashboard.json", "alerts.rules"))
+    assert set(re.findall(r"\bllmfleet_[a-z_]+", shipped)) == {*program().SEEN, config.ENDS}
+
+
+def test_a_proof_is_what_role_ollama_models_remembers(tmp_path):
+    """Both sides name the file and its fields; a host that has none yet, or one that is spoilt, proves nothing."""
+    path = tmp_path / "llmfleet.fact"
+    file = ProofFile(str(path))
+    for name, ok in (("chat:7b", False), ("hf.co/a/b:q4", True)):
+        file.remember(name, "sha256:0", {"ok": ok, "ollama_version": "0", "devices": [], "settings": "", "context": 1})
+    file.save()
+    assert program().proved(str(path)) == {"chat:7b": 0, "hf.co/a/b:q4": 1}
+    path.write_text("[]")
+    assert program().proved(str(path)) == program().proved(str(tmp_path / "gone")) == {}
 
 
 def test_what_is_free_is_the_drivers_word(tmp_path, monkeypatch):
@@ -158,7 +184,7 @@ def host(tmp_path, ollama, monkeypatch):
             told.update(result)
             raise Exit
 
-        files = numbers.files("gpu1", folder, PLAN, CARDS[1:], ollama.url, beside.PYTHON, beside.OWNER) if folder else {}
+        files = numbers.files("gpu1", folder, PLAN, CARDS[1:], ollama.url, beside.PYTHON, beside.OWNER, "/p") if folder else {}
         params = {"warm": None, "numbers": {"files": files, "folder": folder or None, "paths": places, "name": numbers.NAME}, **more}
         module = types.SimpleNamespace(
             params=params, check_mode=check, run_command=run_command, exit_json=exit_json, fail_json=lambda **result: exit_json(failed=True, **result)

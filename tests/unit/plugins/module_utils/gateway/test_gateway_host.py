@@ -140,11 +140,12 @@ def test_certificates(tmp_path):
     good, other = made(tmp_path, "good"), made(tmp_path, "other")
     found = host.certificate(*good)
     assert found["error"] == "" and found["days_left"] == 29 and len(found["digest"]) == 64 and found["names"] == []
+    assert host.certificate(*good, now=datetime.datetime.fromtimestamp(found["ends"] - 1, datetime.timezone.utc))["days_left"] == 0  # noqa: UP017
     assert "is the key of another certificate than" in host.certificate(good[0], other[1])["error"]
     assert "No such file" in host.certificate(good[0], str(tmp_path / "none"))["error"]
     later = datetime.datetime(2200, 1, 1, tzinfo=datetime.timezone.utc)  # noqa: UP017 Python 3.9 has no datetime.UTC
     assert "has expired" in host.certificate(*good, now=later)["error"]
-    assert host.certificate("", "") == {"error": "", "digest": "", "days_left": None, "names": None}
+    assert host.certificate("", "") == {"error": "", "digest": "", "ends": None, "days_left": None, "names": None}
 
 
 def test_names_of_a_certificate():

@@ -36,7 +36,7 @@ WISH = {
     "queue_seconds": 60,
     "timeout_seconds": 600,
 }
-ABSENT = {"error": "", "digest": "", "days_left": None, "names": None}
+ABSENT = {"error": "", "digest": "", "ends": None, "days_left": None, "names": None}
 HERE = plan.Here("hub", "10.0.0.9", "hub")
 OWN = {"tls_certificate": "", "tls_key": ""}
 
@@ -148,7 +148,7 @@ def test_what_is_not_refused(wishes):
         ({"version": [2, 4, 22]}, {}, "old_haproxy"),
         ({"version": [], "offered": [2, 4, 22]}, {}, "old_haproxy"),
         ({"selinux": True}, {}, "selinux"),
-        ({"certificate": {"error": "/c.key is the key of another certificate than /c.pem", "digest": "", "days_left": None, "names": None}}, {}, "certificate"),
+        ({"certificate": {**ABSENT, "error": "/c.key is the key of another certificate than /c.pem"}}, {}, "certificate"),
         ({}, {"keys": [{"name": "ann", "key": ANN, "models": ["gpt-4o"]}]}, "key_model"),
     ],
 )
@@ -404,7 +404,7 @@ def test_a_reload_that_never_came_is_made_up_for():
 
 def test_a_renewed_certificate_is_loaded():
     """Its path is the same, so nothing else would differ."""
-    looked = {**converged(), "certificate": {"error": "", "digest": "new", "days_left": 90, "names": None}}
+    looked = {**converged(), "certificate": {"error": "", "digest": "new", "ends": None, "days_left": 90, "names": None}}
     assert decide(looked)["changes"] == [config.FOLDER + "/loaded"]
 
 
@@ -425,10 +425,19 @@ SIGNED = ["DNS:hub", "IP:10.0.0.9", "DNS:localhost", "IP:127.0.0.1"]
 )
 def test_the_fleets_own_certificate(certificate, wishes, issue):
     """Missing, near its end, or for other names: a new one; else each run would make the clients' connections new ones."""
-    there = {"error": "", "digest": "d", "days_left": 300, "names": SIGNED, **certificate}
+    there = {"error": "", "digest": "d", "ends": None, "days_left": 300, "names": SIGNED, **certificate}
     decided = decide(seen(certificate=there), **OWN, **wishes)
     assert decided["issue"] == issue and ("python3-cryptography" in decided["packages"]) == issue
     assert decided["links"][0]["target"] == config.FOLDER + "/tls/own.pem"
+
+
+def test_when_the_certificate_ends_is_a_number_for_the_alerts():
+    """HAProxy's own numbers do not have it; where nobody can read it there is none, and no path that would answer with nothing."""
+    path = "if { path /certificate }"
+    made = texts(decide(seen(certificate={**ABSENT, "ends": 1800000000, "days_left": 90})))
+    assert made["certificate.prom"].splitlines()[-1] == "llmfleet_gateway_certificate_end_seconds 1800000000" and path in made["haproxy.cfg"]
+    made = texts(decide(seen()))
+    assert "certificate.prom" not in made and path not in made["haproxy.cfg"]
 
 
 def test_the_lists_of_a_revoked_key_go():
@@ -473,7 +482,7 @@ def test_haproxy_takes_the_configuration(tmp_path, monkeypatch, wishes):
     odd = fleet_with_page(gpu_a=[model("hf.co/a/b:Q4_K_M"), model("m2:14b")], gpu_b=[model("m2:14b")])
     keys, problems = wish.read_keys(wishes["keys"])
     assert problems == []
-    for name, text in config.files(wishes, keys, odd, config.room(wishes, None)).items():
+    for name, text in config.files(wishes, keys, odd, config.room(wishes, None), 1).items():
         # Who runs the tests has no user of that name.
         text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(("user ", "group ", "chroot "))) + "\n"
         (tmp_path / name).write_text(text, encoding="utf-8")
