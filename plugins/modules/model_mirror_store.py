@@ -102,6 +102,10 @@ options:
   port:
     description: Where nginx shall serve the store. Where another program listens there, the module refuses before anything else.
     type: int
+  user:
+    description: Who shall fill the store. With O(as_root) the module refuses an account that somebody else has made, before anything else.
+    type: str
+    default: ''
   nginx:
     description: The host's own nginx. One in a container is somebody else's.
     type: path
@@ -179,6 +183,7 @@ import socket
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import home as home_of
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.releases import ReleaseStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
@@ -194,6 +199,13 @@ def refusal(params):
         return (
             "model_mirror_store %s lies behind a link that somebody else than root made and may turn elsewhere (%s): write the place that it leads to, or "
             "have root make the link." % (params["path"], link)
+        )
+    home = home_of(params["user"]) if params["as_root"] and params["user"] else None
+    if home is not None and home != params["path"] + "/home":
+        # It would get another home and no shell, and go with the mirror.
+        return (
+            "model_mirror_user %s is an account of this host already (its home is %s): write a name that nobody has, such as model-mirror."
+            % (params["user"], home)
         )
     owner = port_owner(params["port"]) if params["port"] else None
     if owner and not (owner[0] == "nginx" and os.path.exists(params["nginx"])):
@@ -250,6 +262,7 @@ def main():
             "no_proxy": {"type": "str", "default": ""},
             "as_root": {"type": "bool", "default": False},
             "port": {"type": "int"},
+            "user": {"type": "str", "default": ""},
             "nginx": {"type": "path", "default": "/usr/sbin/nginx"},
             "watch": {"type": "list", "elements": "path", "default": []},
         },

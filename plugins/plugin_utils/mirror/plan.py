@@ -185,6 +185,7 @@ def _look(wish: dict, wants: Wants, paths: dict) -> dict:
         "releases_exact": wish["exact"] and releases_known,
         "version": wish["ollama_version"],
         "port": wish["port"],
+        "user": wish["user"],
         "watch": [paths["site"], paths["unit"], paths["environment"], paths["nginx"], paths["ipv6"], _record(paths), *_proofs_of_a_store(wish)],
     }
 
@@ -197,7 +198,7 @@ def _sums(want: dict) -> dict:
 def _look_before_removal(wish: dict, paths: dict) -> dict:
     """Only what is there: no upstream is asked, and the port may be anybody's."""
     watch = [paths["site"], paths["unit"], paths["environment"], paths["nginx"], wish["store"], paths["filler"], _record(paths)]
-    nothing = {"models": [], "registry": "", "exact": False, "releases": [], "releases_exact": False, "version": "", "port": None}
+    nothing = {"models": [], "registry": "", "exact": False, "releases": [], "releases_exact": False, "version": "", "port": None, "user": ""}
     return dict(nothing, watch=watch)
 
 

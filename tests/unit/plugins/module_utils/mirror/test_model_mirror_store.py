@@ -182,7 +182,7 @@ def test_what_is_said_of_several_models_is_one_sentence(mirror, filler, registry
 
 def test_a_mirror_is_not_set_up_without_root_or_on_another_programs_port(monkeypatch):
     """Before: "useradd: Permission denied", or an nginx that cannot bind after everything was fetched."""
-    params = {"as_root": True, "port": None, "nginx": "/usr/sbin/nginx", "path": "/nowhere/mirror"}
+    params = {"as_root": True, "port": None, "nginx": "/usr/sbin/nginx", "path": "/nowhere/mirror", "user": ""}
     monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 1000)
     assert "set ansible_become to true for the group model_mirror" in model_mirror_store.refusal(params)
     monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 0)
@@ -236,8 +236,17 @@ def test_a_store_behind_a_strangers_link_is_refused(tmp_path, owner, refused, pa
     (tmp_path / "etc" / "mirror").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "etc")
     os.lchown(tmp_path / "link", owner, owner)
-    said = model_mirror_store.refusal({"as_root": True, "port": None, "nginx": "", "path": str(tmp_path / path)})
+    said = model_mirror_store.refusal({"as_root": True, "port": None, "nginx": "", "path": str(tmp_path / path), "user": ""})
     assert bool(said) is refused and (not refused or said.startswith("model_mirror_store %s/%s lies behind a link" % (tmp_path, path)))
+
+
+@pytest.mark.parametrize("home, refused", [("/home/alice", True), ("/srv/m/home", False), (None, False)])
+def test_an_account_that_somebody_has_is_not_taken(monkeypatch, home, refused):
+    """Deleted: `model_mirror_user: alice` would give alice another home and no shell, and a purge remove her."""
+    monkeypatch.setattr(model_mirror_store.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(model_mirror_store, "home_of", {"alice": home}.get)
+    said = model_mirror_store.refusal({"as_root": True, "port": None, "nginx": "", "path": "/srv/m", "user": "alice"})
+    assert bool(said) is refused and (not refused or said.startswith("model_mirror_user alice is an account of this host already (its home is /home/alice)"))
 
 
 def test_what_is_mounted_in_a_store_is_told(monkeypatch, tmp_path):
