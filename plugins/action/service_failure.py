@@ -37,7 +37,7 @@ class ActionModule(ControllerAction):
             said = failure.not_fetched(service, known["ollama_version"], known["ollama_download_checksum"], failed)
             untouched = {} if service["steps"].get("open") else {"untouched": True}
             return dict(result, changed=False, failed=True, msg=said, fetching=True, **untouched)
-        happened = failure.Failure(
+        happened = failure.Attempt(
             system=look["system"], service=service, version=known["ollama_version"], port=known["ollama_port"], seconds=known["ollama_wait_seconds"],
             proof=args["proof"], back=args["back"], task=task.get("name") or "a task", result=failed, lines=failure.lines(args["log"]),
             pid=look["service"]["pid"], touched=args["touched"], stores=args["stores"], store=known["ollama_models_dir"],

@@ -14,7 +14,7 @@ LAST_WORDS = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Failure:
+class Attempt:
     """What a run knows when its new server did not pass.
 
     service: the decision as a dict (contract.Service.to_dict), made before the first change. record: what served before as the host has it, which knows the

@@ -132,7 +132,7 @@ def test_what_a_cut_off_run_has_fetched_goes():
 
 def failed(look, result=None, back=None, touched=True):
     made = decided(look).to_dict()
-    return failure.Failure(
+    return failure.Attempt(
         system="linux", service=made, version="0.32.15", port=11434, seconds=8, proof={}, back=back or {}, task="Fetch", result=result or {}, touched=touched,
     )
 

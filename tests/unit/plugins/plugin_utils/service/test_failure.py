@@ -28,7 +28,7 @@ def told(steps=None, before="as above", **known):
     served = SERVICE["before"] if before == "as above" else before
     service = {**SERVICE, "before": served, "steps": {**SERVICE["steps"], **(steps or {})}}
     usual = {"system": "linux", "proof": {}, "back": {}, "task": "Start it", "result": {}, "pid": 17, "store": "/new"}
-    return failure.told(failure.Failure(service=service, version="9.0.1", port=11434, seconds=8, **{**usual, **known}))
+    return failure.told(failure.Attempt(service=service, version="9.0.1", port=11434, seconds=8, **{**usual, **known}))
 
 
 WHY = {
@@ -107,7 +107,7 @@ def test_what_serves_now(case):
 
 def test_what_the_report_is_told():
     """Deleted, its row would name the release that was tried."""
-    happened = failure.Failure(
+    happened = failure.Attempt(
         service={**SERVICE, "addresses": {"local": URL, "url": "http://h:1"}}, version="9.0.1", system="linux", port=1, seconds=8, proof={}, back=BACK,
         task="x", result={}, touched=True,
     )
