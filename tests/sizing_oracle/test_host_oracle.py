@@ -35,7 +35,7 @@ x.Server(p)
 
 
 @pytest.mark.parametrize("kind", ["package", "built"])
-def test_the_answer_is_our_sum(build, tmp_path, kind):
+def test_the_answer_is_our_sum(build, tmp_path, monkeypatch, kind):
     server, number = tmp_path / "llama-server", build.build
     if kind == "built":
         server, number = oracle.llama_server(), int(oracle.SERVER.split(".", 1)[0])
@@ -49,6 +49,8 @@ def test_the_answer_is_our_sum(build, tmp_path, kind):
     with open(tmp_path / "whole.gguf", "rb") as stream:
         path = llama_server.write_sparse(str(tmp_path), stream.read(length), size)
     settings = {"context": 8192, "parallel": 2, "ubatch": 512, "kv_cache_type": "q8_0", "flash_attention": True}
+    if not os.path.isdir("/run/systemd/system"):
+        monkeypatch.setattr(os, "geteuid", lambda: 65534)  # root would have systemd run it as somebody else; this file is our own
     answer = llama_server.ask(str(server), path, settings, 60)
     os.unlink(path)
     shape = Shape(dict(keys, tensors=tensors, blob_bytes=size))

@@ -32,11 +32,11 @@ class Search:
         self.kinds = tuple(kind for kind in self.policy.kv_cache_types if kind == "f16" or case.flash) or ("f16",)
         self.fallbacks, self.cuts = [], []
         self.options, self.aims, self.gone = {}, {}, {}
-        self.twins = {}  # position of a want: what decides where a candidate of it lies, which wants of one list often have in common
+        self.twins = {}  # position of a want: a number for what decides where a candidate of it lies, which wants of one list often have in common
         self.patient = frozenset()  # positions of the wants that may be as slow as on a host without a GPU
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
         self._asked = set()
-        self._remembered, self._placed = {}, {}
+        self._remembered, self._placed, self._twins = {}, {}, {}
 
     def run(self):
         problems = self._prepare()
@@ -125,7 +125,8 @@ class Search:
                 self.aims[want.position] = self._aim(want, found)
                 self.options[want.position] = list(found)
                 layers = want.parameters.get("num_gpu")
-                self.twins[want.position] = (want.kind, want.target, want.own_context, layers, want.quantizations, want.require_gpu, want.only)
+                twin = (want.kind, want.target, want.own_context, layers, want.quantizations, want.require_gpu, want.only)
+                self.twins[want.position] = self._twins.setdefault(twin, len(self._twins))
             except BadInput as problem:
                 problems.append(str(problem))
         return problems
@@ -419,7 +420,9 @@ class Search:
         alone = [self._alone(want, tag, load.context) for want, tag in zip(self.wanted, tags)]
         last = [want.position in self.partly or placed.kind == "experts" for want, placed in zip(self.wanted, alone)]
         first = tuple(sorted(range(len(tags)), key=lambda i: (last[i], -alone[i].need, i)))
-        small = tuple(sorted(range(len(tags)), key=lambda i: (last[i], alone[i].need if last[i] else -alone[i].need, i)))
+        small = first
+        if sum(last) > 1:
+            small = tuple(sorted(range(len(tags)), key=lambda i: (last[i], alone[i].need if last[i] else -alone[i].need, i)))
         if len(self.host.cards) < 2 or len(tags) < 2 or self.policy.resident != "all" or len(tags) > _ALL_ORDERS:
             return dict.fromkeys((small, first))
         return dict.fromkeys((small, first, *itertools.permutations(first)))

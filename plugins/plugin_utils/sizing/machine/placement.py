@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bisect
 import collections
 import functools
 import itertools
@@ -85,10 +86,9 @@ def _layer_sizes(shape, settings):
 
 @functools.lru_cache(maxsize=16384)
 def _sums(shape, settings):
-    """Sums of the layers' weights and caches up to each layer."""
+    """Sums of the layers' weights, of their caches and of both, up to each layer."""
     sizes = _layer_sizes(shape, settings)
-    weights = (0, *itertools.accumulate(size[0] for size in sizes))
-    return weights, (0, *itertools.accumulate(size[1] for size in sizes))
+    return tuple((0, *itertools.accumulate(parts)) for parts in (*zip(*sizes), map(sum, sizes)))
 
 
 def _split_by_free(count, free):
@@ -107,7 +107,7 @@ def _split_by_free(count, free):
 def _shares_by_free(shape, settings, rules, cards, left):
     """The split of llama-server (>= 0.30.0) with cards in this order."""
     found = memory(shape, settings)
-    weight_sums, cache_sums = _sums(shape, settings)
+    weight_sums, cache_sums, _both = _sums(shape, settings)
     counts = _split_by_free(shape.blocks + 1, left)
     shares, start = [], 0
     for position, card in enumerate(cards):
@@ -125,6 +125,22 @@ def _shares_by_free(shape, settings, rules, cards, left):
     return shares
 
 
+def _holds_by_free(shape, settings, rules, cards, left):
+    """Whether no card is overfilled by that split: its sums alone, since many orders of the cards are asked and only one is told."""
+    found, sums, blocks = memory(shape, settings), _sums(shape, settings)[2], shape.blocks
+    fixed = found.pipeline + OVERHEAD[cards[0].backend] + found.dequantized + rules.fit_margin
+    start, first = 0, found.projector
+    for count, amount in zip(_split_by_free(blocks + 1, left), left):
+        end = start + count
+        taken = fixed + first + sums[min(end, blocks)] - sums[min(start, blocks)]
+        if start <= blocks < end:
+            taken += shape.output_bytes
+        if taken > amount:
+            return False
+        start, first = end, 0
+    return True
+
+
 def _shares_by_fit(shape, settings, rules, cards, left):
     """The split of llama-server where its default does not hold: whole layers, last card first, each up to its target. None: a layer is left over."""
     found = memory(shape, settings)
@@ -133,7 +149,7 @@ def _shares_by_fit(shape, settings, rules, cards, left):
         if laid is None or laid[1]:
             return None
         return laid[0]
-    sizes = _layer_sizes(shape, settings)
+    weight_sums, cache_sums, sums = _sums(shape, settings)
     plain, shares, remaining = found.compute + found.mask, [], shape.blocks
     for position in range(len(cards) - 1, -1, -1):
         card, output = cards[position], shape.output_bytes if position == len(cards) - 1 else 0
@@ -142,19 +158,16 @@ def _shares_by_fit(shape, settings, rules, cards, left):
         if not remaining:
             shares.append(Share(card, 0, 0, 0, overhead, rules.fit_margin))  # it holds nothing but the driver's context
             continue
-        all_weights, all_cached = (sum(size[part] for size in sizes[:remaining]) for part in (0, 1))
-        if all_weights + all_cached + found.pipeline <= room:  # all layers are on cards now, so they work as a pipeline
-            shares.append(Share(card, all_weights + output, all_cached, found.pipeline, overhead, rules.fit_margin))
+        if sums[remaining] + found.pipeline <= room:  # all layers are on cards now, so they work as a pipeline
+            shares.append(Share(card, weight_sums[remaining] + output, cache_sums[remaining], found.pipeline, overhead, rules.fit_margin))
             remaining = 0
             continue
         room -= plain
-        weights, cached = output, 0
-        while remaining > 1 and sum(sizes[remaining - 1]) <= room:
-            remaining -= 1
-            room -= sum(sizes[remaining])
-            weights, cached = weights + sizes[remaining][0], cached + sizes[remaining][1]
         if room < 0:
             return None
+        first = bisect.bisect_left(sums, sums[remaining] - room, 1, remaining)
+        weights, cached = output + weight_sums[remaining] - weight_sums[first], cache_sums[remaining] - cache_sums[first]
+        remaining = first
         # The copies of the pipeline come when the first card is filled, and nobody asks this one again: they go off its margin.
         margin = rules.fit_margin - (found.pipeline - plain)
         if margin < min(rules.fit_margin, _LEAST_MARGIN):
@@ -297,8 +310,11 @@ def _multi(shape, load, rules, cards, left):
         if _legacy(rules):
             shares = _shares_in_turn(shape, load, settings, rules, ordered, free)
         else:
+            holds = _holds_by_free(shape, settings, rules, ordered, free)
+            if holds and chosen is not None:
+                continue
             shares = _shares_by_free(shape, settings, rules, ordered, free)
-            if any(share_total(share) > amount for share, amount in zip(shares, free)):
+            if not holds:
                 shares = _shares_by_fit(shape, settings, rules, ordered, free) or shares
         if shares is None:
             worst = 1
@@ -411,31 +427,35 @@ def _cards_taken(shape, load, rules, host, left):
         alone = not any(other.group == card.group and other.key != card.key for other in host.cards)
         if alone or ollama_rules.predicted(shape, settings.context, settings.parallel) <= ollama_rules.FILL * left[position]:
             return [position]
-    return [i for i, card in enumerate(host.cards) if card.group == _groups(host)[0]]
+    best = next(iter(_groups(host)))
+    return [i for i, card in enumerate(host.cards) if card.group == best]
 
 
 def _by_preference(host, left):
-    return sorted(range(len(host.cards)), key=lambda i: (not host.cards[i].discrete, -left[i], host.cards[i].key))
+    if len(host.cards) == 1:
+        return [0]
+    return [row[-1] for row in sorted((not card.discrete, -amount, card.key, i) for i, (card, amount) in enumerate(zip(host.cards, left)))]
 
 
 def _groups(host):
     """Vendors of the cards, that of the most memory first."""
-    return sorted({card.group for card in host.cards}, key=lambda name: -sum(c.budget for c in host.cards if c.group == name))
+    groups = {card.group for card in host.cards}
+    return groups if len(groups) < 2 else sorted(groups, key=lambda name: -sum(c.budget for c in host.cards if c.group == name))
 
 
 def _layers_laid(shape, settings, rules, cards, left):
     """(shares, layers) of a dense model that the fit lays over the cards as far as they reach: the output matrix and the last layers on the last card."""
-    found, sizes, remaining = memory(shape, settings), _layer_sizes(shape, settings), shape.blocks
+    found, remaining = memory(shape, settings), shape.blocks
+    weight_sums, cache_sums, sums = _sums(shape, settings)
     compute, output, shares = found.compute + found.mask, shape.output_bytes, []
     for position in range(len(cards) - 1, -1, -1):
         overhead = OVERHEAD[cards[position].backend] + found.dequantized + (found.projector if position == 0 else 0)
         room, weights, cached = left[position] - overhead - rules.fit_margin - compute, 0, 0
         if output <= room:
-            room, weights, output = room - output, output, 0
-            while remaining and sum(sizes[remaining - 1]) <= room:
-                remaining -= 1
-                room -= sum(sizes[remaining])
-                weights, cached = weights + sizes[remaining][0], cached + sizes[remaining][1]
+            room -= output
+            first = bisect.bisect_left(sums, sums[remaining] - room, 0, remaining)
+            weights, cached = output + weight_sums[remaining] - weight_sums[first], cache_sums[remaining] - cache_sums[first]
+            output, remaining = 0, first
         shares.append(Share(cards[position], weights, cached, compute if weights else 0, overhead, rules.fit_margin))
     return shares[::-1], shape.blocks - remaining
 

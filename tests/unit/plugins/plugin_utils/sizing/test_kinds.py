@@ -6,6 +6,7 @@ hosts be searched for anew."""
 
 from __future__ import annotations
 
+import gc
 import json
 
 import pytest
@@ -118,3 +119,23 @@ def test_no_more_kinds_are_kept_than_are_useful(searched, monkeypatch):
     for size in (24000, 24100, 24200, 24200, 24000):
         made(host((size, 0, "GPU-a")))
     assert len(searched) == 4 and len(kinds._plans) == 2
+
+
+@pytest.mark.parametrize("policy", [{}, {"resident": "sometimes"}])
+def test_no_cycles_are_looked_for_meanwhile_and_they_are_afterwards(policy):
+    """A fifth of the time of a plan; left off, a controller would keep what others leave in cycles."""
+    seen = []
+
+    def header(_name):
+        seen.append(gc.isenabled())
+        return None, None, False
+
+    assert gc.isenabled()
+    plan.make_plan([{"model": "qwen3:0.6b"}], policy, machines.machine(ram=16), "0.32.15", ["header", "catalogue"], header)
+    assert gc.isenabled() and not any(seen) and bool(seen) is not bool(policy)
+    gc.disable()
+    try:
+        plan.make_plan([], {}, machines.machine(ram=16), "0.32.15", ["catalogue"])
+        assert not gc.isenabled()  # whoever had it off keeps it off
+    finally:
+        gc.enable()
