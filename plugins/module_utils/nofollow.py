@@ -204,7 +204,7 @@ def seal(descriptor, owners):
     """Takes an open file from a user that others can speak for, so that it stays what it is found to be: root's, to be read by all, and in nobody
     else's hands. owners: of whom it is taken; a file of anybody else's is left as it is, and refused.
 
-    Whoever has the file open for writing keeps that: a lease for reading is granted only where nobody has.
+    Whoever has the file open for writing keeps that: a lease for reading is granted only where nobody has. Returns what it was before, for give_back().
     """
     found = os.fstat(descriptor)
     if found.st_uid not in owners:
@@ -220,10 +220,19 @@ def seal(descriptor, owners):
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         except BlockingIOError:
+            give_back(descriptor, found)
             raise _foreign("/proc/self/fd/%d" % descriptor, "somebody has it open for writing")
         except OSError:
             # A file system without leases.
             pass
+    return found
+
+
+def give_back(descriptor, found):
+    """Undoes seal() of a file that is not believed: under another name of it somebody could say that root has put it there."""
+    if os.geteuid() == 0:
+        os.fchown(descriptor, found.st_uid, found.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
 
 
 def give(path, uid, gid, private=False, dry=False):

@@ -170,13 +170,14 @@ class MirrorStore:
             with nofollow.opened(self.filled.blob_path(digest)) as descriptor:
                 if self.verified.get(digest) == identity(descriptor) and not self.verify_all:
                     return True
-                if not self.check_mode:
-                    nofollow.seal(descriptor, self.owners)
+                before = None if self.check_mode else nofollow.seal(descriptor, self.owners)
                 length = os.fstat(descriptor).st_size
                 self.hashed_bytes += length
                 if length == size and sha256_of(descriptor) == digest:
                     self._believe(digest, descriptor)
                     return True
+                if before:
+                    nofollow.give_back(descriptor, before)
         except FileNotFoundError:
             return False
         except OSError:

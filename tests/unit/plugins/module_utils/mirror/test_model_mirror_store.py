@@ -363,6 +363,28 @@ def test_a_tag_is_never_served_with_what_upstream_did_not_say(mirror, filler, re
     assert [path for path in served(tmp_path) if "manifests" in path] == []
 
 
+@needs.root
+@pytest.mark.parametrize("writing", [True, False])
+def test_nobody_has_a_manifest_made_roots_by_a_blob_that_is_refused(mirror, filler, registry, tmp_path, writing):
+    """Deleted: a manifest is laid down as a blob that root takes and then does not believe; under its second name it would be root's word on a tag."""
+    for name in ("small", "other"):
+        registry.put("library/%s/1b" % name, model_blobs(name))
+    forged(tmp_path, filler)
+    folder = tmp_path / "mirror" / "ollama"
+    evil = folder / "manifests/registry.ollama.ai/library/small/1b"
+    filler.have("other:1b", model_blobs("other"))
+    blob = folder / "blobs" / ("sha256-" + sha(model_blobs("other")[1][1]))
+    blob.unlink()
+    os.link(evil, blob)
+    with open(evil, "r+b" if writing else "rb"):
+        assert mirror(["other:1b"])["corrupt"]
+    assert (evil.stat().st_uid, evil.stat().st_nlink) == (SOMEBODY, 1)
+    registry.fault = 401
+    with pytest.raises(Failure, match="small:1b"):
+        mirror(["small:1b"])
+    assert [path for path in served(tmp_path) if "manifests" in path] == []
+
+
 @pytest.mark.parametrize("upstream", [401, 403])
 def test_what_upstream_shows_to_nobody_without_a_sign_in_is_not_even_pulled(mirror, registry, tmp_path, upstream):
     """Deleted: every run would pull gigabytes that nothing says the truth about, and fail behind that without the variable."""
