@@ -18,6 +18,7 @@ class ActionModule(ControllerAction):
             argument_spec={
                 "service": {"type": "dict", "required": True},
                 "fetching": {"type": "bool", "default": False},
+                "serving": {"type": "bool", "default": False},
                 "proof": {"type": "dict", "default": {}},
                 "back": {"type": "dict", "default": {}},
                 "record": {"type": "dict"},
@@ -30,6 +31,10 @@ class ActionModule(ControllerAction):
         # Ansible's own words for what a block was left for.
         failed, task = task_vars.get("ansible_failed_result") or {}, task_vars.get("ansible_failed_task") or {}
         service, look = args["service"], task_vars["ansible_facts"]["look"]
+        if args["serving"]:
+            said = failure.not_settled(service, known["ollama_version"], task.get("name") or "a task", failed)
+            # In check mode nothing was started.
+            return dict(result, changed=False, failed=True, msg=failed.get("msg") if self._task.check_mode else said)
         if args["fetching"]:
             if failed.get("fetching"):
                 # It was said where the release was fetched.

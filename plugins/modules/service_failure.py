@@ -24,6 +24,10 @@ options:
     description: The release could not be had, so nothing was changed. The task fails with the message.
     type: bool
     default: false
+  serving:
+    description: Whether the new server is proved and a step behind that failed. The action then fails with that, too.
+    type: bool
+    default: false
   proof:
     description: Result of waiting for the new server.
     type: dict

@@ -544,6 +544,8 @@ $look.port_owner = if ($port) { $port.owner } else { $null }
 $look.own_listener = if ($port) { $port.own } else { $null }
 $look.port_excluded = [Boolean](Read-Field 'port_excluded' { Test-PortExcluded $question.port })
 $look.resolved = @(foreach ($name in $question.names) { @{ name = $name; addresses = @(Read-Field "resolved $name" { Resolve-Address $name }) } })
+# Its volumes have no such mounts that the service could be told of.
+$look.read_only = @()
 $look.tools = @($question.tools | Where-Object { Get-Command -Name $_ -CommandType Application -ErrorAction SilentlyContinue })
 $look.door = Read-Field 'door' { Get-Door $question.door $question.port $question.install_dir }
 $look.install = $placeOfInstall

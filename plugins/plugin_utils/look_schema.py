@@ -154,6 +154,8 @@ COMMON = {
     # names of programs that were asked for and are on root's path
     "tools": Each(Text()),
     # ---- places
+    # of the paths that were asked for, those whose file system is mounted read-only
+    "read_only": Each(Text()),
     # releases: names of directories in install_dir that begin with a digit, what a cut-off run left included. moving: a move of models was cut off.
     # ours: Linux only: names of what the role has made there, hidden ones too.
     "install": Record(dict(PLACE, releases=Each(Text()), moving=Flag(), ours=Each(Text(), null=True))),

@@ -128,6 +128,14 @@ def free_bytes(path, root=""):
     return room.f_frsize * room.f_bavail
 
 
+def read_only(path, root=""):
+    """Whether the file system that holds a path, which need not exist yet, is mounted so that nobody writes there."""
+    try:
+        return bool(os.statvfs(root + nearest(path, root)).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def releases(install_dir, root=""):
     """Names below the directory of the releases that begin with a digit, what a run that was cut off has left included."""
     try:
@@ -379,6 +387,7 @@ def places(question, system, root="", path=PATH):
     return [
         ("user", lambda: user(question["user"])),
         ("files", lambda: [row for row in (describe(path, root) for path in question["paths"]) if row]),
+        ("read_only", lambda: [path for path in [question["models_dir"], question["install_dir"], *question["paths"]] if read_only(path, root)]),
         ("change", lambda: change(question["record"], system, root, path)),
         ("proofs", lambda: proofs(question["proofs"], root)),
         ("manifests", lambda: manifests(question["models_dir"], root)),
@@ -395,7 +404,7 @@ def strangers(question, root, resolve):
 
 def assemble(values, question):
     """Fields of the look out of what the jobs brought home. What a failed reader owed is null."""
-    found = {name: values.get(name) for name in ("service", "door", "user", "files", "change", "proofs", "install")}
+    found = {name: values.get(name) for name in ("service", "door", "user", "files", "read_only", "change", "proofs", "install")}
     found.update(values.get("port") or {"port_owner": None, "own_listener": None})
     store = dict.fromkeys(("missing_mount", "filesystem", "free_bytes", "ownerless_volume", "has_entries", "closed_parent", "denied"))
     store.update(values.get("store") or {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
-from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import OllamaError, StreamCut
+from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.api import ApiUnreachable, OllamaError, StreamCut, StreamSilent
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import is_same
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_errors import explain, gave_up
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.pull_tracker import Tracker
@@ -71,19 +71,21 @@ class Puller:
             except OllamaError as exc:
                 # Bytes that came are progress, however often the line breaks; only tries that bring nothing are counted.
                 failures = 1 if tracker.downloaded > before else failures + 1
-                final, sentence = self._verdict(pull.name, exc.message, tracker)
+                final, sentence = self._verdict(pull.name, exc, tracker)
                 if final or failures > self.options["retries"]:
                     raise Failure(sentence)
             pause = min(2 ** failures, LONGEST_PAUSE)
             self._report(pull, tracker, index, "retry in %d s" % pause)
             self.sleep(pause)
 
-    def _verdict(self, name, words, tracker):
+    def _verdict(self, name, failed, tracker):
         """(whether another try is pointless, what to say after the last one)"""
-        tries = self.options["retries"] + 1
+        tries, words = self.options["retries"] + 1, failed.message
+        # Who says nothing waits for the registry; who is not there, or in the middle no more, was ended.
+        ended = self.api.url if isinstance(failed, ApiUnreachable) and not isinstance(failed, StreamSilent) else ""
         return explain(self.registry, name, self.version, tries, words) or (
             False,
-            gave_up(self.registry, name, tries, words, tracker.completed, tracker.total),
+            gave_up(self.registry, name, tries, words, tracker.completed, tracker.total, ended),
         )
 
     def _pull_once(self, pull, pulled, tracker, index):
@@ -93,7 +95,7 @@ class Puller:
             if tracker.done:
                 return
             if tracker.stalled():
-                raise StreamCut("nothing moved for %d seconds" % tracker.silence())
+                raise StreamSilent("nothing moved for %d seconds" % tracker.silence())
             self._report(pull, tracker, index)
         raise StreamCut("the stream ended before Ollama said success")
 

@@ -80,10 +80,12 @@ def explain(registry, name, version, tries, words):
     return None
 
 
-def gave_up(registry, name, tries, words, completed, total):
-    """After the last try: what went wrong, what is kept, and where to look."""
+def gave_up(registry, name, tries, words, completed, total, ended=""):
+    """After the last try: what went wrong, what is kept, and where to look. ended: the address of the host's own Ollama, if it was that which went away."""
     kept = "%s of %s are here and will not be fetched again" % (gib(completed), gib(total)) if completed else "nothing came"
-    if comes_from_mirror(registry, name):
+    if ended:
+        advice = "this host's own Ollama at %s ended or was ended meanwhile; see its log, then run again" % ended
+    elif comes_from_mirror(registry, name):
         advice = "see whether %s runs, then run again" % where(registry, name)
     else:
         advice = "see whether this host reaches %s (ollama_https_proxy, or a mirror by llm_registry), then run again" % registry.label(name)

@@ -66,9 +66,9 @@ def _why(failure):
     """With a semicolon behind it where its last words follow."""
     url, named = failure.service["addresses"]["local"], "Ollama %s (ollama_version)" % failure.version
     version, status = _answered(failure.proof)
-    if version:
+    if version and version != failure.version:
         return "At %s a server answers with version %s instead of %s (ollama_version)." % (url, version, failure.version)
-    if status == 200:
+    if status == 200 and not version:
         return "At %s a server answers that is not Ollama; ollama_port %s is in use." % (url, failure.port)
     if failure.result.get("fetching"):
         return str(failure.result.get("msg"))
@@ -77,6 +77,8 @@ def _why(failure):
     # A server that is started again and again is not waited for.
     ended = failure.proof.get("ended") or 0
     how = "and ended %s times within %s s" % (ended, failure.proof.get("seconds")) if ended else "within %s s" % failure.seconds
+    if status and not ended:
+        how += " with more than HTTP status %d" % status
     return "%s did not answer at %s %s%s" % (named, url, how, ";" if _last(failure) else ".")
 
 
@@ -127,6 +129,13 @@ def _models(failure):
     return "The models are whole in %s; what %s has got of them waits for the next run." % (" and ".join(failure.stores), failure.store)
 
 
+# What is wrong with the host's disk and not with the release.
+_WAYS_OUT = (
+    ("no space left|quota exceeded", "make room on the disk of ollama_install_dir, or choose another directory"),
+    ("read-only file system", "mount the disk of ollama_install_dir writable, or choose another directory"),
+)
+
+
 def lines(log):
     """The last lines of a server, of the result of a task that has read them."""
     return log.get("stdout_lines") or (log.get("result") or {}).get("last_words") or []
@@ -135,13 +144,22 @@ def lines(log):
 def not_fetched(service, version, checksum, result):
     """The message where a release could not be had. result: of the task or the loop that failed."""
     old = service["steps"]["old_version"]
-    said = "Ollama %s (ollama_version) could not be had from %s: %s; correct ollama_version%s, or choose another ollama_download_base_url." % (
-        version, service["steps"]["sources"], _reason(result), " or ollama_download_checksum" if checksum else "",
+    reason = _reason(result)
+    usual = "correct ollama_version%s, or choose another ollama_download_base_url" % (" or ollama_download_checksum" if checksum else "")
+    said = "Ollama %s (ollama_version) could not be had from %s: %s; %s." % (
+        version, service["steps"]["sources"], reason, next((way for words, way in _WAYS_OUT if re.search(words, reason, re.I)), usual),
     )
     if service["steps"].get("open"):
         # A run that was cut off has changed what this one goes back to.
         return said
     return "%s Nothing was changed%s." % (said, "; %s goes on" % old if old else "")
+
+
+def not_settled(service, version, task, result):
+    """The message where a step behind the proof failed. Nobody goes back then: the new server serves."""
+    return "Ollama %s (ollama_version) answers at %s, but the run did not come to its end behind that: %s: %s. The next run goes on from there." % (
+        version, service["addresses"]["local"], task, _reason(result),
+    )
 
 
 def is_proved(failure):
@@ -168,8 +186,16 @@ def is_taken_away(failure):
 
 
 def _reason(result):
-    """Without a full stop. Of a loop that of the entry that failed; tar's own words stand beside Ansible's."""
+    """Without a full stop. Of a loop that of the entry that failed, which is named; tar's own words stand beside Ansible's."""
     failed = next((entry for entry in result.get("results") or [result] if entry.get("failed")), result)
     unpacked = str((failed.get("extract_results") or {}).get("err") or "").strip().partition("\n")[0]
     said = [failed.get("stderr") or failed.get("msg") or "no reason given", failed.get("response") or "", unpacked]
-    return ": ".join(re.sub("[.]$", "", str(text).strip()) for text in said if text)
+    return ": ".join(re.sub("[.]$", "", str(text).strip()) for text in (_item(failed), *said) if text)
+
+
+def _item(failed):
+    """What a loop was at, by its name alone: a file's content may be a secret."""
+    item = failed.get(failed.get("ansible_loop_var") or "")
+    if isinstance(item, dict):
+        item = next((item[name] for name in ("path", "name", "url") if item.get(name)), "")
+    return item if isinstance(item, str) else ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from .contract import Problem
+
 
 def by_path(look):
     """{path: entry of look_schema.FILE}; what is not there is not in it."""
@@ -22,6 +24,18 @@ def holds(entry, content):
 def name_of_target(entry):
     """The last part of what a link leads to; '' for no link."""
     return re.split(r"[/\\]", (entry or {}).get("target") or "")[-1]
+
+
+def unlinkable(install_dir, files, *links):
+    """Problems of places where the role keeps a link and somebody else something that it does not remove."""
+    return [
+        Problem(
+            "link_taken", "ollama_install_dir",
+            "%s is a %s, where role ollama keeps a link to a release; move it away, or write another ollama_install_dir than %s."
+            % (path, files[path]["kind"], install_dir),
+        )
+        for path in links if files.get(path, {"kind": "link"})["kind"] != "link"
+    ]
 
 
 class Releases:

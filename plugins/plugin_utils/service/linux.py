@@ -13,6 +13,7 @@ import re
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import path_of
 
 from . import address, change, environment, release, warm
+from . import found as found_of
 from . import numbers as numbers_of
 from . import store as store_of
 from .contract import File, Problem, Question, Service
@@ -82,7 +83,7 @@ def question(wish, around):
     return Question(
         system="linux", user=wish.user, port=wish.port, url=address.addresses(wish, around)["local"], install_dir=wish.install_dir,
         models_dir=wish.models_dir, service="ollama.service", door=TABLE, settings=DROP_IN, moving=paths.moving, record=paths.before, paths=watched,
-        names=address.door_names(wish, around), tools=("nft", "runuser", "zstd"),
+        names=address.door_names(wish, around), tools=("nft", "runuser", "tar", "zstd"),
     )
 
 
@@ -189,6 +190,7 @@ class _Decision:
         self.old = change.of_record(look) or self._old()
 
     def made(self):
+        self._release()
         problems = self._problems()
         store = {"OLLAMA_NOPRUNE": "true"} if self.look["store"]["filesystem"] in SHARED_FILESYSTEMS else {}
         try:
@@ -197,7 +199,6 @@ class _Decision:
             problems.append(Problem("environment_value", "ollama_environment", str(wrong)))
         if problems:
             return Service(problems=problems, warnings=[self._unfinished] if self.old.open else [])
-        self._release()
         self._door()
         self.files = self._files()
         self.stale = [file for file in self.files if file.differs]
@@ -207,7 +208,7 @@ class _Decision:
             steps.update(self._foretold(steps))
         unread = environment.unread(self.environment, self.wish.version)
         return Service(
-            warnings=[sentence for sentence in (unread, self._door_was_gone, self._unfinished) if sentence],
+            warnings=[sentence for sentence in (unread, self._door_was_gone, self._cli_closed, self._unfinished) if sentence],
             version=self.wish.version, archives=release.sources(self.wish, self.around, self.archives),
             complete=self.complete, files=self.files, environment=self.environment, door=self.door, addresses=self.addresses, restart=self.restart,
             before=self._before(), changes=changes, steps=steps,
@@ -227,7 +228,7 @@ class _Decision:
     # ---- what this host cannot have
 
     def _problems(self):
-        wish, store = self.wish, self.look["store"]
+        wish, look, store = self.wish, self.look, self.look["store"]
         found = []
 
         def refuse(name, variable, text, *values):
@@ -245,13 +246,27 @@ class _Decision:
                 "ollama_models_dir %s should lie on %s, which /etc/fstab names and which is not mounted; mount it or choose another directory.",
                 wish.models_dir, store["missing_mount"],
             )
+        found += found_of.unlinkable(wish.install_dir, self.seen, self.paths.current, self.paths.previous)
+        found += store_of.read_only(wish, look)
+        if wish.install_dir in look["read_only"] and not self.complete:
+            refuse(
+                "install_dir_read_only", "ollama_install_dir",
+                "ollama_install_dir %s is on a file system that is mounted read-only, so Ollama %s cannot be put there; mount it writable or choose another "
+                "directory.", wish.install_dir, wish.version,
+            )
+        if self._make_store() and "runuser" not in look["tools"]:
+            refuse(
+                "no_runuser", "ollama_models_dir",
+                "This host has no runuser, by which ollama_models_dir %s is made and tried as user %s; install the package util-linux.",
+                wish.models_dir, wish.user,
+            )
         if store["closed_parent"] and not self.store_in_home:
             refuse(
                 "closed_parent", "ollama_models_dir",
                 "User %s cannot enter %s, which leads to ollama_models_dir %s; run chmod a+x %s there or choose another directory.",
                 wish.user, store["closed_parent"], wish.models_dir, store["closed_parent"],
             )
-        if store["denied"] and not self._store_may_be_given:
+        if store["denied"] and not self._store_may_be_given and wish.models_dir not in look["read_only"]:
             refuse(
                 "store_denied", "ollama_models_dir",
                 "User %s cannot write to ollama_models_dir %s, which is there already; run %schown -R %s %s there, set ollama_user to its owner, or choose "
@@ -348,6 +363,18 @@ class _Decision:
             "Somebody removed the firewall rules of port %d (ollama_port) on this host, and at %s its guard put them back; find out what flushes nftables "
             "there, and remove %s to be told of the next time only." % (self.wish.port, when.strftime("%Y-%m-%d %H:%M UTC"), DOOR_GONE)
         )
+
+    @property
+    def _cli_closed(self):
+        if CLI not in self.look["read_only"] or self._cli_is_ours:
+            return None
+        return "%s is on a file system that is mounted read-only on this host, so the command ollama is not on the path there; use %s/bin/ollama." % (
+            posixpath.dirname(CLI), self.paths.current,
+        )
+
+    @property
+    def _cli_is_ours(self):
+        return self._target(CLI) == self.paths.current + "/bin/ollama"
 
     def _rules(self, ports):
         return render("linux/ollama.nft.j2", ports=ports, id=self._door_id(ports), ipv4=self.door["ipv4"], ipv6=self.door["ipv6"])
@@ -450,8 +477,8 @@ class _Decision:
             "narrow_door": self._rules((wish.port,)) if self.guarded and self._old_port else "",
             "start": self.restart or not look["service"]["running"] or look["service"]["enabled"] is False,
             "state": "restarted" if self.restart else "started",
-            "move_cli_aside": self.seen.get(CLI, {}).get("kind") in ("file", "directory", "other"),
-            "link_cli": self._target(CLI) != paths.current + "/bin/ollama",
+            "move_cli_aside": self.seen.get(CLI, {}).get("kind") in ("file", "directory", "other") and CLI not in look["read_only"],
+            "link_cli": not self._cli_is_ours and CLI not in look["read_only"],
             "stop_door": not self.guarded and DOOR_UNIT in self.seen,
             # A fetch that was cut off behind its last act leaves what it fetched, and nobody would fetch again.
             "remove": [path for path in unneeded if path not in [file.path for file in self.files]] + [paths.part_of(name) for name in before.tried],
@@ -470,7 +497,10 @@ class _Decision:
 
     def _release_steps(self):
         return {
-            "install_zstd": "zstd" not in self.look["tools"] and any(name.endswith(".zst") for name in self.archives),
+            "unpackers": [
+                name for name in ("tar", "zstd")
+                if name not in self.look["tools"] and (name == "tar" or any(archive.endswith(".zst") for archive in self.archives))
+            ],
             "archives_content": self.archives_content,
             "take_in": command("linux/take_in.sh", self.paths.part, self.paths.release, self.engine, self.archives_content),
             "would_fetch": "Would fetch %s of Ollama %s from %s." % (

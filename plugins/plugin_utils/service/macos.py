@@ -16,7 +16,7 @@ from . import store as store_of
 from . import wish as wishes
 from .contract import File, Problem, Question, Service
 from .decision import Decision
-from .found import by_path, holds
+from .found import by_path, holds, unlinkable
 from .programs import command
 from .render import render
 
@@ -284,6 +284,11 @@ def _newer_store(self):
     return store_of.problems(self.wish, self.files, _newer_names(self.wish))
 
 
+def _read_only(self):
+    # A path that is not there yet may be one of the sealed system's that a firmlink leads away from.
+    return store_of.read_only(self.wish, self.look) if self.wish.models_dir in self.files else []
+
+
 def _packet_filter(self):
     if self.guarded and not self.look["door"]["calls_us"]:
         yield Problem(
@@ -306,6 +311,10 @@ def _install_dir(self):
         )
 
 
+def _links(self):
+    return unlinkable(self.wish.install_dir, self.files, self.places["current"])
+
+
 def _disk(self):
     free = self.look["install"]["free_bytes"] or 0
     if not self.releases.complete and free < RELEASE_BYTES:
@@ -316,7 +325,9 @@ def _disk(self):
         )
 
 
-_HOST_CHECKS = (_old_system, _intel, _desktop_app, _brew, _cli, _port, _volume, _newer_store, _packet_filter, _install_dir, _disk)
+_HOST_CHECKS = (
+    _old_system, _intel, _desktop_app, _brew, _cli, _port, _volume, _newer_store, _read_only, _packet_filter, _install_dir, _links, _disk,
+)
 
 
 def _whole(path, name, parts):

@@ -29,6 +29,17 @@ def problems(wish, files, newer_names):
     )]
 
 
+def read_only(wish, look):
+    """Before what the service's user may do there: that is nothing, whoever owns it."""
+    if wish.models_dir not in look["read_only"]:
+        return []
+    return [Problem(
+        "store_read_only", "ollama_models_dir",
+        "ollama_models_dir %s is on a file system that is mounted read-only; mount it writable (its system may have closed it after an error on the disk), or "
+        "choose another directory." % wish.models_dir,
+    )]
+
+
 def warnings(wish, look):
     """What the models that are here may grow to under a release that converts them."""
     served, free = look["api"]["version"], look["store"]["free_bytes"]

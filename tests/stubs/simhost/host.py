@@ -109,7 +109,7 @@ class Host:
             "files": [self.looked_at(path, asked) for path in asked["paths"] if path in self.files],
             "user": {"exists": False, "groups": []}, "gpu_groups": [],
             "service": {**dict.fromkeys(("path", "enabled", "pid", "started_at")), **dict.fromkeys(("loaded", "running", "needs_reload"), False)},
-            "port_owner": self.state["machine"].get("port_owner"), "own_listener": listener, "controller": None, "tools": [],
+            "port_owner": self.state["machine"].get("port_owner"), "own_listener": listener, "controller": None, "tools": [], "read_only": [],
             "resolved": [{"name": name, "addresses": [self.state["names"][name]]} for name in asked["names"]],
             "install": {
                 **self.place_of(install), "releases": sorted(name for name in children if name[0].isdigit()), "moving": asked["moving"] in self.files,

@@ -16,7 +16,7 @@ _BARE = {
     "schema": 1, "is_root": True, "os_like": [], "display_vendors": [], "l4t": None, "observation": None, "files": [],
     "user": {"exists": False, "groups": []}, "gpu_groups": [],
     "service": {"path": None, "loaded": False, "enabled": None, "running": False, "pid": None, "started_at": None, "needs_reload": False},
-    "port_owner": None, "own_listener": None, "resolved": [], "controller": None, "tools": [],
+    "port_owner": None, "own_listener": None, "resolved": [], "controller": None, "tools": [], "read_only": [],
     "install": {"missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "releases": [], "moving": False, "ours": None},
     "store": {
         "missing_mount": None, "filesystem": None, "free_bytes": 100 << 30, "ownerless_volume": None, "closed_parent": None, "denied": False,
@@ -29,7 +29,7 @@ _SYSTEMS = {
     "linux": {
         "system": "linux", "architecture": "x86_64", "kernel": "6.12.0", "os_name": "Debian GNU/Linux", "os_version": "13", "os_like": ["debian"],
         "service_manager": "systemd",
-        "door": {"error": None, "id": None}, "tools": ["nft", "runuser", "zstd"],
+        "door": {"error": None, "id": None}, "tools": ["nft", "runuser", "tar", "zstd"],
     },
     "macos": {
         "system": "macos", "architecture": "arm64", "kernel": "24.0.0", "os_name": "macOS", "os_version": "15.1", "service_manager": "launchd",

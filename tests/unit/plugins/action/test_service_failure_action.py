@@ -24,15 +24,19 @@ PLAY = [
         "vars": {"ansible_facts": {"look": {"system": "linux", "service": {"pid": 1}}}, "service": SERVICE},
         "tasks": [
             {
-                "block": [{"name": "Unpack the archive", "ansible.builtin.fail": {"msg": "no room is left"}}],
+                "block": [{
+                    "name": "Unpack the archive", "ansible.builtin.fail": {"msg": "no room is left"}, "when": "part.path == '/b'",
+                    "loop": [{"path": "/a"}, {"path": "/b"}], "loop_control": {"loop_var": "part"},
+                }],
                 "rescue": [
                     {"llmfleet.ollama.service_failure": {"service": "{{ service }}"}, "register": "served"},
                     {"llmfleet.ollama.service_failure": {"service": "{{ service }}", "fetching": True}, "register": "fetched", "ignore_errors": True},
+                    {"llmfleet.ollama.service_failure": {"service": "{{ service }}", "serving": True}, "register": "left", "ignore_errors": True},
                 ],
             },
             {
                 "ansible.builtin.copy": {
-                    "dest": "{{ out }}", "mode": "0600", "content": "{{ {'served': served.msg, 'fetched': fetched.msg, 'failed': fetched.failed} | to_json }}",
+                    "dest": "{{ out }}", "mode": "0600", "content": "{{ {'served': served.msg, 'fetched': fetched.msg, 'failed': fetched.failed and left.failed, 'left': left.msg} | to_json }}",
                 },
             },
         ],
@@ -50,5 +54,6 @@ def test_what_failed_is_taken_from_the_rescue(tmp_path):
     done = written(tmp_path, "-i", "hosts.yml", "play.yml")
     assert done.code == 0, done.text
     said = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert said["served"].startswith("Ollama 9.0.1 (ollama_version) could not be set up: Unpack the archive: no room is left")
-    assert said["fetched"].startswith("Ollama 9.0.1 (ollama_version) could not be had from https://get.example: no room is left; ") and said["failed"]
+    assert said["served"].startswith("Ollama 9.0.1 (ollama_version) could not be set up: Unpack the archive: /b: no room is left")
+    assert said["fetched"].startswith("Ollama 9.0.1 (ollama_version) could not be had from https://get.example: /b: no room is left; ") and said["failed"]
+    assert said["left"].endswith("did not come to its end behind that: Unpack the archive: /b: no room is left. The next run goes on from there.")

@@ -16,6 +16,7 @@ import os
 import socket
 import threading
 import time
+import types
 
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock, record
@@ -258,6 +259,14 @@ def test_a_disk_that_is_not_mounted(machine, fstab, mounts, missing):
     machine.write("proc/self/mounts", mounts)
     store = "/srv/my disk/models" if "my" in fstab else "/srv/models"
     assert machine.look(models_dir=store)["store"]["missing_mount"] == missing
+
+
+@pytest.mark.parametrize("flags, closed", [(os.ST_RDONLY | os.ST_NOSUID, True), (os.ST_NOSUID, False)])
+def test_a_file_system_that_is_mounted_read_only(tmp_path, monkeypatch, flags, closed):
+    """F12. Deleted, a person would be told to give a folder away that nobody may write to."""
+    asked = []
+    monkeypatch.setattr(common.os, "statvfs", lambda path: asked.append(path) or types.SimpleNamespace(f_flag=flags))
+    assert common.read_only("/srv/models", str(tmp_path)) is closed and asked == [str(tmp_path) + "/"], "what is not there yet lies where its parent does"
 
 
 def test_the_store(machine):

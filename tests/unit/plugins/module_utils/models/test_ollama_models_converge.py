@@ -301,6 +301,8 @@ def test_stream_without_success_is_not_success(converge, ollama, small):
     ollama.script = ["no success"] * 5
     result = converge([small])
     assert result["failed"] and "before Ollama said success" in result["msg"] and ollama.names() == []
+    # F12: a server that is killed again and again was called a mirror that does not run.
+    assert result["msg"].endswith("this host's own Ollama at %s ended or was ended meanwhile; see its log, then run again" % ollama.url)
 
 
 def test_stalled_mirror_fails_and_names_the_variable(converge, ollama, registry, small):
@@ -320,7 +322,7 @@ def test_stalled_mirror_fails_and_names_the_variable(converge, ollama, registry,
 def test_silent_server_fails(converge, ollama, small):
     ollama.script = ["silent"] * 5
     result = converge([small], timeout=0.3, retries=1)
-    assert result["failed"] and "2 times in a row" in result["msg"]
+    assert result["failed"] and "2 times in a row" in result["msg"] and "see whether the mirror" in result["msg"]
 
 
 @pytest.mark.parametrize(

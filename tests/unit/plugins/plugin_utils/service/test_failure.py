@@ -35,7 +35,10 @@ WHY = {
     "another version": ({"proof": {"version": "1.2.3", "status": 200}}, "At %s a server answers with version 1.2.3 instead of 9.0.1 (ollama_version)." % URL),
     "no Ollama": ({"proof": {"version": "", "status": 200}}, "At %s a server answers that is not Ollama; ollama_port 11434 is in use." % URL),
     "silent": ({"proof": SILENT}, "%s did not answer at %s within 8 s." % (NEW, URL)),
-    "an error": ({"proof": {**SILENT, "status": 503}}, "%s did not answer at %s within 8 s." % (NEW, URL)),
+    "an error": ({"proof": {**SILENT, "status": 503}}, "%s did not answer at %s within 8 s with more than HTTP status 503." % (NEW, URL)),
+    "an error that names the version": (
+        {"proof": {**SILENT, "status": 500, "version": "9.0.1"}}, "%s did not answer at %s within 8 s with more than HTTP status 500." % (NEW, URL),
+    ),
     "a loop of crashes": ({"proof": {**SILENT, "ended": 3, "seconds": 4}}, "%s did not answer at %s and ended 3 times within 4 s." % (NEW, URL)),
     "PowerShell's answer": ({"system": "windows", "proof": {"result": {"version": "1.2.3"}}}, "At %s a server answers with version 1.2.3 instead of 9" % URL),
     "PowerShell's silence": ({"system": "windows", "proof": {"result": {"version": ""}}}, "%s did not answer at %s within 8 s." % (NEW, URL)),
@@ -43,6 +46,14 @@ WHY = {
     "one of several files": (
         {"result": {"msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "No space left on device"}]}},
         "%s could not be set up: Start it: No space left on device. The server" % NEW,
+    ),
+    "the file of several by its name": (
+        {"result": {"results": [{"failed": True, "msg": "full", "ansible_loop_var": "file", "file": {"path": "/etc/a", "content": "a secret"}}]}},
+        "%s could not be set up: Start it: /etc/a: full. The server" % NEW,
+    ),
+    "the one of several": (
+        {"result": {"results": [{"failed": True, "msg": "no", "ansible_loop_var": "path", "path": "/b"}]}},
+        "%s could not be set up: Start it: /b: no. The server" % NEW,
     ),
     "without a reason": ({}, "%s could not be set up: Start it: no reason given" % NEW),
 }
@@ -128,7 +139,11 @@ FETCHED = {
     "a command": ({"failed": True, "stderr": "it has no program bin/ollama\n", "msg": "non-zero return code"}, "it has no program bin/ollama;"),
     "a full disk": (
         {"failed": True, "msg": "failed to unpack a.tgz to /x", "extract_results": {"err": "tar: lib: Cannot write: No space left on device\ntar: Exiting"}},
-        "failed to unpack a.tgz to /x: tar: lib: Cannot write: No space left on device;",
+        "failed to unpack a.tgz to /x: tar: lib: Cannot write: No space left on device;", "make room on the disk of ollama_install_dir, or choose another",
+    ),
+    "a closed disk": (
+        {"failed": True, "msg": "[Errno 30] Read-only file system: '/opt/ollama'"}, "[Errno 30] Read-only file system: '/opt/ollama';",
+        "mount the disk of ollama_install_dir writable, or choose another",
     ),
     "nothing": ({"failed": True}, "no reason given;"),
 }
@@ -136,9 +151,9 @@ FETCHED = {
 
 @pytest.mark.parametrize("case", FETCHED)
 def test_why_a_release_could_not_be_had(case):
-    result, reason = FETCHED[case]
+    result, reason, way_out = (*FETCHED[case], "correct ollama_version, or choose another")[:3]
     said = failure.not_fetched(SERVICE, "9.0.1", "", result)
-    assert said.startswith("%s could not be had from https://get.example (ollama_download_base_url): %s correct ollama_version, or choose" % (NEW, reason))
+    assert said.startswith("%s could not be had from https://get.example (ollama_download_base_url): %s %s " % (NEW, reason, way_out))
     assert said.endswith("Nothing was changed; 0.32.15 goes on.")
 
 
@@ -146,3 +161,9 @@ def test_a_first_release_with_a_checksum_of_the_users():
     fresh = {**SERVICE, "steps": {**SERVICE["steps"], "old_version": ""}}
     said = failure.not_fetched(fresh, "9.0.1", "sha256:aa", {"failed": True, "msg": "x"})
     assert "correct ollama_version or ollama_download_checksum, or" in said and said.endswith("Nothing was changed.")
+
+
+def test_what_was_left_undone_behind_the_proof():
+    """F12: it was Ansible's raw error, of a run that said nothing of what serves."""
+    said = failure.not_settled(SERVICE, "9.0.1", "Put it there", {"results": [{"failed": True, "msg": "busy.", "ansible_loop_var": "path", "path": "/x"}]})
+    assert said == "%s answers at %s, but the run did not come to its end behind that: Put it there: /x: busy. The next run goes on from there." % (NEW, URL)

@@ -209,6 +209,17 @@ REFUSALS = {
     "a disk with files": ({"store": {"denied": True, "has_entries": True}}, [there("/m", "directory")], "store_denied", "ollama_models_dir", "chown -R"),
     "nftables": ({"door": {"error": "Operation not permitted"}}, [], "no_nftables", "ollama_firewall", "(Operation not permitted)"),
     "a newer store": ({}, [there("/m/manifests-v2", "directory")], "store_newer", "ollama_version", "were written by Ollama 0.40 or later; 0.32.15"),
+    # F12: each was another module's raw words, after the first change.
+    "a disk mounted read-only": (
+        {"read_only": ["/m"], "store": {"denied": True, "has_entries": True}}, [there("/m", "directory", owner="ollama")], "store_read_only",
+        "ollama_models_dir", "/m is on a file system that is mounted read-only; mount it writable",
+    ),
+    "no place for a release": ({"read_only": ["/opt/ollama"]}, [], "install_dir_read_only", "ollama_install_dir", "so Ollama 0.32.15 cannot be put there"),
+    "no runuser": ({"tools": ["nft", "tar", "zstd"]}, [], "no_runuser", "ollama_models_dir", "install the package util-linux"),
+    "a folder named current": (
+        {}, [there("/opt/ollama/current", "directory")], "link_taken", "ollama_install_dir", "/opt/ollama/current is a directory, where role ollama keeps a link",
+    ),
+    "a file named previous": ({}, [there("/opt/ollama/previous")], "link_taken", "ollama_install_dir", "/opt/ollama/previous is a file, where"),
     "names": ({"resolved": [{"name": "ui", "addresses": []}]}, [], "unresolved", "ollama_allowed_groups", "cannot resolve ui"),
 }
 TEXTFILE_DIRS = {"/var/lib/numbers": "textfile_dir_missing", "/there": "", "numbers": "textfile_dir", "/a b": "textfile_dir", "/": "textfile_dir", "": ""}
@@ -264,6 +275,20 @@ def test_what_the_host_cannot_do_is_refused(name):
     made = decided(bare("linux", files=files, **changed), ollama_models_dir="/m")
     assert [(problem.id, problem.variable) for problem in made.problems] == [(wanted, variable)] and words in made.problems[0].say
     assert (made.files, made.changes) == ([], []), "nothing is planned for a host that is refused"
+
+
+def test_what_a_host_does_not_need_it_may_lack():
+    """Deleted, a host that serves would be refused for what nobody will do there again."""
+    assert decided({**BASE, "tools": [], "read_only": ["/opt/ollama"]}).problems == []
+
+
+@pytest.mark.parametrize("files", [[], [there(linux.CLI)]])
+def test_a_closed_folder_of_programs_keeps_no_models_from_a_host(files):
+    """F12. Deleted: the run would fail behind its proof, at the link of the command line, and the models never come."""
+    made = decided(bare("linux", files=files, read_only=[linux.CLI]))
+    assert not made.steps["link_cli"] and not made.steps["move_cli_aside"] and [text for text in made.changes if linux.CLI in text] == []
+    assert made.problems == [] and len(made.warnings) == 1 and made.warnings[0].endswith("is not on the path there; use /opt/ollama/current/bin/ollama.")
+    assert decided({**BASE, "read_only": [linux.CLI]}).warnings == [], "it was linked before"
 
 
 def test_a_newer_store_goes_with_a_newer_release_or_with_nothing_removed():
@@ -395,7 +420,7 @@ def test_a_release_alone_is_judged_by_nothing_of_the_host():
     """Another host of the fleet is served from it: that the port is taken here does not matter."""
     look = bare("linux", port_owner="nginx", tools=[])
     made = decide("here", {"ollama_version": "0.32.15", "ollama_accelerators": []}, look, AROUND, release_only=True)
-    assert (made.problems, made.files, made.changes) == ([], [], ["fetch Ollama 0.32.15"]) and made.steps["install_zstd"]
+    assert (made.problems, made.files, made.changes) == ([], [], ["fetch Ollama 0.32.15"]) and made.steps["unpackers"] == ["tar", "zstd"]
     assert made.steps["take_in"][3:] == [
         "take_in", "/opt/ollama/.0.32.15.part", "/opt/ollama/0.32.15", "lib/ollama/llama-server", made.steps["archives_content"],
     ]
@@ -410,6 +435,14 @@ def test_the_look_is_asked_for_all_that_is_decided_from():
     asked = linux.question(made, AROUND).to_dict()
     assert asked["url"] == "http://[::1]:11434" and asked["settings"] == linux.DROP_IN and asked["models_dir"] == STORE
     assert {entry["path"] for entry in BASE["files"]} <= set(asked["paths"]) and set(bare("linux")["tools"]) == set(asked["tools"])
+
+
+@pytest.mark.parametrize("version, tools, unpackers", [
+    ("0.32.15", ["zstd"], ["tar"]), ("0.32.15", ["tar"], ["zstd"]), ("0.32.15", ["tar", "zstd"], []), ("0.9.3", ["tar"], []), ("0.9.3", [], ["tar"]),
+])
+def test_what_unpacks_an_archive_is_installed(version, tools, unpackers):
+    look = bare("linux", tools=["nft", "runuser", *tools])
+    assert decided(look, ollama_version=version, ollama_accept_vulnerable_version=True).steps["unpackers"] == unpackers
 
 
 def test_in_check_mode_nothing_is_planned_that_it_cannot_foretell():

@@ -108,6 +108,15 @@ REFUSED = {
         "User _ollama (ollama_user) cannot enter /Users/ann, which leads to ollama_models_dir /Users/ann/models; run chmod a+x /Users/ann there or write "
         "another directory.",
     ),
+    "store_read_only": (
+        {"files": [there("/Volumes/models/ollama", "directory")], "read_only": ["/Volumes/models/ollama"]}, {"models_dir": "/Volumes/models/ollama"}, {},
+        "ollama_models_dir", "ollama_models_dir /Volumes/models/ollama is on a file system that is mounted read-only; mount it writable (its system may have "
+        "closed it after an error on the disk), or choose another directory.",
+    ),
+    "link_taken": (
+        {"files": [there("/opt/ollama/current", "directory")]}, {}, {}, "ollama_install_dir",
+        "/opt/ollama/current is a directory, where role ollama keeps a link to a release; move it away, or write another ollama_install_dir than /opt/ollama.",
+    ),
     "store_newer": (
         {"files": [there("/Volumes/models/ollama/manifests-v2", "directory")]}, {"models_dir": "/Volumes/models/ollama"}, {}, "ollama_version",
         "The models in ollama_models_dir /Volumes/models/ollama were written by Ollama 0.40 or later; 0.32.15 (ollama_version) reads part of them and removes "
