@@ -21,7 +21,7 @@ description:
   - Does the same for the archives of Ollama's releases, which come beside their C(sha256sum.txt) to C(releases/v<version>) in O(path),
     by download or by hand, and are served as C(/releases/v<version>/<archive>).
   - Used by role P(llmfleet.ollama.model_mirror#role).
-extends_documentation_fragment: [llmfleet.ollama.registry_proxy]
+extends_documentation_fragment: [llmfleet.ollama.registry_proxy, llmfleet.ollama.holder]
 attributes:
   check_mode:
     description: Changes nothing and says what would change.
@@ -30,7 +30,7 @@ attributes:
     description: Shows nothing.
     support: none
   idempotent:
-    description: A second run changes nothing and hashes nothing.
+    description: A second run changes nothing, hashes nothing and takes no lock.
     support: full
   platform:
     description: Hosts with Python and hard links.
@@ -126,6 +126,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+held:
+  description: Who else changes the mirror.
+  returned: failure, where somebody does
+  type: dict
 missing:
   description: Names that have to be pulled from upstream.
   returned: always
@@ -179,11 +183,15 @@ files:
 import getpass
 import os
 import socket
+from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
+from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
+from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import clock
 from ansible_collections.llmfleet.ollama.plugins.module_utils.look.common import home as home_of
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror import held
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.models import MirrorStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.releases import ReleaseStore
 from ansible_collections.llmfleet.ollama.plugins.module_utils.probe.port_owner import port_owner
@@ -236,6 +244,16 @@ def mounted(path):
     return sorted({point[len(inside) :].split("/")[0] for point, _kind in mounts("") if point.startswith(inside)})
 
 
+def work(params, check_mode, begin=held.taken):
+    """One pass over what a mirror has."""
+    store = MirrorStore(params, params["version"], check_mode, begin)
+    wants, exact, verify_all = (params[name] for name in ("releases", "releases_exact", "verify_all"))
+    releases = ReleaseStore(params["path"], wants, store.verified, exact, verify_all, check_mode, begin).run()
+    store.changed = releases.changed
+    # Last: it writes the index of what was verified.
+    return store.run(), releases
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -265,6 +283,8 @@ def main():
             "user": {"type": "str", "default": ""},
             "nginx": {"type": "path", "default": "/usr/sbin/nginx"},
             "watch": {"type": "list", "elements": "path", "default": []},
+            "holder": {"type": "dict", "options": lock.OPTIONS},
+            "over": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -273,13 +293,14 @@ def main():
         module.fail_json(msg=refused)
     # nginx reads what is published, whatever umask root has here.
     os.umask(0o022)
-    wants, exact, verify_all = (module.params[name] for name in ("releases", "releases_exact", "verify_all"))
+    holder, folder = module.params["holder"], lock.folder_of("Linux", "model_mirror")
     try:
-        store = MirrorStore(module.params, module.params["version"], module.check_mode)
-        releases = ReleaseStore(module.params["path"], wants, store.verified, exact, verify_all, module.check_mode).run()
-        store.changed = releases.changed
-        # Last: it writes the index of what was verified.
-        store.run()
+        if module.check_mode or not holder or os.geteuid() != 0:
+            store, releases = work(module.params, module.check_mode)
+        else:
+            store, releases = held.passed(partial(work, module.params, False), holder, module.params["over"], folder, clock())
+    except lock.Held as busy:
+        module.fail_json(msg=lock.words(busy.holder), held=busy.holder)
     except Failure as exc:
         module.fail_json(msg=str(exc))
     for warning in store.warnings:

@@ -22,6 +22,7 @@ import stat
 from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, sha256_of, write_file, write_json
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.held import taken
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.manifest import is_same
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.names import BadName, is_guard, parse_name
 from ansible_collections.llmfleet.ollama.plugins.module_utils.ollama.registry import RegistryClient
@@ -35,10 +36,10 @@ def _sentences(told):
 
 
 class MirrorStore:
-    """Compares with upstream, verifies, publishes."""
+    """Compares with upstream, verifies, publishes. begin: called before each act."""
 
-    def __init__(self, options, version="", check_mode=False):
-        self.check_mode = check_mode
+    def __init__(self, options, version="", check_mode=False, begin=taken):
+        self.check_mode, self.begin = check_mode, begin
         self.path = options["path"]
         self.filled = Store(os.path.join(self.path, "ollama"), version)
         self.public = Store(os.path.join(self.path, "public"))
@@ -119,6 +120,7 @@ class MirrorStore:
             self.changed = True
             self.published.append(name.short)
             if not self.check_mode:
+                self.begin()
                 for digest in manifest.layers:
                     if not self._serve(digest):
                         return False
@@ -170,6 +172,8 @@ class MirrorStore:
             with nofollow.opened(self.filled.blob_path(digest)) as descriptor:
                 if self.verified.get(digest) == identity(descriptor) and not self.verify_all:
                     return True
+                if not self.check_mode:
+                    self.begin()
                 before = None if self.check_mode else nofollow.seal(descriptor, self.owners)
                 length = os.fstat(descriptor).st_size
                 self.hashed_bytes += length
@@ -187,6 +191,7 @@ class MirrorStore:
         self.changed = True
         self.verified.pop(digest, None)
         if not self.check_mode:
+            self.begin()
             for store in (self.filled, self.public):
                 store.drop_blob(digest)
         return False
@@ -256,6 +261,7 @@ class MirrorStore:
                     if name.short not in self.removed:
                         self.removed.append(name.short)
                     if not self.check_mode:
+                        self.begin()
                         for path in store.manifest_paths(name):
                             nofollow.unlink(path)
 
@@ -271,11 +277,13 @@ class MirrorStore:
                 # Not the beginning of a pull that goes on next time, and no folder: Ollama makes none there.
                 if "partial" not in file and file.replace("-", ":", 1) not in used and not stat.S_ISDIR(mode):
                     self.changed = True
+                    self.begin()
                     nofollow.unlink(os.path.join(folder, file))
                     self.verified.pop(file.replace("-", ":", 1), None)
 
     def _write_index(self):
         if self.verified != self._read_index():
+            self.begin()
             write_json(self.index, self.verified, 0o644)
 
     def result(self):

@@ -16,6 +16,7 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils import nofollow
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import OLLAMA_VERSION
 from ansible_collections.llmfleet.ollama.plugins.module_utils.errors import Failure
 from ansible_collections.llmfleet.ollama.plugins.module_utils.files import link, sha256_of, write_file
+from ansible_collections.llmfleet.ollama.plugins.module_utils.mirror.held import taken
 
 LIST = "sha256sum.txt"
 # Both become parts of paths and of URLs.
@@ -24,15 +25,15 @@ LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)?(\S+)$")
 
 
 class ReleaseStore:
-    """Verifies, publishes, and says what is missing. `verified` is the mirror's index, so that each archive is hashed once."""
+    """Verifies, publishes, and says what is missing. `verified` is the mirror's index, so that each archive is hashed once. begin: called before each act."""
 
-    def __init__(self, path, wants, verified, exact=False, verify_all=False, check_mode=False):
+    def __init__(self, path, wants, verified, exact=False, verify_all=False, check_mode=False, begin=taken):
         self.filled = os.path.join(path, "releases")
         self.public = os.path.join(path, "public", "releases")
         self.verified = verified
         self.exact = exact
         self.verify_all = verify_all
-        self.check_mode = check_mode
+        self.check_mode, self.begin = check_mode, begin
         self.wanted = self._wanted(wants)
         self.missing, self.published, self.corrupt, self.removed, self.mismatches = [], [], [], [], []
 
@@ -102,6 +103,7 @@ class ReleaseStore:
                 if self.verified.get(key) == seen and not self.verify_all:
                     return wanted
                 if not self.check_mode:
+                    self.begin()
                     # The folder is root's: whose file root has put there does not matter.
                     nofollow.seal(descriptor, {found.st_uid})
                 digest = sha256_of(descriptor)
@@ -127,6 +129,7 @@ class ReleaseStore:
             return
         self.published.append("v%s/%s" % (version, archive))
         if not self.check_mode:
+            self.begin()
             with nofollow.opened(source) as descriptor:
                 # What only root could read is what upstream's list names, and shall be served.
                 os.fchmod(descriptor, 0o644)
@@ -139,6 +142,7 @@ class ReleaseStore:
     def _forget(self, version, archive):
         if self.check_mode:
             return
+        self.begin()
         self.verified.pop("v%s/%s" % (version, archive), None)
         for store in (self.public, self.filled):
             if os.path.lexists(self._path(store, version, archive)):
@@ -153,12 +157,22 @@ class ReleaseStore:
             target = self._path(self.public, version)
             if lines:
                 if _text(target) != lines:
+                    self.begin()
                     write_file(target, lines.encode())
                 continue
             for store in (self.public, self.filled):
                 # The list of a release of which nothing is left goes too, unless somebody still waits for an archive of it.
                 if store == self.public or not any(wanted == version for wanted, _archive in self.wanted):
-                    _clear(os.path.dirname(self._path(store, version)))
+                    self._clear(os.path.dirname(self._path(store, version)))
+
+    def _clear(self, folder):
+        """Removes the list and then the folder, if nothing else is in it."""
+        if not os.path.isdir(folder) or _entries(folder) not in ([], [LIST]):
+            return
+        self.begin()
+        if _entries(folder):
+            os.unlink(os.path.join(folder, LIST))
+        os.rmdir(folder)
 
     def result(self):
         return {
@@ -190,11 +204,3 @@ def _text(path):
 
 def _entries(folder):
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-
-
-def _clear(folder):
-    """Removes the list and then the folder, if nothing else is in it."""
-    if _entries(folder) == [LIST]:
-        os.unlink(os.path.join(folder, LIST))
-    if os.path.isdir(folder) and not _entries(folder):
-        os.rmdir(folder)

@@ -91,6 +91,7 @@ def test_what_is_served_may_be_read_whatever_umask_root_has(filler, registry, tm
             self.params = {
                 "path": str(tmp_path / "mirror"), "models": ["small:1b"], "registry": registry.url, "exact": False, "releases": [], "releases_exact": False,
                 "verify_all": False, "version": "0.32.15", "https_proxy": "", "no_proxy": "", "as_root": False, "port": None, "nginx": "", "watch": [],
+                "holder": None, "over": "",
             }
 
         def exit_json(self, **_result):
