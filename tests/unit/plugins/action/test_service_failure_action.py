@@ -36,7 +36,7 @@ PLAY = [
             },
             {
                 "ansible.builtin.copy": {
-                    "dest": "{{ out }}", "mode": "0600", "content": "{{ {'served': served.msg, 'fetched': fetched.msg, 'failed': fetched.failed and left.failed, 'left': left.msg} | to_json }}",
+                    "dest": "{{ out }}", "mode": "0600", "content": "{{ [served, fetched, left] | to_json }}",
                 },
             },
         ],
@@ -53,7 +53,8 @@ def test_what_failed_is_taken_from_the_rescue(tmp_path):
     (tmp_path / "play.yml").write_text(yaml.safe_dump(PLAY, sort_keys=False), encoding="utf-8")
     done = written(tmp_path, "-i", "hosts.yml", "play.yml")
     assert done.code == 0, done.text
-    said = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert said["served"].startswith("Ollama 9.0.1 (ollama_version) could not be set up: Unpack the archive: /b: no room is left")
-    assert said["fetched"].startswith("Ollama 9.0.1 (ollama_version) could not be had from https://get.example: /b: no room is left; ") and said["failed"]
-    assert said["left"].endswith("did not come to its end behind that: Unpack the archive: /b: no room is left. The next run goes on from there.")
+    served, fetched, left = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert served["msg"].startswith("Ollama 9.0.1 (ollama_version) could not be set up: Unpack the archive: /b: no room is left")
+    assert fetched["failed"] and fetched["msg"].startswith("Ollama 9.0.1 (ollama_version) could not be had from https://get.example: /b: no room is left; ")
+    said = "did not come to its end behind that: Unpack the archive: /b: no room is left. The next run goes on from there."
+    assert left["failed"] and left["msg"].endswith(said)

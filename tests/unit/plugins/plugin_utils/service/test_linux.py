@@ -217,7 +217,8 @@ REFUSALS = {
     "no place for a release": ({"read_only": ["/opt/ollama"]}, [], "install_dir_read_only", "ollama_install_dir", "so Ollama 0.32.15 cannot be put there"),
     "no runuser": ({"tools": ["nft", "tar", "zstd"]}, [], "no_runuser", "ollama_models_dir", "install the package util-linux"),
     "a folder named current": (
-        {}, [there("/opt/ollama/current", "directory")], "link_taken", "ollama_install_dir", "/opt/ollama/current is a directory, where role ollama keeps a link",
+        {}, [there("/opt/ollama/current", "directory")], "link_taken", "ollama_install_dir",
+        "/opt/ollama/current is a directory, where role ollama keeps a link",
     ),
     "a file named previous": ({}, [there("/opt/ollama/previous")], "link_taken", "ollama_install_dir", "/opt/ollama/previous is a file, where"),
     "names": ({"resolved": [{"name": "ui", "addresses": []}]}, [], "unresolved", "ollama_allowed_groups", "cannot resolve ui"),
