@@ -34,7 +34,7 @@ class ActionModule(ControllerAction):
         near = dataclasses.replace(near, check_mode=self._task.check_mode)
         result["changed"] = False
         if args["facts_only"]:
-            facts = self._templar.template(task_vars.get("ansible_facts") or {})
+            facts = task_vars.get("ansible_facts") or {}
             variables = {**inventory.defaults(facts, near.host), **variables}
             made = decide.foretell(variables, facts, near)
             # What a mirror is asked for, and beside it where that will lie.

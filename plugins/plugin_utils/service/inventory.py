@@ -17,7 +17,7 @@ from . import address, gateways, release, wish
 from .contract import GATEWAY, WEB_UI, Around, Mirror, Wish
 
 VARIABLES = tuple(wish.variable(name) for name in wish.NAMES)
-_KNOWN = ("inventory_hostname", "ansible_host", "ansible_connection", "ansible_user", "ansible_facts")
+_KNOWN = ("inventory_hostname", "ansible_host", "ansible_connection", "ansible_user")
 
 
 def of_host(task_vars, template, wishes, listed=""):
@@ -36,7 +36,8 @@ def _of_host(task_vars, template, wishes, listed):
     variables = {name: template(task_vars[name]) for name in VARIABLES if name in task_vars and name not in wishes}
     variables.update(wishes)
     known = {name: template(task_vars[name]) for name in _KNOWN if name in task_vars}
-    known.update(groups=task_vars.get("groups"), hostvars=task_vars.get("hostvars"))
+    # Facts are no templates, and a walk through all of them costs more than the rest.
+    known.update({name: task_vars.get(name) for name in ("ansible_facts", "groups", "hostvars")})
     return variables, around({**known, **variables}, listed)
 
 
