@@ -207,18 +207,21 @@ PATHS = (
     "/api/pull", "/api/push", "/api/create", "/api/delete", "/api/copy", "/api/blobs/sha256:0", "/api/me", "/api/signout",
     "/api/%70ull", "/API/PULL", "/Api/chat", "/api/pull/", "//api/pull", "/api//pull", "/./api/pull", "/\\api\\pull", "*",
     "/v1/../api/pull", "/v1/%2e%2e/api/pull", "/v1//../api/pull", "/v1/chat/completions%00", "/V1/chat/completions",
-    "/api/chat/../pull", "/api/chat;/../pull", "/api/chat%2f..%2fpull", "http://localhost/api/pull", "http://localhost/v1/../api/pull",
+    "/api/chat/../pull", "/api/chat;/../pull", "/api/chat%2f..%2fpull", "http://HOST/api/pull", "http://HOST/v1/../api/pull",
 )  # fmt: skip
 
 
 def test_no_way_of_writing_a_path_changes_a_host(gateway):
     """With a key for all models, and with each method by which Ollama changes something."""
     Host.asked.clear()
-    answers = {(method, path): ask(gateway, "{%s}" % OTHER, ANN, path, method) for path in PATHS for method in ("POST", "DELETE", "PUT")}
-    assert {asked: told for asked, (status, told) in answers.items() if (status, told["error"]["code"]) != (403, "path_not_allowed")} == {}
+    here = "127.0.0.1:%d" % gateway[0]
+    paths = [path.replace("HOST", here) for path in PATHS]
+    answers = {(method, path): ask(gateway, "{%s}" % OTHER, ANN, path, method) for path in paths for method in ("POST", "DELETE", "PUT")}
+    # HAProxy 3.0 takes some for no request at all.
+    assert {asked: told for asked, (status, told) in answers.items() if status != 400 and (status, told["error"]["code"]) != (403, "path_not_allowed")} == {}
     assert ask(gateway, "{%s}" % OTHER, ANN, "/v1/models/../../api/pull")[0] == 405
     assert Host.asked == []
-    assert ask(gateway, "{%s}" % OTHER, ANN, "http://localhost" + CHAT)[0] == 200, "an address with its host is one of the API's, too"
+    assert ask(gateway, "{%s}" % OTHER, ANN, "http://%s%s" % (here, CHAT))[0] == 200, "an address with its host is one of the API's, too"
 
 
 def test_a_body_that_the_gateway_cannot_read_is_told(gateway):
