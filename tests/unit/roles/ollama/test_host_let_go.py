@@ -23,15 +23,18 @@ from support import ROOT
 STEPS = ("fetch", "install", "configure", "door", "start", "prove", "settle", "rollback", "absent")
 FAIL = [{"name": "Fail", "ansible.builtin.fail": {"msg": "the disk is full"}}]
 
+# Nobody answers there, at once.
+CUT = [{"name": "Ask", "ansible.builtin.ping": None, "vars": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}}]
 
-def play(folder, entry, *failing, complete=True):
+
+def play(folder, entry, *failing, complete=True, step=None):
     """(return code, what it said) of the role's file `entry`, with these steps failing."""
     tasks = folder / "roles/some/tasks"
     (tasks / "linux").mkdir(parents=True)
     for name in ("change", "rollback", "absent", "release"):
         shutil.copy(ROOT / f"roles/ollama/tasks/{name}.yml", tasks)
     for name in STEPS:
-        (tasks / f"linux/{name}.yml").write_text(yaml.safe_dump(FAIL if name in failing else []))
+        (tasks / f"linux/{name}.yml").write_text(yaml.safe_dump((step or FAIL) if name in failing else []))
     for name in ("look", "preflight"):
         (tasks / f"{name}.yml").write_text("[]\n")
     (folder / "roles/some/vars").mkdir()
@@ -72,6 +75,14 @@ def test_whoever_has_failed_keeps_nobody_out_and_what_served_stays_written_down(
     assert code == (2 if failing else 0) and ("the disk is full" in said) == bool(failing), said
     assert lock.read(str(tmp_path / "run/lock"), common.clock()) is None, said
     assert (record.read(str(tmp_path / "opt/.before")) is not None) == bool(failing)
+
+
+def test_a_host_that_is_unreachable_in_the_middle_counts_as_cut_off(tmp_path):
+    """L8. No way back and no letting go is tried: deleted, either could be called done for a host that nobody has reached."""
+    code, said = play(tmp_path, "change", "start", step=CUT)
+    assert code == 4 and "unreachable=1" in said and "Let go" not in said and "Bring back" not in said, said
+    assert record.read(str(tmp_path / "opt/.before"))["asked"] == "2.0"
+    assert lock.read(str(tmp_path / "run/lock"), common.clock())["doing"] == "Ollama 2.0"
 
 
 def test_a_removal_that_has_failed_keeps_nobody_out(tmp_path):
