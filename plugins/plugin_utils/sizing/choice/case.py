@@ -79,7 +79,8 @@ Outcome = collections.namedtuple("Outcome", "chosen load failure problems patien
 
 def worth(outcome):
     """An outcome as the order of concessions sees it: speed, whole on the cards, half of the contexts, sizes, the rest of the context, embedding models,
-    heavier weights, the cache. One in f16 is worth nothing beside experts in system memory, which are the larger concession."""
+    heavier weights, the cache. One in f16 is worth nothing beside experts in system memory, which are the larger concession, and heavier weights nothing
+    where no layer lies on a card."""
     if outcome.failure or not outcome.chosen:
         return (float("-inf"),)
     whole = half = sizes = contexts = embeddings = losses = exact = 0
@@ -89,6 +90,6 @@ def worth(outcome):
         half += tag.embedding or context >= (item.aim.half or 0)
         sizes += 0 if tag.embedding else tag.worth
         embeddings += tag.worth if tag.embedding else 0
-        contexts, losses = contexts + context, losses - tag.quality["loss"]
+        contexts, losses = contexts + context, losses - (1 if item.placed.kind == "cpu" else tag.quality["loss"])
         exact += item.placed.settings.k_type == "f16" and item.placed.kind != "experts"
     return -outcome.patient, whole, half, round(sizes, 6), contexts, round(embeddings, 6), round(losses, 6), exact

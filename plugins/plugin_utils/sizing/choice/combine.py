@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import collections
 
-# worth: what is added up; weight: bytes that it takes, so that of two options the lighter one is known
-Option = collections.namedtuple("Option", "worth weight thing")
+# worth: what is added up; weight: bytes that it takes, so that of two options the lighter one is known; elastic: whether it takes what is left and does
+# with less, so that its weight says nothing against it
+Option = collections.namedtuple("Option", "worth weight thing elastic", defaults=(False,))
 
 _EXACT = 4  # wants for which every combination is considered; more are upgraded one by one
 _TRIES = 3000  # combinations that are tried at most
@@ -31,7 +32,8 @@ def best(options, fits):
         return None
     found = _upgraded(lists, bottom, fits)
     if 1 < len(lists) <= _EXACT:
-        found = _Search(lists, fits, found).run()
+        elastic = [[option for option in found if option.elastic] for found in options]
+        found = _Search([_ranked({*kept, *more}) for kept, more in zip(lists, elastic)], bottom, fits, found).run()
     return _things(found)
 
 
@@ -42,10 +44,14 @@ def _things(options):
 def _useful(options):
     """Best first, without those that take as much as a better one or more; so the last is the lightest."""
     kept = []
-    for option in sorted(options, key=lambda option: (-option.worth, option.weight)):
+    for option in _ranked(options):
         if not kept or option.weight < kept[-1].weight:
             kept.append(option)
     return kept
+
+
+def _ranked(options):
+    return sorted(options, key=lambda option: (-option.worth, option.weight))
 
 
 def _steps(lists):
@@ -87,10 +93,9 @@ def _upgraded(lists, bottom, fits):
 class _Search:
     """All combinations, best first in the order of the list, without those that cannot win."""
 
-    def __init__(self, lists, fits, found):
-        self.lists, self.fits, self.found = lists, fits, found
+    def __init__(self, lists, lightest, fits, found):
+        self.lists, self.lightest, self.fits, self.found = lists, lightest, fits, found
         self.worth = sum(option.worth for option in found) - 2 * _EQUAL  # of two that are worth the same, the one that serves the first want better
-        self.lightest = [options[-1] for options in lists]
         self.tries = 0
         # The most that the wants from each one on could add.
         self.rest = [sum(options[0].worth for options in lists[i:]) for i in range(len(lists) + 1)]

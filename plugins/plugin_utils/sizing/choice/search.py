@@ -369,9 +369,9 @@ class Search:
         found = {}
         for tag in self.options[want.position]:
             if self._holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
-                need = self._alone(want, tag, least).need
-                if tag.size not in found or need < found[tag.size].weight:
-                    found[tag.size] = combine.Option(tag.worth, need, tag)
+                alone = self._alone(want, tag, least)
+                if tag.size not in found or alone.need < found[tag.size].weight:
+                    found[tag.size] = combine.Option(tag.worth, alone.need, tag, alone.kind == "experts")
         return list(found.values())
 
     def _longest(self, tags, least):
@@ -416,7 +416,8 @@ class Search:
 
     def _orders(self, tags, load):
         """The largest first, since it is the hardest to place; over several cards other orders may do where that one does not. What takes all that is
-        left comes last, and of such first the largest, so that as many as can be are whole."""
+        left comes last, and of such first the largest, so that as many as can be are whole. A mixture that fits alone may need the embedding models
+        before it, since only what is left tells it to leave its experts in system memory."""
         alone = [self._alone(want, tag, load.context) for want, tag in zip(self.wanted, tags)]
         last = [want.position in self.partly or placed.kind == "experts" for want, placed in zip(self.wanted, alone)]
         first = tuple(sorted(range(len(tags)), key=lambda i: (last[i], -alone[i].need, i)))
@@ -424,7 +425,8 @@ class Search:
         if sum(last) > 1:
             small = tuple(sorted(range(len(tags)), key=lambda i: (last[i], alone[i].need if last[i] else -alone[i].need, i)))
         if len(self.host.cards) < 2 or len(tags) < 2 or self.policy.resident != "all" or len(tags) > _ALL_ORDERS:
-            return dict.fromkeys((small, first))
+            beside = tuple(sorted(first, key=lambda i: tags[i].shape.expert_bytes > 0 and self._may_lie_beside(self.wanted[i])))
+            return dict.fromkeys((small, first, beside))
         return dict.fromkeys((small, first, *itertools.permutations(first)))
 
     def _in_order(self, order, tags, load):

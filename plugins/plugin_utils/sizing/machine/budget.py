@@ -92,10 +92,18 @@ def host(vram, reserve_bytes=0):
             cards.append(card)
     cards.sort(key=lambda card: (not card.discrete, -card.budget, card.key))
     unified = bool(cards) and all(card.unified for card in cards)
+    if unified:
+        # One pool: what the system keeps from the GPU is not the processor's either.
+        budget = min(budget, ram_total - _for_the_system(ram_total))
     return Host(
         tuple(cards), unified, budget, ram_total, tuple(warnings), vram.get("environment") or {},
         bandwidth.of_ram(vram, cards), bandwidth.cores(vram),
     )
+
+
+def _for_the_system(pool):
+    """Bytes of a pool that GPU and processor share, for everything that is not the model."""
+    return max(min(_OS_MINIMUM, pool // _OS_MOST), int(pool * _OS_SHARE_UNIFIED))
 
 
 def _card(device, system_total, reserve_bytes, warnings):
@@ -119,7 +127,7 @@ def _card(device, system_total, reserve_bytes, warnings):
         return None
     if unified and system_total:
         pool = system_total + (device.get("memory_dedicated_bytes") or 0 if device.get("vendor") == "amd" else 0)
-        usable = min(usable, pool - max(min(_OS_MINIMUM, pool // _OS_MOST), int(pool * _OS_SHARE_UNIFIED)))
+        usable = min(usable, pool - _for_the_system(pool))
     budget = usable - held_by_others(device, warnings) - reserve_bytes
     vendor = device.get("vendor") or "other"
     backend = BACKENDS.get(vendor, BACKENDS["other"])

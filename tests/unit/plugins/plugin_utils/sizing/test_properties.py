@@ -39,7 +39,8 @@ def plan(sizes, family="deepseek-r1", version="0.32.15", context=8192, least=409
 
 def worth(found):
     """A plan as the order of concessions sees it: whole on the cards, half of the contexts, sizes, the rest of the context, the loss of heavier weights,
-    the cache. Whole comes first: system memory is slow, and nothing lies there in part while all of it fits the cards at the floor that was stated."""
+    the cache. Whole comes first: system memory is slow, and nothing lies there in part while all of it fits the cards at the floor that was stated. Weights
+    of which no layer lies on a card gain nothing by being heavier."""
     if not found["ok"]:
         return (-1,)
     whole, half, sizes, contexts, losses, exact = 0, 0, 0.0, 0, 0.0, 0
@@ -50,13 +51,14 @@ def worth(found):
         whole += entry["placement"] not in ("partial", "cpu")
         half += 2 * entry["context"] >= min(wanted, trained) or bool(entry["embedding"])
         sizes += candidates.worths(entry["family"])[row.size] * (0.25 if entry["embedding"] else 1)
-        contexts, losses = contexts + entry["context"], losses - row.quality["loss"]
+        contexts, losses = contexts + entry["context"], losses - (1 if entry["placement"] == "cpu" else row.quality["loss"])
         exact += entry["kv_cache_type"] == "f16" and entry["placement"] in ("gpu", "multi_gpu")
     return whole, half, round(sizes, 6), contexts, round(losses, 6), exact
 
 
 @settings(max_examples=60, deadline=None)
 @given(SIZES, st.integers(0, 20000), FAMILIES, VERSIONS)
+@example(1766, 75, "deepseek-r1", "0.32.15")  # heavier weights on the processor, then lighter ones in part on the card
 def test_more_memory_never_gives_a_worse_plan(size, more, family, version):
     assert worth(plan([size + more], family, version)) >= worth(plan([size], family, version))
 
@@ -141,6 +143,8 @@ def test_models_that_stay_loaded_never_exceed_a_card_together(sizes, wants, vers
 @settings(max_examples=60, deadline=None)
 @given(SIZES, st.lists(WANTS, min_size=2, max_size=3), st.integers(0, 20000), st.randoms(use_true_random=False))
 @example(1500, [FLOORS[0], FLOORS[1]], 2572, random.Random(0))  # in part at half of the context, then whole at the floor
+@example(7181, [{"family": "gpt-oss", "context": 32768, "min_context": 4096}, {"model": "nomic-embed-text"}], 7181, random.Random(0))  # experts, then whole
+@example(17239, [{"family": "qwen3.5", "context": 4096, "min_context": 4096}, {"model": "nomic-embed-text"}], 988, random.Random(0))  # 27b then fits alone
 def test_what_several_models_get_is_no_accident(size, wants, more, chance):
     """Another order of the list, a larger card, one model less, or models in turns never turn a plan into none.
 
@@ -159,6 +163,7 @@ def test_what_several_models_get_is_no_accident(size, wants, more, chance):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(8, 512), st.lists(WANTS, min_size=1, max_size=3), st.sampled_from(["apple", "nvidia", "amd"]))
+@example(10, [{"family": "deepseek-r1", "context": 4096, "min_context": 4096}, {"model": "gemma3:4b"}], "apple")  # would not fit with layers on the CPU either
 def test_unified_memory_is_one_pool(gigabytes, wants, vendor):
     """Apple, GB10, Strix Halo: with the host's buffers all models stay below what the machine leaves to them."""
     pool = gigabytes * 1024
