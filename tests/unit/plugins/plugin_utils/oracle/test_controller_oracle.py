@@ -161,9 +161,8 @@ def test_what_llama_cpp_says_is_read(package, tmp_path, monkeypatch):
 
 
 # What a hole in llama.cpp would give: it says which of these it could do.
-PRYING = PACKAGE + """
+PRYING = "import encodings.idna, socket\n" + PACKAGE + """
 def Server(params, told=Server):
-    import socket
     could = [] if os.getuid() else ["root"]
     for name, act in {
         "write": lambda: open(os.environ["PRIED"], "ab", 0).write(b"x"), "connect": lambda: socket.create_connection(("127.0.0.1", int(os.environ["PORT"])), 5),
