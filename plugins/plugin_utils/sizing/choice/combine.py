@@ -33,7 +33,7 @@ def best(options, fits):
     found = _upgraded(lists, bottom, fits)
     if 1 < len(lists) <= _EXACT:
         elastic = [[option for option in found if option.elastic] for found in options]
-        found = _Search([_ranked({*kept, *more}) for kept, more in zip(lists, elastic)], bottom, fits, found).run()
+        found = _Search([_ranked(dict.fromkeys([*kept, *more])) for kept, more in zip(lists, elastic)], bottom, fits, found).run()
     return _things(found)
 
 
