@@ -21,7 +21,6 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.models.proof_file 
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.gateway import config
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import numbers
 from support import ROOT
-from support.fake_ollama import FakeOllama, FakeRegistry, model_blobs
 
 PROGRAM = ROOT / "roles/ollama/files/linux/numbers.py"
 PLAN = {
@@ -40,16 +39,6 @@ CARDS = [
 NOTHING = {"changed": False, "models": [], "path": "", "diff": []}
 # Of Prometheus' text format: a name, labels, a number.
 LINE = re.compile(r'[a-z_]+\{[a-z_]+="(?:[^"\\]|\\["\\n])*"(?:,[a-z_]+="(?:[^"\\]|\\["\\n])*")*\} [0-9.]+')
-
-
-@pytest.fixture
-def ollama(tmp_path):
-    registry = FakeRegistry()
-    server = FakeOllama(tmp_path / "store", registry)
-    server.have("chat:7b", model_blobs("chat"))
-    yield server
-    server.stop()
-    registry.stop()
 
 
 def program():

@@ -17,7 +17,6 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils import beside
 from ansible_collections.llmfleet.ollama.plugins.module_utils.change import lock
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.service import warm
 from support import ROOT
-from support.fake_ollama import FakeOllama, FakeRegistry, model_blobs
 
 PLAN = {
     "ok": True,
@@ -31,16 +30,6 @@ PLAN = {
 }
 
 NOTHING = {"changed": False, "models": [], "path": "", "diff": []}
-
-
-@pytest.fixture
-def ollama(tmp_path):
-    registry = FakeRegistry()
-    server = FakeOllama(tmp_path / "store", registry)
-    server.have("chat:7b", model_blobs("chat"))
-    yield server
-    server.stop()
-    registry.stop()
 
 
 class Exit(Exception):
