@@ -21,11 +21,13 @@ _FILLERS = {"nvidia", "amd", "ati", "intel", "apple", "corporation", "geforce", 
 _FILLERS |= {"design", "with", "generation", "edition", "jetson", "nvgpu"}
 _SAME = {"mobile": "laptop", "maxq": "max-q"}
 _OTHER_SILICON = {"laptop", "max-q", "pro", "max", "ultra"}  # with such a word it is another chip than without
+_GLUED = re.compile(r"\b(rtx|gtx|rx)(?=[0-9])|(?<=[0-9])(?=(?:ti|super|xtx|xt|gre)\b)")  # 'RTX4090', 'RX 7900XTX'
 _NEAR = 0.15  # a driver reports somewhat less memory than the card is sold with
 
 
 def _words(name):
     text = re.sub(r"\((?:r|tm|c)\)|[®™]", " ", name.lower()).replace("max-q", "maxq").replace("w/", " ")
+    text = _GLUED.sub(lambda found: found.group() + " ", text)
     found = [_SAME.get(word, word) for word in re.findall(r"[a-z0-9]+", text)]
     return frozenset(word for word in found if word not in _FILLERS)
 
