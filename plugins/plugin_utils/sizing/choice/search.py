@@ -20,6 +20,7 @@ from .case import Aim, Chosen, Crowded, Cut, Nothing, Outcome, Refused, Rejected
 
 _NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
 _USABLE = 2048  # tokens; nobody is sent to a shorter context
+_NO_LIMIT = 1 << 62  # bytes
 _ALL_ORDERS = 3  # models for which every order of loading over several cards is tried
 
 
@@ -370,9 +371,16 @@ class Search:
         for tag in self.options[want.position]:
             if self._holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
                 alone = self._alone(want, tag, least)
-                if tag.size not in found or alone.need < found[tag.size].weight:
-                    found[tag.size] = combine.Option(tag.worth, alone.need, tag, alone.kind == "experts")
+                need = self._in_memory(tag, least) if want.position in self.partly else alone.need
+                if tag.size not in found or need < found[tag.size].weight:
+                    found[tag.size] = combine.Option(tag.worth, need, tag, alone.kind == "experts")
         return list(found.values())
+
+    def _in_memory(self, tag, context):
+        """Bytes that it takes without a card. Of what may lie partly in system memory that is its weight on every machine: by what it takes here, a
+        larger card would make a tag heavier whose first layers it holds than one that it still leaves to the processor."""
+        load = self._load(context, self._kinds_for((tag,))[-1])
+        return placement.on_cpu(tag.shape, load, self.rules, _NO_LIMIT).need
 
     def _longest(self, tags, least):
         """(the longest context at which these sizes fit, their lightest tags that were trained for it)"""
@@ -539,7 +547,7 @@ class Search:
         if not tag.shape.expert_bytes or not self.host.cards or not self._may_lie_beside(want):
             return None
         load = self._load(settings.context, settings.k_type)
-        beside = placement.experts(tag.shape, load, self.rules, self.host, left, 1 << 62)
+        beside = placement.experts(tag.shape, load, self.rules, self.host, left, _NO_LIMIT)
         return beside and max(0, sum(placement.share_total(share) for share in beside.shares if share.card is None) - ram) or None
 
     def _would_in_turns(self):

@@ -154,6 +154,11 @@ class TestLastResort:
             assert before is None or (parameters, now[1]) >= before or parameters > before[0], (size, now, before)
             before = (parameters, now[1])
 
+    def test_a_larger_card_that_holds_the_first_layers_of_a_small_tag_still_takes_no_smaller_one(self):
+        """With 1919 MiB qwen3:0.6b lay wholly in system memory, with 1927 two of its layers lay on the card, and the larger card got another size."""
+        wants = [family("deepseek-r1", 4096, 4096), family("qwen3", 32768, 4096)]
+        assert len({str(picks([size], *wants)) for size in (1915, 1919, 1927, 1931)}) == 1
+
     def test_it_has_the_floor_of_a_host_without_a_card(self):
         """24b with a third of it on the card is below 5 tokens a second, and the refusal says so and names the knob."""
         found = plan([6000], [family("mistral-small")])
