@@ -68,6 +68,7 @@ def _planned(case):
     every_card = case.host
     case, search, outcome, left_out = weak_cards.leave_out(case, search, outcome)
     warnings = [words.fallback(why) for why in search.fallbacks] + [words.cut(found) for found in search.cuts]
+    warnings += [words.spoils(card) for card in weak_cards.spoiling(case, search, outcome)]
     if outcome.problems:
         return result.empty(outcome.problems, warnings)
     if outcome.failure:

@@ -218,6 +218,14 @@ def left_out(card):
     return "%s is left out (CUDA_VISIBLE_DEVICES): Ollama spreads models over all cards that it sees, and the plan is better without this one" % card.name
 
 
+def spoils(card):
+    hide = "ROCR_VISIBLE_DEVICES" if card.group == "amd" else "CUDA_VISIBLE_DEVICES" if card.group == "nvidia" else "GGML_VK_VISIBLE_DEVICES"
+    return (
+        "%s spoils the plan, which would be better without it: take it out of the machine, or hide it from Ollama (%s in ollama_environment) and describe the "
+        "others in llm_vram_override" % (card.name, hide)
+    )
+
+
 def eviction(found):
     """What Ollama may unload, and what to do."""
     if isinstance(found, Late):

@@ -15,10 +15,22 @@ _FASTER = 1.25  # for less, nobody wants to see a card stand idle
 
 def leave_out(case, search, outcome):
     """(case, search, outcome, cards left out): as given, unless the same wants get more on fewer cards."""
+    return _fewer(case, search, outcome) if _named(case) else (case, search, outcome, ())
+
+
+def spoiling(case, search, outcome):
+    """Cards without which the plan would be better, but which nothing hides from Ollama for certain."""
+    return () if _named(case) else _fewer(case, search, outcome)[3]
+
+
+def _named(case):
+    """Only NVIDIA's driver takes a list of identities that is certain to mean these cards."""
+    return all(card.group == "nvidia" and card.key.startswith("GPU-") for card in case.host.cards)
+
+
+def _fewer(case, search, outcome):
     cards = case.host.cards
-    # Only NVIDIA's driver takes a list of identities that is certain to mean these cards.
-    named = all(card.group == "nvidia" and card.key.startswith("GPU-") for card in cards)
-    if len({card.budget for card in cards}) < 2 or not named or outcome.problems or _has_all(outcome):
+    if len({card.budget for card in cards}) < 2 or outcome.problems or _has_all(outcome):
         return case, search, outcome, ()
     found, most = (case, search, outcome, ()), worth(outcome)
     largest_first = sorted(cards, key=lambda card: (-card.budget, card.key))
@@ -43,5 +55,5 @@ def slowest(case, outcome):
 
 def _has_all(outcome):
     """Whether nothing was conceded, so that no other plan can be better."""
-    slow = any(item.placed.kind in ("partial", "cpu") for item in outcome.chosen)
+    slow = any(item.placed.kind in ("partial", "cpu", "multi_gpu") for item in outcome.chosen)
     return bool(outcome.chosen) and outcome.load.k_type == "f16" and not slow and not any(item.rejected or item.has_less for item in outcome.chosen)

@@ -444,7 +444,10 @@ def _groups(host):
 
 
 def _layers_laid(shape, settings, rules, cards, left):
-    """(shares, layers) of a dense model that the fit lays over the cards as far as they reach: the output matrix and the last layers on the last card."""
+    """(shares, layers) of a dense model that the fit lays over the cards as far as they reach: the output matrix and the last layers on the last card.
+
+    Never all of them: the whole model was tried before, and has copies of its buffers on several cards that one without its first layer has not.
+    """
     found, remaining = memory(shape, settings), shape.blocks
     weight_sums, cache_sums, sums = _sums(shape, settings)
     compute, output, shares = found.compute + found.mask, shape.output_bytes, []
@@ -453,7 +456,7 @@ def _layers_laid(shape, settings, rules, cards, left):
         room, weights, cached = left[position] - overhead - rules.fit_margin - compute, 0, 0
         if output <= room:
             room -= output
-            first = bisect.bisect_left(sums, sums[remaining] - room, 0, remaining)
+            first = bisect.bisect_left(sums, sums[remaining] - room, 1, remaining)
             weights, cached = output + weight_sums[remaining] - weight_sums[first], cache_sums[remaining] - cache_sums[first]
             output, remaining = 0, first
         shares.append(Share(cards[position], weights, cached, compute if weights else 0, overhead, rules.fit_margin))
@@ -480,7 +483,7 @@ def _partly_fitted(shape, load, rules, host, left, ram_left, minimum_share):
     )
     # On unified memory both parts come from one pool.
     host_need = share_total(on_host) + sum(share_total(share) for share in shares if share.card.unified)
-    if not layers or layers >= shape.blocks or layers < minimum_share * shape.blocks or host_need > ram_left:
+    if not layers or layers < minimum_share * shape.blocks or host_need > ram_left:
         return None
     if any(share_total(share) > amount for share, amount in zip(shares, (left[host.cards.index(share.card)] for share in shares))):
         return None  # a card without room for the driver's context
