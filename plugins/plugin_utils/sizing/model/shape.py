@@ -236,6 +236,8 @@ class Shape:
         file_types = data.load("quality")["file_types"]
         quant = str(metadata.get("quantization") or "Q4_K_M").upper()
         types = file_types.get(quant) or file_types["Q4_K_M"]
+        if metadata.get("embedding_type"):
+            types = dict(types, embedding=metadata["embedding_type"], output=metadata["embedding_type"])
         self.tied = bool(metadata.get("tied"))
         elements = self.vocab * self.embd
         self.output_bytes = 0 if self.encoder else ggml.row_bytes(types["output"], elements)

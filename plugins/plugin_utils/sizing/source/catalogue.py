@@ -18,7 +18,7 @@ ESTIMATE_MARGIN = 1.10
 _UNIFORM = {"F32", "F16", "BF16", "Q8_0"}
 _UNIFORM_MARGIN = 1.01
 _SIZE = re.compile(r"(?:^|[-_])(\d+(?:\.\d+)?)([bm])(?:[-_]|$)")
-_FILE_KEYS = ("tied", "header_bytes", "vision_bytes", "per_layer_embedding")
+_FILE_KEYS = ("tied", "header_bytes", "vision_bytes", "embedding_type", "per_layer_embedding")
 _ROW_KEYS = (*_FILE_KEYS, "architecture", "unverified")
 
 
@@ -69,6 +69,7 @@ class Tag:
         found = _shape_metadata(shape)
         if "context" in self.row:
             found[shape["architecture"] + ".context_length"] = self.row["context"]
+        found.update({key: self.row[key] for key in _FILE_KEYS if key in self.row})
         found.update(
             {
                 "quantization": self.quantization,

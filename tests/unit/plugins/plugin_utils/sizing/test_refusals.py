@@ -42,7 +42,7 @@ REFUSALS = {
         "rite a lower min_context (30b fits at 65536 tokens)", ([dict(CODER, context=262144, min_context=65536)], {}),
     ),
     "too long a context for three": (
-        machines.machine(machines.card("NVIDIA GeForce RTX 3090", 24176, 0, 0), ram=8), THREE, {},
+        machines.machine(machines.card("NVIDIA GeForce RTX 3090", 24176, 0, 0), ram=6), THREE, {},
         r"need \d+\.\d GiB of 23\.6 GiB, \d+\.\d GiB too much at 32768 tokens", "write a lower min_context (they fit at 24576 tokens)",
         ([dict(want, min_context=16384) for want in THREE], {}),
     ),

@@ -40,6 +40,23 @@ def test_embeddings_of_each_layer_stay_in_host_memory():
     assert shape.gpu_weights + shape.vision_bytes + shape.input_bytes < shape.file_bytes + 0.6e9
 
 
+# Weights of the layers by their dimensions: feed-forward, attention (the last layers share the keys and values of others), and what an embedding of a layer
+# passes. The projection of all of these is BF16.
+LAYERS = {
+    "e2b-it-qat": (3 * 1536 * (15 * 6144 + 20 * 12288) + 1536 * (28 * 4096 + 7 * 8192 + 12 * 512 + 3 * 1024) + 35 * 2 * 1536 * 256, 1536 * 8960),
+    "e4b-it-qat": (3 * 2560 * 42 * 10240 + 2560 * (35 * 4096 + 7 * 8192 + 20 * 1024 + 4 * 2048) + 42 * 2 * 2560 * 256, 2560 * 10752),
+}
+
+
+@pytest.mark.parametrize("tag", LAYERS)
+def test_google_s_small_qat_files_have_their_embeddings_in_q6_k(tag):
+    """What is left of the file is the layers in Q4_0, to half a percent. With the F16 of gemma3's files half of the layers would be missing, and without
+    the tag a machine with 8 GB is refused the chat model that everybody runs there."""
+    shape = catalogue.find("gemma4", tag).shape
+    quantized, projection = LAYERS[tag]
+    assert shape.blocks_bytes == pytest.approx(quantized * 18 / 32 + projection * 2, rel=0.005)
+
+
 def test_layers_that_only_feed_forward_hold_neither_cache_nor_state():
     """Nemotron 3 Nano has 23 states and 6 caches in 52 layers; a state for each layer without a head would be twice as much."""
     shape = catalogue.find("nemotron-3-nano", "30b").shape
