@@ -91,5 +91,7 @@ def worth(outcome):
         sizes += 0 if tag.embedding else tag.worth
         embeddings += tag.worth if tag.embedding else 0
         contexts, losses = contexts + context, losses - (1 if item.placed.kind == "cpu" else tag.quality["loss"])
-        exact += item.placed.settings.k_type == "f16" and item.placed.kind != "experts"
+        exact += item.placed.settings.k_type == "f16"
+    if any(item.placed.kind == "experts" for item in outcome.chosen):
+        exact = 0
     return -outcome.patient, whole, half, round(sizes, 6), contexts, round(embeddings, 6), round(losses, 6), exact

@@ -79,6 +79,29 @@ def test_a_cache_in_f16_is_no_reason_to_leave_a_card_out():
     assert (found["models"][0]["placement"], found["models"][0]["context"]) == ("multi_gpu", 65536)
 
 
+@pytest.mark.parametrize(
+    "cards,want,policy,expected",
+    [
+        # The larger card is the slow one: over both it was below 10 tokens a second, and a smaller size was taken.
+        ([("RTX 4090", 39193), ("GTX 1650", 75696)], {"family": "gemma4", "context": 4096}, {"parallel": 4}, ("31b-it-q8_0", 4096, [0])),
+        # A fixed tag that gets less than it was wanted with.
+        ([("RTX 3060", 7900), ("H100", 22500), ("A100", 709)], {"model": "qwen3:30b", "context": 4096}, {"parallel": 2}, ("30b", 4096, [1, 0])),
+        # A third one of the same kind makes Ollama take a larger micro-batch, whose buffers leave no room for the context.
+        ([("A100", 3997)] * 3, {"family": "granite4", "context": 65536}, {}, ("3b", 49152, [0, 1])),
+        # Without the other one it answers at 5 tokens a second.
+        ([("L40S", 7900), ("GTX 1650", 7900)], {"family": "llama3.3", "quantizations": ["Q4_K_M"]}, {}, ("70b", 4096, [0])),
+    ],
+)
+def test_no_card_that_is_plugged_in_makes_a_plan_worse(cards, want, policy, expected):
+    """Whatever is wrong with it: too small, slow although it is large, or one more of a kind."""
+    host = machines.machine(*named(*cards), system_memory={"total_bytes": 64 << 30, "bandwidth_bytes_per_second": 460 * 10**9})
+    found = make_plan([want], policy, host, "0.32.15", ["catalogue"])
+    assert found["ok"], found["errors"]
+    entry = found["models"][0]
+    visible = ",".join("GPU-%08d" % index for index in expected[2])
+    assert (entry["tag"], entry["context"], found["environment"]["CUDA_VISIBLE_DEVICES"]) == (*expected[:2], visible)
+
+
 def test_a_card_that_slows_little_stays():
     """A second card of the same generation may be wanted for the next model."""
     near = named(("NVIDIA GeForce RTX 4090", 24164), ("NVIDIA GeForce RTX 3090", 24000))
