@@ -84,6 +84,8 @@ def test_a_cache_in_f16_is_no_reason_to_leave_a_card_out():
     [
         # The larger card is the slow one: over both it was below 10 tokens a second, and a smaller size was taken.
         ([("RTX 4090", 39193), ("GTX 1650", 75696)], {"family": "gemma4", "context": 4096}, {"parallel": 4}, ("31b-it-q8_0", 4096, [0])),
+        # It would hold the tag alone, and Ollama prefers what is larger.
+        ([("RTX 4090", 24164), ("Tesla P40", 24400)], {"model": "qwen3:14b"}, {}, ("14b", 8192, [0])),
         # A fixed tag that gets less than it was wanted with.
         ([("RTX 3060", 7900), ("H100", 22500), ("A100", 709)], {"model": "qwen3:30b", "context": 4096}, {"parallel": 2}, ("30b", 4096, [1, 0])),
         # A third one of the same kind makes Ollama take a larger micro-batch, whose buffers leave no room for the context.
