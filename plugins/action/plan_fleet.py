@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases, memory, table
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import described
 
 
 class ActionModule(ControllerAction):
@@ -27,7 +28,8 @@ class ActionModule(ControllerAction):
         models = {host: plan.get("models") or [] for host, plan in plans.items()}
         earlier = memory.plans() if len(plans) < len(hosts) else {}
         remembered = {host: earlier[host] for host in hosts if host not in models and earlier.get(host)}
-        devices = {host: ((hostvars[host].get("llm_vram_override") or facts[host].get("vram")) or {}).get("devices") or [] for host in plans}
+        machines = {host: hostvars[host].get("llm_vram_override") or facts[host].get("vram") or {} for host in plans}
+        devices = {host: described.checked(machine).get("devices") or [] for host, machine in machines.items()}  # each has a plan, so all can be read
         fleet = table.rows({**remembered, **models}, devices)
         # One host is all in the report's own table.
         if args["tell"] and len(fleet["hosts"]) > 1:

@@ -17,6 +17,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import Bad
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases, wanted
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import spills
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.errors import BadInput
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import described
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
 
 # Once, in the process that forks the workers, so that a fleet reads the catalogue one time.
@@ -30,6 +32,14 @@ VARIABLES = {
 plan.warm()
 # The name of this run, the same in all workers for the same reason.
 RUN = "%d %f" % (os.getpid(), time.time())
+
+
+def _read(vram):
+    """The facts as the plan has read them; None where they cannot be, which is then among its errors."""
+    try:
+        return described.checked(vram)
+    except BadInput:
+        return None
 
 
 def _confirms(wish, described):
@@ -105,7 +115,7 @@ class ActionModule(ControllerAction):
             result.update(failed=True, msg="; ".join(made["errors"]))
             return result
         # The report draws the memory that was planned with, which llm_vram_override may have described.
-        result.update(vram=vram, ansible_facts={"model_plan": made}, msg=made["summary"])
+        result.update(vram=_read(vram), ansible_facts={"model_plan": made}, msg=made["summary"])
         if made["ok"] and made["warnings"]:
             result["warnings"] = made["warnings"]
         return result

@@ -13,6 +13,8 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import Bad
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import memory, wanted
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.problems import told
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.errors import BadInput
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import described
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import metadata
 
 
@@ -48,6 +50,10 @@ class ActionModule(ControllerAction):
         vram = variables.get("llm_vram_override") or facts.get("vram")
         if not here or not vram:
             return wanted.Host(name, models, remembered=tuple(known))
+        try:
+            vram = described.checked(vram)
+        except BadInput as problem:
+            raise AnsibleActionFail("%s: %s" % (name, problem))
         look = facts.get("look") or {}
         installed = [*((look.get("store") or {}).get("manifests") or []), *((look.get("api") or {}).get("models") or [])]
         registry = variables.get("llm_registry") or ""

@@ -13,11 +13,17 @@ import os
 import re
 
 from ..errors import BadInput
+from . import bandwidth
 
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _AMOUNT = re.compile(r"^([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*?)(?:/s)?$")
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _TOLD = frozenset(("schema_version", "totals", "topology", "probes", "duration_ms", "warnings"))  # for people and reports: no plan reads them
+_SAME = {"gpu": "devices", "card": "devices", "accelerator": "devices", "ram": "system_memory", "core": "physical_cores", "vram": "memory_total_bytes"}
+_SAME.update({"size": "memory_total_bytes", "memory": "memory_total_bytes", "model": "name", "usable": "memory_usable_bytes"})
+# At least so much where anything is: less is a number without its unit. Of cards and systems, not of what others hold on them.
+_LEAST = dict.fromkeys(("total_bytes", "memory_total_bytes", "memory_usable_bytes", "cgroup_memory_limit_bytes"), 1 << 20)
+_LEAST.update(dict.fromkeys(("bandwidth_bytes_per_second", "memory_bandwidth_bytes_per_second"), 10**8))
 _DECIDING = frozenset(("vendor", "type"))  # words by which a plan decides, so that a slip of the pen would give another one
 
 
@@ -30,21 +36,37 @@ def schema():
 
 
 def checked(vram):
-    """The same facts; raises BadInput with one sentence."""
-    return _mapping(vram, "llm_vram_override", schema())
+    """The same facts; raises BadInput with one sentence. Of what a person wrote, which has no number of a schema, each key has to be known, and what
+    every machine of its kind has in common need not be written."""
+    by_hand = isinstance(vram, dict) and "schema_version" not in vram
+    found = _mapping(vram, "llm_vram_override", schema(), by_hand)
+    if by_hand:
+        found["devices"] = [_completed(device) for device in found.get("devices") or []]
+    return found
 
 
-def _value(given, where, key, node):
+def _completed(device):
+    row = bandwidth.row_of(device.get("name"), device.get("vendor"), device.get("memory_total_bytes"))
+    vendor = device.get("vendor") or (row["vendor"] if row else None)
+    added = {"vendor": vendor} if vendor and not device.get("vendor") else {}
+    if device.get("unified") is None and (vendor == "apple" or (row or {}).get("unified")):
+        added["unified"] = True
+    if device.get("memory_usable_bytes") is None and device.get("memory_total_bytes") is not None:
+        added["memory_usable_bytes"] = device["memory_total_bytes"]
+    return {**device, **added}
+
+
+def _value(given, where, key, node, by_hand):
     if given is None:
         return None
     kind = node.get("type")
     kinds = (kind,) if isinstance(kind, str) else kind or ()
     if "object" in kinds:
-        return _mapping(given, where, node)
+        return _mapping(given, where, node, by_hand)
     if "array" in kinds:
-        return _list(given, where, node["items"])
+        return _list(given, where, node["items"], by_hand)
     if "integer" in kinds:
-        return _bytes(given, where) if key.endswith(("_bytes", "_per_second")) else _number(given, where, int)
+        return _bytes(given, where, _LEAST.get(key, 0) if by_hand else 0) if key.endswith(("_bytes", "_per_second")) else _number(given, where, int)
     if "number" in kinds:
         return _number(given, where, float)
     if "boolean" in kinds:
@@ -52,8 +74,8 @@ def _value(given, where, key, node):
     return _text(given, where, node["enum"] if key in _DECIDING else ())
 
 
-def _mapping(given, where, node):
-    """A copy. A key is refused only where it looks like one that is read: facts of other releases may have more."""
+def _mapping(given, where, node, by_hand):
+    """A copy. Of recorded facts a key is refused only where it looks like one that is read: those of other releases may have more."""
     known = node.get("properties", {})
     if not isinstance(given, dict):
         raise BadInput("%s is no mapping: write keys such as %s below it" % (where, ", ".join([key for key in known if key not in _TOLD][:3])))
@@ -62,37 +84,55 @@ def _mapping(given, where, node):
         if key in _TOLD:
             found[key] = value
         elif key in known:
-            found[key] = _value(value, "%s.%s" % (where, key), key, known[key])
+            found[key] = _value(value, "%s.%s" % (where, key), key, known[key], by_hand)
         else:
             close = difflib.get_close_matches(str(key), known, 1, 0.8)
-            if close and close[0] not in given:
+            if close and (by_hand or close[0] not in given):
                 raise BadInput("%s has no '%s': did you mean %s?" % (where, key, close[0]))
+            if by_hand and known:
+                raise BadInput("%s has no '%s': %s" % (where, key, _instead(str(key), known)))
             found[key] = value
     return found
 
 
-def _list(given, where, node):
+def _instead(key, known):
+    """Of a key that a person made up: the one that means the same, else all."""
+    words = set(key.lower().split("_"))
+    near = [name for name in known if words <= set(name.split("_"))]
+    near += [_SAME[word] for word in (key.lower(), key.lower().rstrip("s")) if _SAME.get(word) in known]
+    if near:
+        return "did you mean %s?" % near[0]
+    return "write some of %s%s" % (
+        ", ".join(name for name in known if name not in _TOLD), ", and each card as one of its own" if key in ("count", "number", "amount") else "",
+    )
+
+
+def _list(given, where, node, by_hand):
     if not isinstance(given, (list, tuple)):
         if where.endswith(".devices"):
             example = "- {vendor: nvidia, name: NVIDIA L40S, memory_total_bytes: 48305799168}"
         else:
             example = "- {%s}" % ", ".join("%s: …" % key for key in list(node.get("properties", {"…": 0}))[:2])
         raise BadInput("%s is no list: write '%s' below it" % (where, example))
-    return [_value(item, "%s[%d]" % (where, i), "", node) for i, item in enumerate(given)]
+    return [_value(item, "%s[%d]" % (where, i), "", node, by_hand) for i, item in enumerate(given)]
 
 
-def _bytes(value, where):
+def _bytes(value, where, least):
+    found = _amount(value)
+    if found is None or 0 < found < least:
+        such_as = "1008000000000, or 1008 GB" if where.endswith("_per_second") else "25769803776, or 24 GiB"
+        raise BadInput("%s is '%s': write a number of bytes, such as %s" % (where, value, such_as))
+    return found
+
+
+def _amount(value):
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return value
     amount = _AMOUNT.match(value.strip()) if isinstance(value, str) else None
     if not amount or amount.group(2).lower() not in _UNITS:
-        rate = where.endswith("_per_second")
-        raise BadInput("%s is '%s': write a number of bytes%s" % (where, value, ", such as 1008000000000, or 1008 GB" if rate else _SUCH_AS))
+        return None
     number, unit = amount.group(1), _UNITS[amount.group(2).lower()]
     return int(float(number) * unit) if "." in number else int(number) * unit
-
-
-_SUCH_AS = ", such as 25769803776, or 24 GiB"
 
 
 def _number(value, where, kind):

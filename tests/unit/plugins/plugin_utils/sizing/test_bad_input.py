@@ -156,6 +156,17 @@ def test_a_card_that_a_person_describes_may_have_its_memory_as_text(total):
         ({"devices": [{"mig": {"enable": True}}]}, "llm_vram_override.devices[0].mig has no 'enable': did you mean enabled?"),
         ({"devices": [{"mig": {"instances": [{"memory_total_bytes": "x"}]}}]}, "llm_vram_override.devices[0].mig.instances[0].memory_total_bytes is 'x'"),
         ({"filesystems": [{"mountpoint": "/"}]}, "llm_vram_override.filesystems[0] has no 'mountpoint': did you mean mount_point?"),
+        ({"gpus": [{"name": "L40S"}]}, "llm_vram_override has no 'gpus': did you mean devices?"),
+        ({"devices": [], "ram": "64 GiB"}, "llm_vram_override has no 'ram': did you mean system_memory?"),
+        ({"devices": [], "sytem_memory": {}, "system_memory": {}}, "llm_vram_override has no 'sytem_memory': did you mean system_memory?"),
+        ({"system_memory": {"total": "64 GiB"}}, "llm_vram_override.system_memory has no 'total': did you mean total_bytes?"),
+        ({"system_memory": {"bandwidth": 51}}, "llm_vram_override.system_memory has no 'bandwidth': did you mean bandwidth_bytes_per_second?"),
+        ({"cpu": {"cores": 8}}, "llm_vram_override.cpu has no 'cores': did you mean physical_cores?"),
+        ({"devices": [{"vram": "24 GiB"}]}, "llm_vram_override.devices[0] has no 'vram': did you mean memory_total_bytes?"),
+        ({"devices": [{"name": "L40S", "count": 4}]}, "llm_vram_override.devices[0] has no 'count': write some of index, vendor, name"),
+        ({"devices": [{"memory_total_bytes": 24}]}, "llm_vram_override.devices[0].memory_total_bytes is '24': write a number of bytes, such as"),
+        ({"devices": [{"memory_bandwidth_bytes_per_second": 936}]}, "llm_vram_override.devices[0].memory_bandwidth_bytes_per_second is '936': write a number"),
+        ({"system_memory": {"total_bytes": "64"}}, "llm_vram_override.system_memory.total_bytes is '64': write a number of bytes"),
         ({"environment": {"CUDA_VISIBLE_DEVICE": "0"}}, "llm_vram_override.environment has no 'CUDA_VISIBLE_DEVICE': did you mean CUDA_VISIBLE_DEVICES?"),
     ],
 )
@@ -169,7 +180,8 @@ def test_text_stands_for_what_the_schema_has_at_every_level():
     """Templates before ansible-core 2.19 give text for all of it: 'false' would be true, and a vendor in capitals another one."""
     plain = {
         "devices": [
-            {"index": 1, "vendor": "nvidia", "name": "NVIDIA L40S", "unified": False, "accessible": True, "memory_total_bytes": 48 << 30,
+            {"index": 1, "vendor": "nvidia", "name": "NVIDIA L40S", "unified": False, "accessible": True,
+             "memory_total_bytes": 48 << 30, "memory_usable_bytes": 47 << 30,
              "compute_capability": "8.9", "memory_bandwidth_bytes_per_second": 864 * 10**9, "memory_used_by": [{"name": "x", "memory_bytes": 1 << 30}]},
         ],
         "system_memory": {"total_bytes": 64 << 30, "bandwidth_bytes_per_second": 51 * 10**9},
@@ -178,7 +190,8 @@ def test_text_stands_for_what_the_schema_has_at_every_level():
     }  # fmt: skip
     written = {
         "devices": [
-            {"index": "1", "vendor": "NVIDIA", "name": "NVIDIA L40S", "unified": "false", "accessible": "yes", "memory_total_bytes": "48 GiB",
+            {"index": "1", "vendor": "NVIDIA", "name": "NVIDIA L40S", "unified": "false", "accessible": "yes",
+             "memory_total_bytes": "48 GiB", "memory_usable_bytes": "47GiB",
              "compute_capability": 8.9, "memory_bandwidth_bytes_per_second": "864 GB/s", "memory_used_by": [{"name": "x", "memory_bytes": "1 GiB"}]},
         ],
         "system_memory": {"total_bytes": "64 GiB", "bandwidth_bytes_per_second": "51 GB"},
@@ -186,6 +199,25 @@ def test_text_stands_for_what_the_schema_has_at_every_level():
         "filesystems": [{"path": "/", "total_bytes": "1 TB"}],
     }  # fmt: skip
     assert described.checked(written) == plain == described.checked(plain)
+
+
+@pytest.mark.parametrize(
+    "written,meant",
+    [
+        ({"name": "RTX 3090"}, {"vendor": "nvidia", "name": "RTX 3090"}),
+        ({"name": "RX 7900 XTX"}, {"vendor": "amd", "name": "RX 7900 XTX"}),
+        ({"name": "M4 Max"}, {"vendor": "apple", "name": "M4 Max", "unified": True}),
+        ({"vendor": "nvidia", "name": "GB10"}, {"vendor": "nvidia", "name": "GB10", "unified": True}),
+        ({"name": "Ryzen AI Max+ 395"}, {"vendor": "amd", "name": "Ryzen AI Max+ 395", "unified": True}),
+        ({"name": "a card of tomorrow"}, {"name": "a card of tomorrow"}),
+    ],
+)
+def test_what_a_name_says_need_not_be_written(written, meant):
+    """A Mac without 'unified: true' had its memory twice, and an RTX 3090 without its vendor was planned as a card of nobody's, with half of its speed."""
+    assert described.checked({"devices": [written]}) == {"devices": [meant]}
+    assert described.checked({"schema_version": 1, "devices": [written]})["devices"] == [written]
+    (card,) = described.checked({"devices": [{**written, "memory_total_bytes": "24 GiB"}]})["devices"]
+    assert card["memory_usable_bytes"] == 24 << 30  # the table of copies and the report know this one only
 
 
 def test_facts_of_another_release_may_have_more(make_machine, make_card):
