@@ -11,6 +11,7 @@ from ..machine import bandwidth, speed
 
 DEFAULT = 10.0  # tokens a second: faster than most people read
 DEFAULT_WITHOUT_GPU = 5.0
+FASTER = 1.25  # for less, nobody lets a card stand idle or gives up a cache in f16
 
 # A tag whose estimate lies below the floor, both in tokens a second: the detail of a Rejected of kind 'slow'.
 Slow = collections.namedtuple("Slow", "rate floor")

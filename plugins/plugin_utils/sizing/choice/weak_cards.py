@@ -11,10 +11,10 @@ import itertools
 import math
 
 from ..machine import speed
+from . import floor
 from .case import worth
 from .search import Search
 
-_FASTER = 1.25  # for less, nobody wants to see a card stand idle
 _WANTS = 4  # up to which every choice of cards is tried; of more, unequal cards are left out from the smallest on
 _CHOICES = 16  # that are tried at most
 
@@ -51,7 +51,7 @@ def _fewer(case, search, outcome):
             continue
         before, after = slowest(*found[::2]), slowest(fewer, tried)
         # The type of the cache, which is the last concession, is no reason to be slow.
-        if gets[:-1] > most[:-1] or gets > most and after >= before or after > _FASTER * (before or float("inf")):
+        if gets[:-1] > most[:-1] or gets > most and after >= before or after > floor.FASTER * (before or float("inf")):
             found, most = (fewer, other, tried, tuple(card for card in cards if card not in kept)), gets
     return found
 
