@@ -81,6 +81,8 @@ def _tried(case, position):
     if outcome.failure:
         return Missed(words.short(case, outcome.failure), words.failure(case, outcome.failure)), 0
     item = next(item for item in outcome.chosen if item.want.position == position)
+    if item.placed.kind in ("experts", "partial", "cpu") and not search.lightest_of_its_size(item.want, item.candidate):
+        return Missed(None, "%s would lie in system memory, for which its family has lighter weights" % item.candidate.name), 0
     download = sum({one.candidate.name: one.candidate.download_bytes for one in outcome.chosen}.values())
     context, placing = item.placed.settings.context, item.placed
     left = item.before[1] if not case.host.cards else sum(item.before[0])

@@ -32,7 +32,7 @@ class Search:
         self.wanted, self.policy, self.host, self.rules = case.wanted, case.policy, case.host, case.rules
         self.kinds = tuple(kind for kind in self.policy.kv_cache_types if kind == "f16" or case.flash) or ("f16",)
         self.fallbacks, self.cuts = [], []
-        self.options, self.aims, self.gone = {}, {}, {}
+        self.options, self.aims, self.gone, self._family = {}, {}, {}, {}
         self.twins = {}  # position of a want: a number for what decides where a candidate of it lies, which wants of one list often have in common
         self.patient = frozenset()  # positions of the wants that may be as slow as on a host without a GPU
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
@@ -118,6 +118,7 @@ class Search:
                 else:
                     found = [candidates.for_model(want, self.case.sources, self._read)]
                 found = self._gates(want, found)
+                self._family[want.position] = list(found)
                 if want.only:
                     found = [candidate for candidate in found if candidate.name == want.only]
                     if not found:
@@ -237,7 +238,7 @@ class Search:
     def _on_cards(self, want, candidate, load, left, ram):
         """On the cards as a whole; else, of a mixture of experts, with as many experts in system memory as they do not hold."""
         placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
-        if placed.kind or not candidate.shape.expert_bytes or not self._may_lie_beside(want) or not self._lightest_of_its_size(want, candidate):
+        if placed.kind or not candidate.shape.expert_bytes or not self._may_lie_beside(want) or not self.lightest_of_its_size(want, candidate):
             return placed
         kinds = [kind for kind in self.policy.kv_cache_types if kind != load.k_type and (kind == "f16" or candidate.shape.flash_attention)]
         if any(placement.on_gpu(candidate.shape, load._replace(k_type=kind, v_type=kind), self.rules, self.host, left).kind for kind in kinds):
@@ -255,11 +256,12 @@ class Search:
         others = [other for other in self.wanted if other is not want] if self.policy.resident == "all" else []
         return all(tag.embedding for other in others for tag in self.options[other.position])
 
-    def _lightest_of_its_size(self, want, candidate):
-        """A heavier quantization is not worth its experts in system memory, where a lighter one may have them on the cards."""
+    def lightest_of_its_size(self, want, candidate):
+        """Of all the family's, also where the want is held to one of them: a heavier quantization is not worth its experts in system memory, where a
+        lighter one may have them on the cards."""
         if want.kind != "family" or not candidate.row:
             return True
-        sisters = [other for other in self.options[want.position] if other.row and other.row.size == candidate.row.size]
+        sisters = [other for other in self._family[want.position] if other.row and other.row.size == candidate.row.size]
         return candidate.shape.file_bytes <= min((other.shape.file_bytes for other in sisters), default=candidate.shape.file_bytes)
 
     def _need(self, candidate, load):
