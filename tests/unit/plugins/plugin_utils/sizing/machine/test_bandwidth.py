@@ -130,12 +130,16 @@ def test_a_slow_chip_is_slower_than_its_class():
     ("machine", "expected"),
     [
         (machines.machine(), 51_200_000_000),
+        (machines.machine(ram=256, cpu={"count": 64, "physical_cores": 24}), 51_200_000_000),  # four modules of 64 GB; a large desktop
+        (machines.machine(ram=384), 102_400_000_000),
+        (machines.machine(ram=128, cpu={"count": 64, "physical_cores": 32, "usable_cores": 4}), 102_400_000_000),
         (machines.machine(system_memory={"total_bytes": GIB, "bandwidth_bytes_per_second": 307_200_000_000}), 307_200_000_000),
         (machines.machine(machines.card("NVIDIA GB10", 120 * 1024, 0, unified=True, type="integrated")), 273_000_000_000),
     ],
 )
 def test_system_memory_has_a_bandwidth_in_any_case(machine, expected):
-    """The fact's, else of one pool with a GPU that GPU's, else the default; without the default a 7b would be out or in by chance."""
+    """The fact's, else of one pool with a GPU that GPU's, else the default; without the default a 7b would be out or in by chance, and by that of a desktop
+    a server with 512 GB would get an 8b."""
     assert budget.host(machine).ram_bandwidth == expected
 
 

@@ -165,4 +165,5 @@ def test_the_constants_are_those_that_were_fitted():
     """docs/sizing.md names them; a slip here would be a change of every estimate."""
     assert data.load("bandwidth")["ram"] == {
         "default_gb_per_second": 51.2, "efficiency": 0.5, "experts_efficiency": 0.35, "core_gb_per_second": 6.5, "layer_us": 100, "card_us": 200,
-    }
+        "server": {"above_gib": 256, "above_cores": 24, "gb_per_second": 102.4},
+    }  # fmt: skip
