@@ -114,8 +114,8 @@ def case_of(models, policy, vram, ollama_version, sources=SOURCES, header=None, 
         raise BadInput("llm_metadata_sources is empty: write some of %s" % ", ".join(SOURCES))
     version = versions.parse(ollama_version)
     wanted, problems = wants.wants(models)
-    placed = placed or {}
-    wanted = [want._replace(only=placed.get(want.position)) for want in wanted if placed.get(want.position) != ""]
+    if placed:
+        wanted = [want._replace(only=placed.get(want.position)) for want in wanted if placed.get(want.position) != ""]
     policy = wants.policy(policy)
     host = budget.host(vram, policy.reserve_bytes)
     rules = Rules(version, versions.era_of_ollama(version), policy.fit_margin_bytes)

@@ -38,6 +38,7 @@ class Search:
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
         self._asked = set()
         self._remembered, self._placed, self._twins = {}, {}, {}
+        self._empty = placement.usable_left(self.host)
 
     def run(self):
         problems = self._prepare()
@@ -199,7 +200,7 @@ class Search:
 
     def place(self, want, candidate, load, left, ram):
         """Where a candidate goes with so much left on each card and in memory; its kind is None where it does not fit."""
-        key = (self.twins[want.position], candidate, load, tuple(left), ram, want.position in self.partly)
+        key = (self.twins[want.position], candidate, load, left, ram, want.position in self.partly)
         if key not in self._placed:
             self._placed[key] = self._place(want, candidate, load, left, ram)
         return self._placed[key]
@@ -265,7 +266,7 @@ class Search:
         return candidate.shape.file_bytes <= min((other.shape.file_bytes for other in sisters), default=candidate.shape.file_bytes)
 
     def _need(self, candidate, load):
-        return placement.on_gpu(candidate.shape, load, self.rules, self.host, placement.usable_left(self.host)).need
+        return placement.on_gpu(candidate.shape, load, self.rules, self.host, self._empty).need
 
     def _alone(self, want, candidate, context):
         """Where it goes on the empty machine with the smallest cache that it can have."""
@@ -273,7 +274,7 @@ class Search:
         if key not in self._remembered:
             found = None
             for kind in self._kinds_for((candidate,)):
-                placed = self.place(want, candidate, self._load(context, kind), placement.usable_left(self.host), self.host.ram_budget)
+                placed = self.place(want, candidate, self._load(context, kind), self._empty, self.host.ram_budget)
                 if found is None or placed.need < found.need:
                     found = placed
             self._remembered[key] = found
@@ -457,8 +458,13 @@ class Search:
         return dict.fromkeys((small, first, *itertools.permutations(first)))
 
     def _in_order(self, order, tags, load):
-        left, ram, found = placement.usable_left(self.host), self.host.ram_budget, {}
-        for i in order:
+        left, ram, found = self._empty, self.host.ram_budget, {}
+        least = [self._least_on_gpu(self.wanted[i], tags[i], load) for i in order]
+        needed = sum(least)
+        for i, own in zip(order, least):
+            if needed > sum(left):
+                return None
+            needed -= own
             want, tag = self.wanted[i], tags[i]
             placed = self.place(want, tag, load, left, ram)
             if not placed.kind or self._slow(want, tag, placed):
@@ -470,6 +476,16 @@ class Search:
         if any(placed.kind == "experts" for placed, _before in found.values()) and not self._embeds_lightly(tags, load):
             return None
         return [found[i] for i in range(len(tags))]
+
+    def _least_on_gpu(self, want, tag, load):
+        """Bytes of the cards that it takes at the least beside the others; 0 where it may lie in system memory, or goes when the next one comes."""
+        aside = want.position in self.partly or want.own_context or want.parameters.get("num_gpu") is not None
+        if aside or not self.host.cards or self.policy.resident != "all" or tag.shape.expert_bytes and self._may_lie_beside(want):
+            return 0
+        key = ("least", tag, load)
+        if key not in self._remembered:
+            self._remembered[key] = placement.least_on_gpu(tag.shape, load, self.rules, self._empty)
+        return self._remembered[key]
 
     def _embeds_lightly(self, tags, load):
         """Whether no embedding model is larger than it must be: experts in system memory are too much to pay for a better one."""
@@ -483,7 +499,7 @@ class Search:
 
     def _left(self, chosen):
         """What is left on the cards and in memory when all are loaded."""
-        left, ram = placement.usable_left(self.host), self.host.ram_budget
+        left, ram = self._empty, self.host.ram_budget
         for item in chosen if self.policy.resident == "all" else ():
             left, spent = placement.spend(left, self.host, item.placed)
             ram -= spent
@@ -495,10 +511,10 @@ class Search:
         """The tags that would be better than the chosen one, and why each is out while the others of the list stay as they are."""
         if self.policy.resident == "all":
             kept, spent = placement.spend([0] * len(left), self.host, item.placed)
-            left, ram = [amount - own for amount, own in zip(left, kept)], ram + spent
+            left, ram = placement.Left(self.host, [amount - own for amount, own in zip(left, kept)]), ram + spent
         own = list(self.gone.get(item.want.position, ()))
         # Wants of one kind that lie on one card are told the same.
-        key = ("passed over", self.twins[item.want.position], self.aims[item.want.position], item.want.context, item.candidate, least, tuple(left), ram,
+        key = ("passed over", self.twins[item.want.position], self.aims[item.want.position], item.want.context, item.candidate, least, left, ram,
                *self._conceded(item.want))
         if key not in self._placed:
             self._placed[key] = self._better(item, least, left, ram)
@@ -532,7 +548,7 @@ class Search:
 
     def _failure(self):
         """Why there is no set: a want of which nothing fits the host at all, or wants that fit one by one."""
-        left, ram = placement.usable_left(self.host), self.host.ram_budget
+        left, ram = self._empty, self.host.ram_budget
         lightest = []
         for want in self.wanted:
             sizes = self._sizes(want, self.least)
@@ -621,7 +637,8 @@ class Search:
         if requires and versions.parse(requires) > self.case.version:
             exact, why = None, "it needs Ollama %s or later" % requires
         options[position : position + 1] = [exact] if exact else []
-        self._placed.clear()  # a file that is lighter than it was changes what its sisters may do
+        self._placed.clear()
+        self._remembered.clear()  # a file that is lighter than it was changes what its sisters may do
         if not exact:
             self.gone.setdefault(want.position, []).append(Rejected(candidate, "gone", detail=why))
         return True

@@ -175,11 +175,23 @@ def _one(item, position):
     )
 
 
+_READ = {}  # the list that was read last, by its text: most hosts of a fleet have the same one
+
+
 def wants(models):
     """(wants, errors) of llm_models."""
-    found, errors = [], []
     if not isinstance(models, (list, tuple)):
         return [], ["llm_models is no list: write '- family: deepseek-r1' below it"]
+    text = repr(models)
+    if text not in _READ:
+        _READ.clear()
+        _READ[text] = _read(models)
+    found, errors = _READ[text]
+    return list(found), list(errors)
+
+
+def _read(models):
+    found, errors = [], []
     for position, item in enumerate(models):
         try:
             found.append(_one(item, position))

@@ -27,6 +27,46 @@ _REPACK = 0.7
 _LEAST_MARGIN = 512 * MIB  # what a card has to keep free whatever the fit has overlooked
 
 
+class Left(tuple):
+    """Bytes that are left on each card of a host, and what follows from them whatever is to be placed: worked out once, since hundreds of tags are
+    asked for the same room."""
+
+    def __new__(cls, host, amounts):
+        self = super().__new__(cls, amounts)
+        self.host, self._known = host, {}
+        return self
+
+    @classmethod
+    def of(cls, host, amounts):
+        return amounts if isinstance(amounts, cls) and amounts.host is host else cls(host, amounts)
+
+    @functools.cached_property
+    def preferred(self):
+        """(position, whether Ollama has no other card to spread over) of the cards, best first: the first of each kind, since one with less left holds
+        nothing that it does not."""
+        cards, found, tried = self.host.cards, [], set()
+        for position in _by_preference(self.host, self):
+            card = cards[position]
+            kind = (card.usable, card.group, card.unified, card.discrete)
+            if kind not in tried:
+                tried.add(kind)
+                found.append((position, sum(other.group == card.group for other in cards) < 2))
+        return found
+
+    @functools.cached_property
+    def groups(self):
+        """Positions of the cards of each vendor, that of the most memory first."""
+        return [[i for i, card in enumerate(self.host.cards) if card.group == group] for group in _groups(self.host)]
+
+    def orders(self, positions):
+        """The cards at these positions with what is left on them, in each order that the driver may number them: [(cards, amounts)]."""
+        key = tuple(positions)
+        if key not in self._known:
+            orders = _orders([self.host.cards[i] for i in key], [self[i] for i in key])
+            self._known[key] = [([pair[0] for pair in order], [pair[1] for pair in order]) for order in orders]
+        return self._known[key]
+
+
 def share_total(share):
     return share.weights + share.kv + share.compute + share.overhead + share.margin
 
@@ -294,19 +334,24 @@ def _spread_need(shape, settings, rules, backend, count):
     return found.weights + found.kv + found.recurrent + found.projector + each * count
 
 
-def _multi(shape, load, rules, cards, left):
+def _settings_on(shape, load, rules, cards):
+    """Of a model that lies on all of these cards."""
+    usable = [card.usable for card in cards]
+    return _settings(shape, load, rules, sum(usable), min(usable), cards[0].backend)
+
+
+def _multi(shape, load, rules, left, positions):
     """All cards of one library. Every order of them has to hold, since the order that CUDA takes is not in the facts."""
-    backend = cards[0].backend
-    settings = _settings(shape, load, rules, sum(card.usable for card in cards), min(card.usable for card in cards), backend)
-    amounts = sum(left)
-    if min(left) <= 0:
-        return Placement(None, (), -min(left) + 1, 0, settings, None)
+    cards, amounts = [left.host.cards[i] for i in positions], [left[i] for i in positions]
+    backend, settings = cards[0].backend, _settings_on(shape, load, rules, cards)
+    least, amounts = min(amounts), sum(amounts)
+    if least <= 0:
+        return Placement(None, (), -least + 1, 0, settings, None)
     chosen, need, worst = None, 0, 0
     if not _legacy(rules):
         need = _spread_need(shape, settings, rules, backend, len(cards))  # whatever the order
         worst = max(0, need - amounts)
-    for order in _orders(cards, left) if not worst else ():
-        ordered, free = [pair[0] for pair in order], [pair[1] for pair in order]
+    for ordered, free in left.orders(positions) if not worst else ():
         if _legacy(rules):
             shares = _shares_in_turn(shape, load, settings, rules, ordered, free)
         else:
@@ -344,30 +389,23 @@ def on_gpu(shape, load, rules, host, left):
     """The placement that Ollama itself would take, if every byte of it fits; else the nearest miss."""
     if len(host.cards) == 1:
         return _single(shape, load, rules, host.cards[0], left[0])
-    best = None
+    best, left = None, Left.of(host, left)
     legacy = _legacy(rules)
-    tried = set()
-    for position in _by_preference(host, left):
-        card = host.cards[position]
-        kind = (card.usable, card.group, card.unified, card.discrete)
-        if kind in tried:
-            continue  # like a card with more left, on which it did not fit
-        tried.add(kind)
-        whole = _single(shape, load, rules, card, left[position])
+    for position, alone in left.preferred:
+        whole = _single(shape, load, rules, host.cards[position], left[position])
         if best is None or whole.short < best.short:
             best = whole
         if not whole.kind:
             continue
-        if legacy or not any(other.group == card.group and other.key != card.key for other in host.cards):
+        if legacy or alone:
             return whole
         context, parallel = whole.settings.context, whole.settings.parallel
         if ollama_rules.predicted(shape, context, parallel) <= ollama_rules.FILL * left[position]:
             return whole
         break  # it would fit, but Ollama believes otherwise and spreads it over all cards
-    for group in _groups(host):
-        members = [i for i, card in enumerate(host.cards) if card.group == group]
+    for members in left.groups:
         if len(members) > 1:
-            spread = _multi(shape, load, rules, [host.cards[i] for i in members], [left[i] for i in members])
+            spread = _multi(shape, load, rules, left, members)
             if spread.kind:
                 return spread
             if best is None or best.kind or spread.short < best.short:
@@ -375,6 +413,16 @@ def on_gpu(shape, load, rules, host, left):
     if best.kind:  # one card holds it, all cards together do not, and Ollama would take all
         best = best._replace(kind=None, short=1)
     return best
+
+
+def least_on_gpu(shape, load, rules, empty):
+    """The fewest bytes that a whole model takes of all cards together, wherever on them it lies and whatever is beside it: what is not left on all of
+    them together needs no attempt. empty: Left of the host without a model. 0 before 0.30.0, which believes other sums than it takes."""
+    if _legacy(rules):
+        return 0
+    cards = [empty.host.cards[position] for position, _alone in empty.preferred]
+    # On several cards it takes more: one buffer and one driver's context each, and no smaller micro-batch. What the host holds is left out.
+    return min(single_need(shape, load, rules, card.usable, card.backend, False)[0] for card in cards)
 
 
 def on_cpu(shape, load, rules, left):
@@ -398,15 +446,14 @@ def experts(shape, load, rules, host, left, ram_left):
     """A mixture of experts whose experts lie in system memory as far as the cards do not hold them; None if that cannot be."""
     if not shape.experts or not shape.expert_bytes or shape.encoder or _legacy(rules) or not host.cards:
         return None
-    worst = None
-    cards = _cards_taken(shape, load, rules, host, left)
-    if any(host.cards[i].unified for i in cards) or min(left[i] for i in cards) <= 0:
+    worst, left = None, Left.of(host, left)
+    taken = _cards_taken(shape, load, rules, left)
+    if any(host.cards[i].unified for i in taken) or min(left[i] for i in taken) <= 0:
         return None  # one pool: what leaves the card stays in it
-    usable = [host.cards[i].usable for i in cards]
-    settings = _settings(shape, load, rules, sum(usable), min(usable), host.cards[cards[0]].backend)
+    settings = _settings_on(shape, load, rules, [host.cards[i] for i in taken])
     found = memory(shape, settings)
-    for order in _orders([host.cards[i] for i in cards], [left[i] for i in cards]):
-        laid = _experts_laid(shape, settings, rules, [pair[0] for pair in order], [pair[1] for pair in order])
+    for cards, amounts in left.orders(taken):
+        laid = _experts_laid(shape, settings, rules, cards, amounts)
         if laid is None:
             return None
         if worst is None or laid[1] > worst[1]:
@@ -419,16 +466,13 @@ def experts(shape, load, rules, host, left, ram_left):
     return Placement("experts", (*shares_sorted(shares), on_host), 0, need, settings, None)
 
 
-def _cards_taken(shape, load, rules, host, left):
+def _cards_taken(shape, load, rules, left):
     """Positions of the cards that Ollama hands to llama-server: one for which its own prediction is small enough, else all of the best kind."""
-    for position in _by_preference(host, left):
-        card = host.cards[position]
-        settings = _settings(shape, load, rules, card.usable, card.usable, card.backend)
-        alone = not any(other.group == card.group and other.key != card.key for other in host.cards)
+    for position, alone in left.preferred:
+        settings = _settings_on(shape, load, rules, [left.host.cards[position]])
         if alone or ollama_rules.predicted(shape, settings.context, settings.parallel) <= ollama_rules.FILL * left[position]:
             return [position]
-    best = next(iter(_groups(host)))
-    return [i for i, card in enumerate(host.cards) if card.group == best]
+    return left.groups[0]
 
 
 def _by_preference(host, left):
@@ -465,14 +509,14 @@ def _layers_laid(shape, settings, rules, cards, left):
 
 def _partly_fitted(shape, load, rules, host, left, ram_left, minimum_share):
     """What llama.cpp's fit makes of a dense model that no cards hold."""
-    taken = [i for i in _cards_taken(shape, load, rules, host, left) if left[i] > 0]
+    left = Left.of(host, left)
+    taken = [i for i in _cards_taken(shape, load, rules, left) if left[i] > 0]
     if not taken:
         return None
-    cards = [host.cards[i] for i in taken]
-    settings = _settings(shape, load, rules, sum(card.usable for card in cards), min(card.usable for card in cards), cards[0].backend)
+    settings = _settings_on(shape, load, rules, [host.cards[i] for i in taken])
     worst = None
-    for order in _orders(cards, [left[i] for i in taken]):
-        laid = _layers_laid(shape, settings, rules, [pair[0] for pair in order], [pair[1] for pair in order])
+    for cards, amounts in left.orders(taken):
+        laid = _layers_laid(shape, settings, rules, cards, amounts)
         if worst is None or laid[1] < worst[1]:
             worst = laid
     shares, layers = worst
@@ -525,7 +569,7 @@ def partly(shape, load, rules, host, left, ram_left, minimum_share, exactly=None
 
 
 def usable_left(host):
-    return [card.budget for card in host.cards]
+    return Left(host, [card.budget for card in host.cards])
 
 
 def spend(left, host, placement):
@@ -543,4 +587,4 @@ def spend(left, host, placement):
     on_host = sum(share_total(share) for share in placement.shares if share.card is None)
     if on_host and host.unified:  # one pool
         remaining = [amount - on_host for amount in remaining]
-    return remaining, ram
+    return Left(host, remaining), ram

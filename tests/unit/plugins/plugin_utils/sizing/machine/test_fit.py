@@ -224,3 +224,25 @@ def test_the_fit_fills_the_last_card_first_and_pays_for_the_pipeline_from_its_ma
     assert placement._shares_by_fit(shape, settings_, RULES, host(9000, 9001).cards, [left[0] - 1, left[1]]) is None
     # A margin that the policy has lowered has nothing to give to copies.
     assert placement._shares_by_fit(shape, settings_, RULES._replace(fit_margin=512 * MIB), host(9000, 9001).cards, [size - 512 * MIB for size in left]) is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["deepseek-r1:32b", "gemma3:12b", "gpt-oss:20b", "qwen3-next:80b", "nomic-embed-text:v1.5"]),
+    st.lists(st.integers(2, 90).map(lambda size: size * 512), min_size=1, max_size=4),
+    st.sampled_from([4096, 32768, 131072]),
+    st.sampled_from(["f16", "q8_0"]),
+)
+def test_nothing_whole_takes_less_than_the_least_that_a_set_is_held_against(name, sizes, context, kind):
+    """Sets whose sum is more than what all cards have are not tried; a sum that is too large would refuse, in silence, what fits."""
+    shape, where = shape_of(name), host(*sizes)
+    asked = load(context)._replace(k_type=kind, v_type=kind)
+    left = placement.usable_left(where)
+    found = placement.on_gpu(shape, asked, RULES, where, left)
+    least = placement.least_on_gpu(shape, asked, RULES, left)
+    if found.kind:
+        rest, _ram = placement.spend(left, where, found)
+        assert sum(left) - sum(rest) >= least
+    if len(sizes) == 1:
+        assert least == found.need - MARGIN  # on one card it is the need itself
+    assert placement.least_on_gpu(shape, asked, RULES._replace(version=(0, 9, 3)), left) == 0
