@@ -154,7 +154,9 @@ def tests_of_pairs() -> list:
 def environment_of(session: nox.Session) -> dict:
     # Nothing is left in the home directory, and no setting of the caller decides.
     return {
-        "ANSIBLE_CONFIG": None, "ANSIBLE_COLLECTIONS_PATH": None, "PYTHONDONTWRITEBYTECODE": "1", "UV_CACHE_DIR": str(ROOT / ".cache" / "lab" / "uv"),
+        "ANSIBLE_CONFIG": None, "ANSIBLE_COLLECTIONS_PATH": None, "UV_CACHE_DIR": str(ROOT / ".cache" / "lab" / "uv"),
+        # uv compiles nothing, and a play starts Ansible anew: without bytecode it would compile all of it each time, a second of the processor.
+        "PYTHONDONTWRITEBYTECODE": None,
         "PATH": os.pathsep.join([session.bin, os.environ["PATH"]]),
     }
 
