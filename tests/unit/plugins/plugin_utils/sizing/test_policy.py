@@ -232,13 +232,13 @@ def test_num_gpu_is_taken_literally(make_machine, make_card):
 
 
 def test_no_gpu_a_small_model_that_is_fast_enough(make_machine):
-    big = plan(make_machine(ram=512))
+    big = plan(make_machine(ram=256))
     assert big["models"][0]["tag"] == "8b" and big["rejected"][-1]["short_by_tokens_per_second"] > 0
-    assert plan(make_machine(ram=512, cpu={"count": 2}))["models"][0]["tag"] == "1.5b"  # two cores compute half of what the memory gives
-    fast = plan(make_machine(ram=512), min_tokens_per_second=1)
+    assert plan(make_machine(ram=256, cpu={"count": 2}))["models"][0]["tag"] == "1.5b"  # two cores compute half of what the memory gives
+    fast = plan(make_machine(ram=256), min_tokens_per_second=1)
     assert fast["models"][0]["tag"] == "32b"
-    assert plan(make_machine(ram=512), {"model": "deepseek-r1:70b"})["models"][0]["placement"] == "cpu"  # a fixed tag is the user's word
-    assert not plan(make_machine(ram=512), allow_cpu=False)["ok"]
+    assert plan(make_machine(ram=256), {"model": "deepseek-r1:70b"})["models"][0]["placement"] == "cpu"  # a fixed tag is the user's word
+    assert not plan(make_machine(ram=256), allow_cpu=False)["ok"]
 
 
 @pytest.fixture
