@@ -269,13 +269,13 @@ class Search:
         return placement.on_gpu(candidate.shape, load, self.rules, self.host, self._empty).need
 
     def _alone(self, want, candidate, context):
-        """Where it goes on the empty machine with the smallest cache that it can have."""
+        """Where it goes on the empty machine with the smallest cache with which it fits."""
         key = (self.twins[want.position], candidate, context, want.position in self.partly)
         if key not in self._remembered:
             found = None
             for kind in self._kinds_for((candidate,)):
                 placed = self.place(want, candidate, self._load(context, kind), self._empty, self.host.ram_budget)
-                if found is None or placed.need < found.need:
+                if found is None or (not placed.kind, placed.need) < (not found.kind, found.need):
                     found = placed
             self._remembered[key] = found
         return self._remembered[key]

@@ -146,6 +146,15 @@ class TestCombinations:
         assert worths == sorted(worths) and worths[0] == 6 and worths[-1] == 45
 
 
+def test_a_type_of_cache_that_is_allowed_takes_nothing_away():
+    """By Ollama's estimate before 0.30 gpt-oss:120b goes on these cards in f16, and not in q4_0, which takes less: 20b was chosen for being allowed it."""
+    host = machines.machine(machines.card("one", 54717, 0, 0), machines.card("other", 15900, 0, 1))
+    kinds = (["f16"], ["f16", "q8_0"], ["f16", "q8_0", "q4_0"])
+    policies = [dict(kv_cache_types=allowed, allow_experts_in_ram=False) for allowed in kinds]
+    found = [make_plan([family("gpt-oss", 8192, 8192)], policy, host, "0.9.3", ["catalogue"])["models"] for policy in policies]
+    assert [[(entry["tag"], entry["kv_cache_type"]) for entry in models] for models in found] == [[("120b", "f16")]] * 3
+
+
 def test_no_plan_takes_more_than_a_card_has():
     found = plan([RTX_3090], [family("deepseek-r1"), family("qwen2.5-coder"), family("nomic-embed-text")])
     used = sum(device["total_bytes"] - device["margin_bytes"] for entry in found["models"] for device in entry["devices"])
