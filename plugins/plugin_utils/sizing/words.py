@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, gib, tokens
 
-from .choice import floor
+from .choice import floor, ways
 from .choice.case import Crowded, Nothing
 from .choice.residence import Late
 from .machine.prompt_cache import DEFAULT_LIMIT as PROMPTS
@@ -62,12 +62,13 @@ def _nothing(case, found):
             "%s: %s answers, but is no registry, or holds none of %s's tags that fit %s: correct that variable, or leave it out to ask "
             "registry.ollama.ai" % (kind, case.place, want.target, gib(room(case.host)))
         )
-    parts = ["%s %s" % (row.candidate.label, _passed_over(row) or _short(row)) for row in _nearest(found.rejected)]
+    parts = ["%s %s" % (row.candidate.label, (_passed_over(row) or _short(row)).removeprefix("it ")) for row in _nearest(found.rejected)]
     more = sum(row.kind != "gone" for row in found.rejected) - len(parts)
     if more:
         parts.append("and %d more" % more)
-    way = _way_out(case, found)
-    if gone:
+    if not gone:
+        way = _way_out(case, found)
+    else:
         parts.append("%s does not have %s" % (case.place, ", ".join(gone)))
         way = "Bring one of these there, or name another registry"
     return "%s: nothing of %s fits %s at %d tokens: %s. %s" % (kind, want.target, gib(room(case.host)), found.tokens, ", ".join(parts), way)
@@ -90,26 +91,26 @@ def _nearest(rejected):
     return [found[-1] for found in nearest[:_TOLD]]
 
 
+_WAYS = {
+    "speed": "lower llm_policy.min_tokens_per_second",
+    "experts": "set llm_policy.allow_experts_in_ram to true",
+    "partial": "set llm_policy.allow_partial_offload to true for a slow split",
+    "gpu": "take require_gpu out, so that a part of it may lie in system memory",
+}
+
+
 def _way_out(case, found):
-    """The variables that would change a refusal, by what stands in the way."""
-    want, kinds = found.want, {row.kind for row in found.rejected}
-    ways = []
-    if "slow" in kinds:
-        ways.append("lower llm_policy.min_tokens_per_second")
-        ways.append("name a tag with 'model:', which has no such bound")
-    if found.shorter:
-        ways.append("write a lower min_context (%s fits at %d tokens)" % (found.shorter[1].label, found.shorter[0]))
-    mixtures = any(row.kind == "short" and row.candidate.shape.experts for row in found.rejected)
-    if mixtures and case.host.cards and case.policy.allow_experts_in_ram is False and not want.require_gpu:
-        ways.append("set llm_policy.allow_experts_in_ram to true")
-    if "short" in kinds and case.host.cards and case.policy.allow_partial_offload is False and not want.require_gpu:
-        ways.append("set llm_policy.allow_partial_offload to true for a slow split")
-    if "short" in kinds and want.require_gpu and case.policy.allow_partial_offload is not False:
-        ways.append("take require_gpu out, so that a part of it may lie in system memory")
+    """The variables that would change a refusal."""
+    helpful, shorter = ways.out_of(case, found)
+    told = [" and ".join(_WAYS[name] for name in reversed(names)) for names in helpful]
+    if ["speed"] in helpful:
+        told.append("name a tag with 'model:', which has no such bound")
+    if shorter:
+        told.append("write a lower min_context (%s fits at %d tokens)" % (shorter[1].label, shorter[0]))
     if found.in_turns:
-        ways.append("set llm_policy.resident to one, so that the models are loaded in turns")
-    ways.append("choose a smaller model")
-    way = ", ".join(ways[:-1]) + " or " + ways[-1] if len(ways) > 1 else ways[0]
+        told.append("set llm_policy.resident to one, so that the models are loaded in turns")
+    told.append("choose a smaller model")
+    way = ", ".join(told[:-1]) + " or " + told[-1] if len(told) > 1 else told[0]
     return way[0].upper() + way[1:]
 
 

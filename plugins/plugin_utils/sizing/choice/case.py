@@ -44,8 +44,8 @@ class Chosen:
 
 @dataclasses.dataclass(frozen=True)
 class Nothing:
-    """No tag of a want fits, even alone; tokens: the least that was tried. in_turns: whether all would fit one after the other; shorter: what would
-    fit with less context, as (tokens, tag)."""
+    """No tag of a want fits, even alone; tokens: the least that was tried. in_turns: whether all would fit one after the other; shorter: what might
+    fit with less context, as (tokens, tag), the longest first."""
 
     want: object
     rejected: list

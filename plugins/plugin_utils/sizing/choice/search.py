@@ -570,12 +570,10 @@ class Search:
         return wants.ladder(self.least, _USABLE)[1:]
 
     def _shorter(self, want):
-        """(the longest context below the least with which a tag of the want would fit, that tag)"""
-        for context in () if want.own_context else self._less_context():
-            for tag in self._ordered(want):
-                if self._stands(want, tag, context):
-                    return context, tag
-        return ()
+        """(a context below the least with which a tag of the want would fit, that tag), the longest first."""
+        contexts = () if want.own_context else self._less_context()
+        found = [(context, next((tag for tag in self._ordered(want) if self._stands(want, tag, context)), None)) for context in contexts]
+        return tuple(one for one in found if one[1])
 
     def _experts_short(self, want, tag, settings, left, ram):
         """Bytes of system memory that are missing for the experts of a mixture; None where they may not lie there, or where that is not what is missing."""

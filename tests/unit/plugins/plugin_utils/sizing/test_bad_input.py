@@ -108,12 +108,13 @@ def test_layers_that_a_person_keeps_off_the_gpu_contradict_that_all_must_be_ther
 
 
 def test_a_refusal_names_the_wish_that_forbids_system_memory(make_machine, make_card):
-    def way(**want):
-        (text,) = make_plan([{"family": "llama3.3", **want}], {}, make_machine(make_card(), ram=16), "0.32.15", ["catalogue"])["errors"]
+    def way(ram, **want):
+        (text,) = make_plan([{"model": "llama3.3:70b", **want}], {}, make_machine(make_card(), ram=ram), "0.32.15", ["catalogue"])["errors"]
         return text
 
-    assert "or choose" not in way() and "require_gpu" not in way()
-    assert "ake require_gpu out, so that a part of it may lie in system memory" in way(require_gpu=True)
+    assert "or choose" not in way(16) and "require_gpu" not in way(16)
+    assert "ake require_gpu out, so that a part of it may lie in system memory" in way(64, require_gpu=True)
+    assert "require_gpu" not in way(16, require_gpu=True), "it does not fit there either"
 
 
 def test_models_that_take_turns_cannot_all_stay_loaded(make_machine, make_card):

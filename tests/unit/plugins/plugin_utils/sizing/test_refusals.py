@@ -58,6 +58,11 @@ REFUSALS = {
         ROOMY, [{"family": "mistral-small3.2"}], {"allow_partial_offload": False, "min_tokens_per_second": 1}, r"24b is short of \d+\.\d GiB",
         "et llm_policy.allow_partial_offload to true for a slow split", ([{"family": "mistral-small3.2"}], {"min_tokens_per_second": 1}),
     ),
+    "no split, which would be too slow besides": (
+        ROOMY, [LARGE], {"allow_partial_offload": False}, r"70b is short of \d+\.\d GiB",
+        "et llm_policy.allow_partial_offload to true for a slow split and lower llm_policy.min_tokens_per_second",
+        ([LARGE], {"min_tokens_per_second": 0.5}),
+    ),
     "not even in part": (
         ROOMY, [dict(CODER, require_gpu=True)], {}, r"30b is short of \d+\.\d GiB", "ake require_gpu out", ([CODER], {}),
     ),
@@ -89,6 +94,22 @@ def test_a_refusal_says_by_how_much_and_a_way_that_leads_out(name):
     assert re.search(much, error), error
     assert knob in error
     assert make_plan(other, looser, machine, "0.32.15", ["catalogue"])["ok"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "wants", "policy", "useless"),
+    [
+        # What llama.cpp makes of a mixture is decided by allow_experts_in_ram alone.
+        (ROOMY, [{"model": "qwen3-coder:30b"}], {"allow_experts_in_ram": False, "allow_partial_offload": False}, "allow_partial_offload"),
+        (SMALL, [{"model": "gpt-oss:120b"}], {"allow_experts_in_ram": False}, "allow_experts_in_ram"),  # for which 16 GB are too little
+        (SMALL, [{"model": "llama3.3:70b"}], {"allow_partial_offload": False}, "allow_partial_offload"),
+        (ROOMY, [dict(CODER, require_gpu=True)], {"allow_experts_in_ram": False}, "ake require_gpu out, so that a part of it may lie in system memory or"),
+        (machines.machine(machines.card("RTX 4060 Ti", 7788, 0, 0), ram=32), [{"family": "qwen3", "context": 131072, "require_gpu": True}], {}, "49152 tok"),
+    ],
+)
+def test_nobody_is_sent_to_a_knob_that_changes_nothing(machine, wants, policy, useless):
+    (error,) = make_plan(wants, policy, machine, "0.32.15", ["catalogue"])["errors"]
+    assert useless not in error
 
 
 @pytest.mark.parametrize("machine", [machines.machine(machines.card("Apple M4", 17039, 0, 0, vendor="apple", unified=True, type="integrated"), ram=24), SMALL])
