@@ -34,7 +34,7 @@ demo: room-for-demo bootstrap  ## build the lab, run site.yml and verify.yml on 
 test: room-for-test bootstrap  ## lint, unit tests, every Molecule scenario, the whole site, the other versions
 	@$(PYTEST) -v --skip-nothing tests/checks tests/unit tests/scenarios tests/e2e tests/versions
 
-test-long: room-for-test-long bootstrap  ## what takes minutes for one proof: docs/, other examples for the properties, first releases of ansible-core, the sizing oracle
+test-long: room-for-test-long bootstrap  ## what takes minutes for one proof: docs/, other examples for the properties, first releases of ansible-core, the role's simulated hosts under other pairs, the sizing oracle
 	@LLMFLEET_EXAMPLES=others $(PYTEST) $$(grep -rl --include='test_*.py' hypothesis tests/unit)
 	@$(PYTEST) -v -m long tests/e2e tests/versions
 	@$(PYTEST) tests/sizing_oracle

@@ -24,14 +24,16 @@ from noxfile import ROOT
 OWN = (".".join(core_version.split(".")[:2]), "%d.%d" % sys.version_info[:2])
 OTHERS = [core for core, (python, _release) in noxfile.PAIRS.items() if (core, python) != OWN]
 
-# `make versions` and the workflow ask every unit test of every pair, `make test` those that another ansible-core can turn red.
-UNIT = "unit" if os.environ.get("LLMFLEET_WHOLE") else "plays"
+# `make versions` and the workflow ask every unit test and both scenarios of every pair, `make test` those that another ansible-core can turn red.
+ASKED = ("unit", "stubs") if os.environ.get("LLMFLEET_WHOLE") else ("plays", "fleet")
 # (session, step, whether with the first release of the series); the long ones first.
-JOBS = [("core-" + core, step, False) for step in (UNIT, "stubs") for core in OTHERS] + [("target-" + noxfile.OLDEST, "", False)]
+JOBS = [("core-" + core, step, False) for step in ASKED for core in OTHERS] + [("target-" + noxfile.OLDEST, "", False)]
 FIRST = [pytest.param(("core-" + core, "unit", True), marks=pytest.mark.long) for core in noxfile.PAIRS]
+# Two minutes for each pair; `make test` runs the same tasks by the playbooks of the fleet.
+ROLE = [pytest.param(("core-" + core, "role", False), marks=pytest.mark.long) for core in OTHERS]
 
 
-@pytest.mark.parametrize("job", JOBS + FIRST, ids=lambda job: "-".join([job[0], *filter(None, [job[1]]), *(["first"] if job[2] else [])]))
+@pytest.mark.parametrize("job", JOBS + FIRST + ROLE, ids=lambda job: "-".join([job[0], *filter(None, [job[1]]), *(["first"] if job[2] else [])]))
 def test_session(job, finished):
     """What works in this environment alone may fail for everybody with another ansible-core or another Python; so it was with 2.19."""
     code, seconds, log, said = finished
@@ -41,8 +43,8 @@ def test_session(job, finished):
     end = "\n".join(said.splitlines()[-60:])
     assert code == 0, "%s failed after %.0f s; the end of %s:\n%s" % (job[0], seconds, log.relative_to(ROOT), end)
     # A session that ran nothing ends well, too.
-    if job[1] == "stubs":
-        assert said.count("Molecule executed 1 scenario") == len(noxfile.STUB_SCENARIOS), end
+    if job[1] in noxfile.STUB_SCENARIOS:
+        assert said.count("Molecule executed 1 scenario") == len(noxfile.STUB_SCENARIOS[job[1]]), end
     else:
         least = {"unit": 1000, "plays": 400, "": 300}[job[1]]
         assert int(re.search(r"^(\d+) passed", said, flags=re.MULTILINE)[1]) >= least, end
