@@ -386,21 +386,39 @@ class Search:
         return placement.on_cpu(tag.shape, load, self.rules, _NO_LIMIT).need
 
     def _longest(self, tags, least):
-        """(the longest context at which these sizes fit, their lightest tags that were trained for it)"""
+        """(the context at which these sizes hold most, their lightest tags that were trained for it). That is the longest at which they fit, unless a tag
+        of some size was trained for less than a heavier one holds at a shorter context."""
+        found, most = (least, tags), 0
         for context in self.contexts:
             if context < least:
                 break
             longer = tuple(self._lightest(want, tag, context) for want, tag in zip(self.wanted, tags))
-            if all(longer) and self._settings(longer, context):
-                return context, longer
-        return least, tags
+            if not all(longer) or not self._settings(longer, context):
+                continue
+            held = sum(min(context, _trained(tag)) for tag in longer)
+            if held > most:
+                found, most = (context, longer), held
+            if not any(self._could_hold_more(want, tag, context) for want, tag in zip(self.wanted, longer)):
+                break
+        return found
+
+    def _could_hold_more(self, want, tag, context):
+        """Whether a tag was trained for less than is wanted of it, and another one of its size for more."""
+        trained = _trained(tag)
+        if trained >= min(context, self.aims[want.position].context or 0):
+            return False
+        return any(other.size == tag.size and _trained(other) > trained for other in self.options[want.position])
 
     def _same(self, want, tag, context):
-        """The tags of its size that reach the context; where none does, those that come as near as its floor."""
+        """The tags of its size that reach the context; where none does, those that were trained for most, if that is its floor."""
         found = [other for other in self.options[want.position] if other.size == tag.size and self._stands(want, other, context)]
         aim = self.aims[want.position]
         reach = [other for other in found if _trained(other) >= min(context, aim.context or 0)]
-        return reach or [other for other in found if self._holds(want, other, context)]
+        if reach:
+            return reach
+        near = [other for other in found if self._holds(want, other, context)]
+        longest = max((_trained(other) for other in near), default=0)
+        return [other for other in near if _trained(other) == longest]
 
     def _lightest(self, want, tag, context):
         return min(self._same(want, tag, context), key=lambda other: self._alone(want, other, context).need, default=None)

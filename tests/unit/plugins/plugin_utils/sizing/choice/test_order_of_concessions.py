@@ -109,6 +109,12 @@ def test_a_context_above_the_training_length_is_cut_with_a_word():
         assert "llm_models[0].min_context is 32768" in floor["errors"][0]
 
 
+def test_a_tag_that_was_trained_for_less_is_no_way_to_a_longer_context():
+    """phi4-mini:3.8b-q8_0 knows 4096 tokens: it was taken for the one that fits at 131072, on cards that hold the lighter tag with more than 4096."""
+    contexts = [picks([size], family("phi4-mini", 131072, 2048))[0] for size in (5000, 5900, RTX_4060, 9800)]
+    assert contexts == [("3.8b", size, "q8_0") for size in (12288, 24576, 49152, 65536)]
+
+
 def test_nobody_who_wrote_no_context_hears_of_one():
     for name in ("nomic-embed-text", "mxbai-embed-large", "phi4", "gemma3"):
         found = plan([RTX_3090], [family(name)])
