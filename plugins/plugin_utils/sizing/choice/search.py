@@ -70,7 +70,8 @@ class Search:
 
     def _ways(self):
         """Which wants may be slow, and which may be computed by the processor: none; those that are slow at their best; and only where nothing whole
-        fits, one on the processor (the one with which the list gets most), then all of them.
+        fits, one on the processor (the one with which the list gets most), then all of them. In turns none is in the way of another: then those of which
+        nothing fits.
 
         Without the last resorts a card that is slow or small would be denied what a host without a card is given.
         """
@@ -78,11 +79,15 @@ class Search:
         slow = self._slow_at_best()
         if slow:
             yield [(slow, frozenset())]
-        free = [want.position for want in self.wanted if want.parameters.get("num_gpu") in (None, -1) and not want.require_gpu]
+        free = [want for want in self.wanted if want.parameters.get("num_gpu") in (None, -1) and not want.require_gpu]
         if self.host.cards and self.policy.allow_partial_offload is not False and free:
-            if 1 < len(free) <= _ALL_ORDERS:
-                yield [(slow | {position}, frozenset([position])) for position in reversed(free)]
-            yield [(slow.union(free), frozenset(free))]
+            if self.policy.resident == "one":
+                self.patient, self.partly = slow, frozenset()
+                free = [want for want in free if not self._sizes(want, self.least)] or free
+            places = [want.position for want in free]
+            if self.policy.resident == "all" and 1 < len(free) <= _ALL_ORDERS:
+                yield [(slow | {position}, frozenset([position])) for position in reversed(places)]
+            yield [(slow.union(places), frozenset(places))]
 
     def _conceded(self, want):
         return want.position in self.patient, want.position in self.partly
@@ -345,10 +350,15 @@ class Search:
         return found
 
     def _last_resort(self, sizes, least):
-        """The least of all, with the lightest cache: whatever is better would be so on a smaller card only."""
+        """The least of all, with the lightest cache: whatever is better would be so on a smaller card only. A want that has the cards for itself when its
+        turn comes takes nothing from another, and so the best."""
         if not all(sizes):
             return None
-        tags = tuple(min(found, key=lambda option: option.weight).thing for found in sizes)
+        alone = [self.policy.resident == "one" and want.position not in self.partly for want in self.wanted]
+        tags = tuple(
+            min(found, key=lambda option: (-option.worth if best and not option.thing.embedding else 0, option.weight)).thing
+            for best, found in zip(alone, sizes)
+        )
         for kind in reversed(self._kinds_for(tags)):
             load = self._load(least, kind)
             if self._lay(tags, load):

@@ -210,6 +210,13 @@ class TestLastResort:
         found = plan([RTX_4060], [{"model": "qwen3:8b"}, {"model": "llama3.1:8b"}])
         assert sorted(entry["placement"] for entry in found["models"]) == ["gpu", "partial"]
 
+    @pytest.mark.parametrize("size,places", [(13500, ["experts", "partial"]), (RTX_4060_TI, ["experts", "partial"]), (20000, ["experts", "gpu"])])
+    def test_loaded_in_turns_nobody_pays_for_another(self, size, places):
+        """devstral does not fit 16 GB whole; qwen3, which has the card for itself in its turn, got 0.6b with 12 GiB to spare."""
+        entries = plan([size], [family("qwen3", 32768), family("devstral-small-2", 32768), family("nomic-embed-text")], resident="one")["models"]
+        assert [entry["tag"] for entry in entries[:2]] == ["30b", "24b"]
+        assert [entry["placement"] for entry in entries] == [*places, "gpu"]
+
     def test_the_permission_changes_nothing_where_something_whole_fits(self):
         wants = [family("deepseek-r1"), family("qwen2.5-coder")]
         for cards in ([RTX_4060], [RTX_3060], [RTX_3090], [RTX_3090] * 2):
