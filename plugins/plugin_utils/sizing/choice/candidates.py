@@ -204,6 +204,10 @@ def _hint(sources):
 def _why_not(where, want, name, sources, problems):
     if problems:
         return "%s is '%s': %s" % (where, want.target, "; ".join(problems))
+    if catalogue.in_the_cloud(name.tag):
+        return "%s is '%s', which runs in Ollama's cloud and has no weights that a host could hold: write a tag without 'cloud'" % (where, want.target)
+    if names.is_library(name) and name.model in data.load("by_header"):
+        return "%s is '%s', which is sized by its header only: %s" % (where, want.target, _hint(sources))
     if names.is_library(name) and catalogue.family_tags(name.model):
         tags = catalogue.tag_names(name.model)
         close = catalogue.near(name.tag, tags)

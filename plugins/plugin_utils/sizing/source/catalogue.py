@@ -142,10 +142,15 @@ def near(word, words, count=3):
     return [lowered[item] for item in close]
 
 
+def in_the_cloud(tag):
+    """Whether a tag names a model that runs at Ollama and has no weights."""
+    return tag.lower().split("-")[-1] == "cloud"
+
+
 def estimate(model, tag):
     """Metadata guessed from a tag such as 7b-instruct-q8_0: the family's model of that size, else a llama of that many parameters; 10 % larger.
     None if the tag does not say, or names a model that runs elsewhere."""
-    if tag.lower().split("-")[-1] == "cloud":
+    if in_the_cloud(tag):
         return None
     parts = re.split("[-_]", tag.lower())
     relative = next((row for row in family_tags(model) if row.size in parts), None)

@@ -55,6 +55,19 @@ def test_the_sentence_names_the_variable_and_the_way_out(make_machine, make_card
         assert word in found["errors"][0]
 
 
+@pytest.mark.parametrize(
+    "model,words",
+    [
+        ("gpt-oss:120b-cloud", "which runs in Ollama's cloud and has no weights that a host could hold: write a tag without 'cloud'"),
+        ("mixtral:8x7b", "which is sized by its header only: add 'header' to llm_metadata_sources"),
+    ],
+)
+def test_a_tag_that_nothing_here_can_size(make_machine, model, words):
+    """It was said to be unknown, with names that resemble it."""
+    (text,) = make_plan([{"model": model}], {}, make_machine(), "0.32.15", ["catalogue", "estimate"])["errors"]
+    assert text.startswith("llm_models[0].model is '%s', %s" % (model, words))
+
+
 def test_all_problems_are_told_at_once(make_machine, make_card):
     found = make_plan([{"family": "deepsek"}, {"model": "deepseek-r1:15b"}], {}, make_machine(make_card()), "0.32.15", ["catalogue"])
     assert len(found["errors"]) == 2
