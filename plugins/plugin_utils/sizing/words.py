@@ -249,9 +249,9 @@ def unknown_speed(card):
 
 
 def cut(found):
-    return "%s.context is %d, but %s was trained for %d tokens: more than that is not planned" % (
-        found.want.where, found.want.context, found.want.target, found.longest,
-    )
+    want = found.want
+    variable, asked = ("parameters.num_ctx", want.own_context) if want.own_context else ("context", want.context)
+    return "%s.%s is %d, but %s was trained for %d tokens: more than that is not planned" % (want.where, variable, asked, want.target, found.longest)
 
 
 def clients_must_ask(load):

@@ -132,7 +132,8 @@ def for_own_family(want, policy, tags, sources, header, whose="llm_families"):
     """(the candidates of a family that the inventory describes, best first; names that cannot be had, with the reason)."""
     found, missing = [], []
     for tag in tags:
-        name = names.parse(tag if ":" in tag or "/" in tag else "%s:%s" % (want.target, tag), "llm_families.%s" % want.target)
+        whole = ":" in tag or "/" in tag or tag in data.families()  # which is no tag of anything
+        name = names.parse(tag if whole else "%s:%s" % (want.target, tag), "llm_families.%s" % want.target)
         candidate, _row, problems = _known(name, sources, header)
         if candidate:
             candidate.label = candidate.tag if name.model == want.target else candidate.name

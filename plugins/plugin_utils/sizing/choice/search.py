@@ -169,13 +169,14 @@ class Search:
 
     def _aim(self, want, found):
         longest = max(_trained(candidate) for candidate in found)
-        asked, variable = (want.own_context, "parameters.num_ctx") if want.own_context else (want.min_context, "min_context")
-        if asked and asked > longest:
+        if want.min_context and want.min_context > longest:
             raise BadInput(
-                "%s.%s is %d, but %s was trained for %d tokens: write %d or less" % (want.where, variable, asked, want.target, longest, longest)
+                "%s.min_context is %d, but %s was trained for %d tokens: write %d or less" % (want.where, want.min_context, want.target, longest, longest)
             )
         if want.own_context:
-            return Aim(want.own_context, 0, 0)
+            if want.own_context > longest:
+                self.cuts.append(Cut(want, longest))  # Ollama does the same with what it is asked for
+            return Aim(min(want.own_context, longest), 0, 0)
         if want.context is None and (want.kind == "model" or found[0].embedding):
             return Aim(None, 0, 0)  # it takes what the others of the list want, or as much as it was trained for
         context = min(want.context or wants.DEFAULT_CONTEXT, longest)
@@ -212,7 +213,7 @@ class Search:
 
     def _place(self, want, candidate, load, left, ram):
         if want.own_context:
-            load = load._replace(context=want.own_context)
+            load = load._replace(context=self.aims[want.position].context)
         if not self.host.cards:
             return placement.on_cpu(candidate.shape, load, self.rules, ram)
         layers = want.parameters.get("num_gpu")
@@ -583,7 +584,7 @@ class Search:
             if not sizes:
                 rows = [self._why(want, tag, self.least, left, ram) for tag in self._ordered(want)]
                 rejected = [*self.gone.get(want.position, ()), *filter(None, rows)]
-                return Nothing(want, rejected, want.own_context or self.least, self._would_in_turns(), self._shorter(want))
+                return Nothing(want, rejected, want.own_context and self.aims[want.position].context or self.least, self._would_in_turns(), self._shorter(want))
             lightest.append(min(sizes, key=lambda option: option.weight).thing)
         if self.policy.resident != "all":
             return Refused("no_setting")

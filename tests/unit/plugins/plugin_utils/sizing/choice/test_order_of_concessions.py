@@ -107,6 +107,9 @@ def test_a_context_above_the_training_length_is_cut_with_a_word():
         assert [text for text in found["warnings"] if "llm_models[0].context is 32768" in text and "16384 tokens" in text]
         floor = plan([RTX_3090], [dict(target, context=65536, min_context=32768)])
         assert "llm_models[0].min_context is 32768" in floor["errors"][0]
+    own = plan([RTX_3090], [{"name": "mine", "from": "phi4:14b", "parameters": {"num_ctx": 32768}}])
+    assert own["models"][0]["context"] == 16384 and own["models"][0]["parameters"] == {"num_ctx": 32768}
+    assert [text for text in own["warnings"] if "llm_models[0].parameters.num_ctx is 32768" in text and "16384 tokens" in text]
 
 
 def test_a_tag_that_was_trained_for_less_is_no_way_to_a_longer_context():

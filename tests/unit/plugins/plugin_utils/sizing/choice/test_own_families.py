@@ -41,6 +41,12 @@ def test_the_order_of_the_list_is_that_of_quality():
     assert plan(24576, {"house": ["qwen3:8b", "big"]})["models"][0]["name"] == "qwen3:8b"
 
 
+def test_a_known_model_needs_no_tag():
+    """It was taken for a tag of the family's own name, house:nomic-embed-text."""
+    found = plan(24576, {"house": ["nomic-embed-text", "bge-m3"]}, sources=["catalogue"])
+    assert [entry["name"] for entry in found["models"]] == ["nomic-embed-text:latest"]
+
+
 def test_a_family_of_the_catalogue_can_be_written_anew():
     found = plan(24576, {"qwen3": ["14b", "4b"]}, {"family": "qwen3"}, ["catalogue"])
     assert found["models"][0]["name"] == "qwen3:14b" and [row["name"] for row in found["rejected"]] == []
