@@ -17,7 +17,7 @@ CASES = [
     ([{"model": "a/b/c/d:1"}], {}, ["llm_models[0].model"]),
     ([{"family": "deepseek-r1", "min_context": 200000}], {}, ["llm_models[0].min_context is 200000", "write 163840 or less"]),
     ([{"model": "deepseek-r1:14b", "min_context": 140000}], {}, ["llm_models[0].min_context is 140000", "write 131072 or less"]),
-    ([{"name": "x", "from": "qwen3:8b", "parameters": {"num_ctx": 99999}}], {}, ["llm_models[0].parameters.num_ctx", "40960"]),
+    ([{"model": "qwen3:8b", "min_context": 99999}], {}, ["llm_models[0].min_context is 99999", "40960"]),
     ([{"family": "deepseek-r1", "context": "lots"}], {}, ["llm_models[0].context is 'lots'", "whole number"]),
     ([{"family": "deepseek-r1", "context": 2048, "min_context": 4096}], {}, ["llm_models[0].min_context"]),
     ([{"family": "deepseek-r1", "contxt": 2048}], {}, ["llm_models[0] has no 'contxt'", "context"]),
