@@ -186,6 +186,7 @@ def test_a_mirror_in_any_state_gives_the_plan_of_no_mirror(tmp_path, upstream, s
     assert not list((tmp_path / "cache").rglob("failure-*.json"))
 
 
+@pytest.mark.one_pair
 def test_other_servers_on_the_mirrors_port_are_no_obstacle(tmp_path, upstream):
     """Whatever somebody's web server answers with, it is not a mirror yet."""
     with Server(foreign=forbidden).served() as strict, Server(foreign=elsewhere).served() as secure:
@@ -211,6 +212,7 @@ def test_a_mirror_that_comes_up_is_asked_at_once(tmp_path, upstream):
         assert plan(tmp_path, inventory)[2]["known"]["models"][0]["asked"] == mirror.url
 
 
+@pytest.mark.one_pair
 def test_only_the_upstream_knows_what_does_not_exist(tmp_path, upstream):
     """A fixed tag: the mirror's 404 is no answer, the upstream's is one, told once and without the facts of the host."""
     hosts = {
@@ -226,6 +228,7 @@ def test_only_the_upstream_knows_what_does_not_exist(tmp_path, upstream):
     assert told.count(said) <= 3 and "memory_usable_bytes" not in told and '"rejected"' not in told
 
 
+@pytest.mark.one_pair
 def test_a_foreign_registry_without_the_family_is_one_sentence(tmp_path):
     """A server that is no registry, and no mirror of ours: no list of tags, no advice on memory, one sentence with the variable."""
     with Server(foreign=nothing_there).served() as server:
@@ -237,6 +240,7 @@ def test_a_foreign_registry_without_the_family_is_one_sentence(tmp_path):
     assert "less context" not in told and len(said) < 250
 
 
+@pytest.mark.one_pair
 def test_a_registry_that_lacks_the_smaller_tags_says_so_beside_the_memory(tmp_path, upstream):
     """Where some tags are too large and the others are not there, the advice is on the registry and not on the context."""
     # The catalogue thinks that 8b fits; by the header that is served under this name it does not.
@@ -262,6 +266,7 @@ def test_the_lookup_asks_beyond_the_mirror_too(tmp_path, upstream):
     assert upstream.url in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.one_pair
 def test_two_mirrors_in_a_chain(tmp_path, upstream):
     """hub-b is filled from hub-a: what neither holds is asked of what fills hub-a, and what hub-a holds is read there."""
     held = {KNOWN[0]: upstream.manifests[KNOWN[0]]}
@@ -275,6 +280,7 @@ def test_two_mirrors_in_a_chain(tmp_path, upstream):
     assert plans["known"]["models"][0]["asked"] == far.url and plans["other-card"]["models"][0]["asked"] == upstream.url
 
 
+@pytest.mark.one_pair
 def test_mirrors_that_fill_each_other_are_named(tmp_path):
     """A circle would be asked without end, or read as an empty upstream."""
     mirrors = {
