@@ -15,10 +15,11 @@ from .choice.residence import evictions
 from .choice.search import Search
 from .choice.spills import Spills, card_set
 from .errors import BadInput
-from .machine import budget, described, prompt_cache
+from .machine import budget, described, prompt_cache, speed
 from .machine.placement import Rules
 
 SOURCES = ("header", "catalogue", "estimate")
+_MUCH_MORE = 2  # times as much system memory as there is on the cards
 _HINTS = 6  # wants up to which other choices are told of; each costs another search
 
 
@@ -84,6 +85,7 @@ def _planned(case):
     if len(chosen) <= _HINTS:
         _add_turns_hint(case, chosen, entries)
         _add_context_hint(case, chosen, entries)
+        _add_processor_hint(case, chosen, entries)
     warnings += [words.estimated(item.candidate) for item in chosen if item.candidate.source == "estimate"]
     warm = [item for item in chosen if item.want.keep_warm]
     errors = [words.warm_in_turns(case, warm)] if len(warm) > 1 and case.policy.resident != "all" else []
@@ -179,6 +181,26 @@ def _add_context_hint(case, chosen, entries):
         # The same tag may hold it where another model of the list pays for it.
         if item.has_less and label not in (None, item.candidate.label):
             entry["reason"] += words.whole_context(item, label)
+
+
+def _add_processor_hint(case, chosen, entries):
+    """What fits a small or nearly full card whole, or is laid as the last resort, may be much less than the processor beside it would carry; whoever would
+    rather have that is told the tag and its speed."""
+    small = case.host.ram_budget >= _MUCH_MORE * sum(card.budget for card in case.host.cards)
+    talking = [(entry, item) for entry, item in zip(entries, chosen) if not item.candidate.embedding]
+    if not (case.host.cards and small and case.policy.allow_cpu and case.policy.allow_partial_offload is not False and len(talking) == 1):
+        return
+    entry, item = talking[0]
+    if item.want.kind != "family" or item.want.require_gpu or not item.rejected:
+        return
+    alone = Search(case._replace(host=case.host._replace(cards=()))).run().chosen
+    other = next((found.candidate for found in alone if found.want.position == item.want.position), item.candidate)
+    if other.worth <= item.candidate.worth:
+        return
+    fixed = [want._replace(kind="model", target=other.name) if want.position == item.want.position else want for want in case.wanted]
+    for found in Search(case._replace(wanted=fixed)).run().chosen:
+        if found.want.position == item.want.position:
+            entry["reason"] += words.by_the_processor(other.name, found.placed, speed.predicted(found.candidate.shape, found.placed, case.host))
 
 
 @functools.lru_cache(maxsize=1)

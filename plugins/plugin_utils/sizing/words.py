@@ -215,6 +215,12 @@ def whole_context(item, label):
     return "; %s holds all %d (min_context: %d)" % (label, item.aim.context, item.aim.context)
 
 
+def by_the_processor(name, placed, rate):
+    """A larger size that lies at least partly in system memory, and how to get it. rate: tokens a second, None where that of a card is not known."""
+    where = "on the processor" if placed.kind == "cpu" else "with a part of it in system memory"
+    return "; %s would answer%s %s (model: %s)" % (name, " at about %s tokens a second" % tokens(rate) if rate else "", where, name)
+
+
 def left_out(card):
     return "%s is left out (CUDA_VISIBLE_DEVICES): Ollama spreads models over all cards that it sees, and the plan is better without this one" % card.name
 

@@ -6,6 +6,8 @@ heavier file to a longer context, or let the first want of a list take what the 
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import combine
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
@@ -219,6 +221,21 @@ class TestLastResort:
         entries = plan([size], [family("qwen3", 32768), family("devstral-small-2", 32768), family("nomic-embed-text")], resident="one")["models"]
         assert [entry["tag"] for entry in entries[:2]] == ["30b", "24b"]
         assert [entry["placement"] for entry in entries] == [*places, "gpu"]
+
+    @pytest.mark.parametrize("size,name", [(3000, "gemma4"), (3000, "qwen3"), (5900, "deepseek-r1")])
+    def test_whoever_gets_little_is_told_what_the_memory_beside_the_card_would_carry(self, size, name):
+        """And what the reason says is so: a nearly full RTX 3090 beside 64 GB of memory gets the least, and nobody would know why."""
+        host = machines.machine(machines.card("NVIDIA GeForce RTX 3090", size, 0, 0), ram=64)
+
+        def asked(want, **policy):
+            return make_plan([want], policy, host, "0.32.15", ["catalogue"])["models"][0]
+
+        told = re.search(r"; (\S+) would answer at about ([\d.]+) tokens a second [a-z ]+ \(model: \1\)", asked(family(name, 16384))["reason"])
+        found = asked({"model": told.group(1), "context": 16384})
+        assert found["name"] == told.group(1) and abs(found["tokens_per_second"]["predicted"] - float(told.group(2))) < 0.6
+        assert found["placement"] in ("cpu", "partial")
+        for quiet in (asked(dict(family("llama3.1"), require_gpu=False)), asked(family("deepseek-r1", 4096), allow_cpu=False)):
+            assert "(model: " not in quiet["reason"]
 
     def test_the_permission_changes_nothing_where_something_whole_fits(self):
         wants = [family("deepseek-r1"), family("qwen2.5-coder")]
