@@ -29,22 +29,22 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 '''
 
 
-def export() -> None:
+def export(target: Path = EXPORT) -> None:
     """Copies every file that git tracks, or would track, into the place where ansible-test wants it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split("\0")
-    shutil.rmtree(EXPORT, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
     for name in filter(None, listed):
-        source, target = ROOT / name, EXPORT / name
+        source, copy = ROOT / name, target / name
         # Tests, lab and tools are not part of what users install: galaxy.yml leaves them out as well, and the linters of test_checks.py read them.
         if name.split("/")[0] in ("collections", "tests", "lab", "bench", "molecule", ".ci", ".github", ".config", "noxfile.py") or not source.is_file():
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, copy)
     # Outside a git tree ansible-test looks at every file, caches included.
     for command in (["git", "init", "-q"], ["git", "add", "--all"]):
-        subprocess.run(command, cwd=EXPORT, check=True, capture_output=True)
+        subprocess.run(command, cwd=target, check=True, capture_output=True)
 
 
 def seed_pip(home: Path) -> None:
@@ -87,7 +87,7 @@ def run() -> subprocess.CompletedProcess:
     oldest = oldest_python()
     if oldest:
         pythons += ["--target-python", oldest]
-    command = ["ansible-test", "sanity", *pythons, "--color", "no", *excluded]
+    command = ["nice", "-n", "5", "ansible-test", "sanity", *pythons, "--color", "no", *excluded]
     environment = dict(os.environ, HOME=str(home), ANSIBLE_CONFIG="/dev/null")
     environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
     environment.pop("PYTHONPATH", None)

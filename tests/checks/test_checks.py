@@ -76,8 +76,9 @@ def test_every_default_is_specified(role):
 
 def test_plugin_documentation():
     """Documentation that ansible-doc can't render, or that names options and plugins that don't exist, would be published."""
-    target = ROOT / ".cache" / "sanity" / "ansible_collections" / "llmfleet" / "ollama"
-    sanity.export()
+    # ansible-test may be at work in its own copy.
+    target = ROOT / ".cache" / "documentation" / "ansible_collections" / "llmfleet" / "ollama"
+    sanity.export(target)
     done = subprocess.run(
         ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", "--validate-collection-refs", "self", "."],
         cwd=target, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -85,9 +86,9 @@ def test_plugin_documentation():
     assert done.returncode == 0, done.stdout[-8000:]
 
 
-def test_ansible_test_sanity():
+def test_ansible_test_sanity(sane):
     """The checks that every published collection must pass, the import of modules by the oldest Python of targets among them, where it is at hand."""
-    done = sanity.run()
+    done = sane()
     assert done.returncode == 0, "\n".join(line for line in done.stdout.splitlines() if line.startswith(("ERROR", "FATAL", "WARNING")))
 
 
