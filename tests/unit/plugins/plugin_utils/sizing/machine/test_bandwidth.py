@@ -58,6 +58,12 @@ NAMES = [
     ("Apple M5 Ultra", "apple", 256, None),  # no M5
     ("NVIDIA GeForce RTX 6090", "nvidia", 32, None),
     ("AMD Radeon Graphics", "amd", 1, None),
+    ("AMD [1002:1586]", "amd", 96, 256),  # a system without pci.ids
+    ("AMD [1002:744c]", "amd", 24, 960),
+    ("AMD [1002:744c]", "amd", 20, 800),
+    ("AMD [1002:744c]", "amd", None, 576),
+    ("Intel [8086:e20b]", "intel", 12, 456),
+    ("AMD [1002:ffff]", "amd", 24, None),
     ("", None, None, None),
 ]
 
