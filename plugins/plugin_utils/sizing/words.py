@@ -96,6 +96,10 @@ _WAYS = {
     "experts": "set llm_policy.allow_experts_in_ram to true",
     "partial": "set llm_policy.allow_partial_offload to true for a slow split",
     "gpu": "take require_gpu out, so that a part of it may lie in system memory",
+    "parallel": "set llm_policy.parallel to 1",
+    "cache": "add q8_0 to llm_policy.kv_cache_types",
+    "reserve": "lower llm_policy.reserve_bytes",
+    "limit": "let macOS lend its GPU more (sysctl iogpu.wired_limit_mb)",
 }
 
 

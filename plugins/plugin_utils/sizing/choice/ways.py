@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 
+from ..machine import budget
 from .case import Nothing
 from .search import Search
 
@@ -33,7 +34,20 @@ def _levers(case, found):
         levers["partial"] = lambda one: _with(one, allow_partial_offload=True)
     if want.require_gpu and short:
         levers["gpu"] = lambda one: _wanting(one, want, require_gpu=False)
+    if policy.parallel > 1:
+        levers["parallel"] = lambda one: _with(one, parallel=1)
+    if policy.kv_cache_types == ("f16",):
+        levers["cache"] = lambda one: _with(one, kv_cache_types=("f16", "q8_0"))
+    if policy.reserve_bytes and case.host.cards:
+        levers["reserve"] = lambda one: _with_cards(one, lambda card: card.budget + policy.reserve_bytes)
+    if short and any(budget.lent(card, case.host) > card.budget for card in case.host.cards):
+        levers["limit"] = lambda one: _with_cards(one, lambda card: max(card.budget, budget.lent(card, case.host)))
     return levers
+
+
+def _with_cards(case, room):
+    cards = tuple(card._replace(budget=room(card), usable=max(card.usable, room(card))) for card in case.host.cards)
+    return case._replace(host=case.host._replace(cards=cards))
 
 
 def _with(case, **changed):

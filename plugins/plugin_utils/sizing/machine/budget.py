@@ -101,6 +101,11 @@ def host(vram, reserve_bytes=0):
     )
 
 
+def lent(card, host):
+    """Bytes that the owner of a Mac may let its GPU have, which is more than macOS does by itself; of other machines what the card has."""
+    return host.ram_total - _for_the_system(host.ram_total) if card.group == "apple" and card.unified else card.budget
+
+
 def _for_the_system(pool):
     """Bytes of a pool that GPU and processor share, for everything that is not the model."""
     return max(min(_OS_MINIMUM, pool // _OS_MOST), int(pool * _OS_SHARE_UNIFIED))

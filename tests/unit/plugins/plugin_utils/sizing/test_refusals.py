@@ -18,12 +18,13 @@ CARD = machines.card("NVIDIA GeForce RTX 3060", 11920, 0, 0)
 SMALL = machines.machine(CARD, ram=16)
 ROOMY = machines.machine(CARD, ram=64)
 SPARK = machines.machine(machines.card("NVIDIA GB10", 120 * 1024, 0, 0, unified=True, type="integrated"), ram=128)
+MAC = machines.machine(machines.card("Apple M4 Max", 49152, 0, 0, vendor="apple", unified=True, type="integrated"), ram=64)
 PLAIN = machines.machine(ram=32)
 LARGE = {"family": "llama3.3", "context": 16384}
 THREE = [{"family": family, "context": size} for family, size in (("gemma4", 32768), ("qwen3-coder", 65536), ("deepseek-r1", 16384))]
 CODER = {"family": "qwen3-coder", "context": 65536}
 
-# name: (machine, wants, policy, how it is said by how much, the knob in the sentence, (wants, policy) with which it is planned)
+# name: (machine, wants, policy, how it is said by how much, the knob in the sentence, (wants, policy) with which it is planned, the machine then if another)
 REFUSALS = {
     "too slow on a GPU": (
         SPARK, [LARGE], {"min_tokens_per_second": 10}, r"70b about 5\.2 tokens a second, below the 10 of", "ower llm_policy.min_tokens_per_second",
@@ -66,6 +67,24 @@ REFUSALS = {
     "not even in part": (
         ROOMY, [dict(CODER, require_gpu=True)], {}, r"30b is short of \d+\.\d GiB", "ake require_gpu out", ([CODER], {}),
     ),
+    "requests at once": (
+        MAC, [{"family": "llama3.3", "context": 16384}], {"parallel": 8}, r"70b is short of \d+\.\d GiB", "et llm_policy.parallel to 1",
+        ([{"family": "llama3.3", "context": 16384}], {}),
+    ),
+    "only one type of cache": (
+        MAC, [{"family": "llama3.3", "context": 65536}], {"kv_cache_types": ["f16"]}, r"70b is short of \d+\.\d GiB", "dd q8_0 to llm_policy.kv_cache_types",
+        ([{"family": "llama3.3", "context": 65536}], {"kv_cache_types": ["f16", "q8_0"]}),
+    ),
+    "memory left to others": (
+        SMALL, [{"family": "phi4"}], {"reserve_bytes": 4 << 30, "allow_partial_offload": False}, r"14b is short of \d+\.\d GiB",
+        "ower llm_policy.reserve_bytes", ([{"family": "phi4"}], {"allow_partial_offload": False}),
+    ),
+    "what macOS keeps from its GPU": (
+        MAC, [{"family": "qwen3-next", "context": 32768}], {}, r"80b is short of 0\.\d GiB", "et macOS lend its GPU more (sysctl iogpu.wired_limit_mb)",
+        ([{"family": "qwen3-next", "context": 32768}], {}), machines.machine(
+            machines.card("Apple M4 Max", 57344, 0, 0, vendor="apple", unified=True, type="integrated"), ram=64,
+        ),
+    ),
     "two that fit one by one": (
         SMALL, [{"model": "deepseek-r1:14b"}, {"model": "qwen3:14b"}], {"allow_partial_offload": False},
         r"need \d+\.\d GiB of 11\.6 GiB, \d+\.\d GiB too much at \d+ tokens", "set llm_policy.resident to one",
@@ -88,12 +107,12 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_refusal_says_by_how_much_and_a_way_that_leads_out(name):
-    machine, wants, policy, much, knob, (other, looser) = REFUSALS[name]
+    machine, wants, policy, much, knob, (other, looser), *changed = REFUSALS[name]
     found = make_plan(wants, policy, machine, "0.32.15", ["catalogue"])
     (error,) = found["errors"]
     assert re.search(much, error), error
     assert knob in error
-    assert make_plan(other, looser, machine, "0.32.15", ["catalogue"])["ok"]
+    assert make_plan(other, looser, *(changed or [machine]), "0.32.15", ["catalogue"])["ok"]
 
 
 @pytest.mark.parametrize(
