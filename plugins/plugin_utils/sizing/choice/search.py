@@ -66,7 +66,9 @@ class Search:
 
     def _on_this_way(self, patient, partly):
         self.patient, self.partly = patient, partly
-        return next(filter(None, (self._best(least) for least in dict.fromkeys((self.half, self.least)))), None)
+        # The last resort is the least that was asked for, so that a larger card, on which something lies whole at the floor, gives no less.
+        contexts = (self.least,) if partly else dict.fromkeys((self.half, self.least))
+        return next(filter(None, map(self._best, contexts)), None)
 
     def _ways(self):
         """Which wants may be slow, and which may be computed by the processor: none; those that are slow at their best; and only where nothing whole

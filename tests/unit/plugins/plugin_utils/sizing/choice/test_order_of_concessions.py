@@ -191,6 +191,12 @@ class TestLastResort:
             assert before is None or (parameters, now[1]) >= before or parameters > before[0], (size, now, before)
             before = (parameters, now[1])
 
+    def test_it_has_no_more_context_than_something_whole_on_a_larger_card(self):
+        """With 1500 MiB half of the context lay partly in system memory, with 3000 the floor lay whole on the card: the larger card gave up the half."""
+        found = [picks([size], family("deepseek-r1", 65536, 4096))[0] for size in (1000, 1500, 2000, 2500, 3000, 4000, 6000)]
+        assert found[:2] == [("1.5b", 4096, "q8_0")] * 2
+        assert found == sorted(found, key=lambda pick: (2 * pick[1] >= 65536, float(pick[0].partition("b")[0]), pick[1]))
+
     def test_a_larger_card_that_holds_the_first_layers_of_a_small_tag_still_takes_no_smaller_one(self):
         """With 1919 MiB qwen3:0.6b lay wholly in system memory, with 1927 two of its layers lay on the card, and the larger card got another size."""
         wants = [family("deepseek-r1", 4096, 4096), family("qwen3", 32768, 4096)]
