@@ -81,12 +81,12 @@ def _short(row):
 
 
 def _nearest(rejected):
-    """Of each size the tag that misses by the least, and of these the nearest ones."""
+    """Of each size the tag that misses by the least, and of these the nearest ones. One that was trained for too little misses by no amount: it comes last."""
     sizes = {}
     for row in rejected:
         if row.kind != "gone":
             miss = (row.placed.short, 0) if row.kind == "short" else (0, -row.detail.rate if row.kind == "slow" else 0)
-            sizes.setdefault(row.candidate.size, []).append((*miss, len(sizes), row))
+            sizes.setdefault(row.candidate.size, []).append((row.kind == "trained", *miss, len(sizes), row))
     nearest = sorted((min(rows, key=lambda found: found[:-1]) for rows in sizes.values()), key=lambda found: found[:-1])
     return [found[-1] for found in nearest[:_TOLD]]
 

@@ -67,6 +67,11 @@ REFUSALS = {
     "not even in part": (
         ROOMY, [dict(CODER, require_gpu=True)], {}, r"30b is short of \d+\.\d GiB", "ake require_gpu out", ([CODER], {}),
     ),
+    "a heavier file that was trained for less": (
+        machines.machine(machines.card("Apple M1", 5461, 0, 0, vendor="apple", unified=True, type="integrated"), ram=8),
+        [{"family": "phi4-mini", "context": 32768}], {}, r": 3\.8b is short of \d+\.\d [GM]iB", "rite a lower min_context (3.8b fits at 12288 tokens)",
+        ([{"family": "phi4-mini", "context": 32768, "min_context": 12288}], {}),
+    ),
     "requests at once": (
         MAC, [{"family": "llama3.3", "context": 16384}], {"parallel": 8}, r"70b is short of \d+\.\d GiB", "et llm_policy.parallel to 1",
         ([{"family": "llama3.3", "context": 16384}], {}),
