@@ -168,6 +168,8 @@ def environment(case, chosen, load, cache=None, left_out=()):
         told["OLLAMA_GPU_OVERHEAD"] = case.policy.reserve_bytes
     if left_out:
         told["CUDA_VISIBLE_DEVICES"] = ",".join(card.key for card in case.host.cards)
+        if case.version >= versions.FIRST_FIT:
+            told["OLLAMA_VULKAN"] = 0  # on by itself since then, and it takes the cards that CUDA does not see
     if cache is not None:
         told["LLAMA_ARG_CACHE_RAM"] = cache.limit // MIB
         if cache.checkpoints is not None:

@@ -230,10 +230,10 @@ def left_out(card):
 
 
 def spoils(card):
-    hide = "ROCR_VISIBLE_DEVICES" if card.group == "amd" else "CUDA_VISIBLE_DEVICES" if card.group == "nvidia" else "GGML_VK_VISIBLE_DEVICES"
+    hide = {"amd": "ROCR_VISIBLE_DEVICES, and OLLAMA_VULKAN=0 where ROCm drives the others", "nvidia": "CUDA_VISIBLE_DEVICES and OLLAMA_VULKAN=0"}
     return (
-        "%s spoils the plan, which would be better without it: take it out of the machine, or hide it from Ollama (%s in ollama_environment) and describe the "
-        "others in llm_vram_override" % (card.name, hide)
+        "%s spoils the plan, which would be better without it: take it out of the machine, or hide it from Ollama (%s, in ollama_environment) and describe the "
+        "others in llm_vram_override" % (card.name, hide.get(card.group, "GGML_VK_VISIBLE_DEVICES"))
     )
 
 

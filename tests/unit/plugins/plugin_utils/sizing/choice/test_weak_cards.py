@@ -44,6 +44,16 @@ def named(*names):
     ]
 
 
+@pytest.mark.parametrize(("version", "told"), [("0.32.15", "0"), ("0.30.0", "0"), ("0.29.0", None)])
+def test_no_other_runtime_finds_the_card_that_is_left_out(version, told):
+    """Since 0.30 Vulkan is on by itself and takes what CUDA does not see (ollama#17609, #16592), so the weak card would be used all the same."""
+    old = named(("NVIDIA GeForce RTX 3090", 24164), ("NVIDIA GeForce GTX 1660", 5920))
+    found = make_plan([{"family": "deepseek-r1", "context": 16384}], {}, machines.machine(*old), version, ["catalogue"])
+    assert (found["environment"]["CUDA_VISIBLE_DEVICES"], found["environment"].get("OLLAMA_VULKAN")) == ("GPU-00000000", told)
+    whole = make_plan([GEMMA], {}, machines.machine(*cards(24564, 24564)), version, ["catalogue"])
+    assert "OLLAMA_VULKAN" not in whole["environment"]
+
+
 def test_a_card_that_halves_the_speed_of_the_same_model_is_left_out():
     """An RTX 4090 answers at 39 tokens a second; with a GTX 1660 beside it Ollama spreads the same model over both, and it answers at 22."""
     old = named(("NVIDIA GeForce RTX 4090", 24164), ("NVIDIA GeForce GTX 1660", 5920))
