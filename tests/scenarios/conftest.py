@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts the selected scenarios behind the tests that come first, one at a time; when their own tests come, two share the two cores.
+"""Starts the selected scenarios behind the tests that come first, two at a time, since a scenario waits for services half of the time.
 
-Those on simulated hosts, which need nothing of the lab, run behind the tests that come after these, and their tests come last.
+Those that need nothing of the lab which its own tests take down, or count, run behind these, and their tests come last.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def scenario_of(item) -> str:
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: scenario_of(item) in SIMULATED)
+    items.sort(key=lambda item: scenario_of(item) in SIMULATED.union(behind.WEB_UIS))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,13 +80,17 @@ def pytest_collection_finish(session):
         up.result()
         return run(scenario)
 
-    behind_the_lab = {scenario: jobs.add(behind.SCENARIO, after_the_lab, scenario) for scenario in wanted if scenario not in SIMULATED}
-    session.config.stash[RUNS] = behind_the_lab | {scenario: jobs.add(behind.PAIR, run, scenario) for scenario in wanted if scenario in SIMULATED}
+    session.config.stash[RUNS] = {
+        scenario: jobs.add(behind.PAIR, run, scenario)
+        if scenario in SIMULATED
+        else jobs.add(behind.BESIDE if scenario in behind.WEB_UIS else behind.SCENARIO, after_the_lab, scenario)
+        for scenario in wanted
+    }
     jobs.work(*behind.KINDS)
+    jobs.work(*behind.SECOND)
 
 
 @pytest.fixture(scope="session")
 def runs(request):
-    """The runs by scenario. Scenarios wait for services half of the time, so two share the two cores of a small machine well."""
-    behind.of(request.config).work(behind.SCENARIO)
+    """The runs by scenario."""
     return request.config.stash[RUNS]

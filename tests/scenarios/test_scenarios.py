@@ -8,8 +8,10 @@ Deleted, nothing would show that the roles do on real hosts what their files say
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from support import ROOT
+from support import ROOT, behind
 
 OUTPUT = ROOT / "tests" / "output" / "molecule"
 # They begin first, so that none of them runs alone at the end.
@@ -23,6 +25,12 @@ def test_every_role_has_a_scenario():
     roles = {path.parent.name for path in (ROOT / "roles").glob("*/meta")}
     untested = {role for role in roles if not any(name == role or name.startswith(role + "-") for name in SCENARIOS)}
     assert not untested, untested
+
+
+def test_what_runs_beside_the_labs_tests_asks_nothing_of_the_upstream():
+    """They take the upstream down and count what it sent: a pull of a scenario would fail in the middle, or be counted as the fleet's."""
+    asking = {path.parent.name for path in (ROOT / "molecule").glob("*/**/*.yml") if re.search(r"(releases|registry)\.lab", path.read_text(encoding="utf-8"))}
+    assert "ollama-lifecycle" in asking and set(behind.WEB_UIS) <= NAMES - asking
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

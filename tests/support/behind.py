@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, The llmfleet authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Long jobs behind the other tests, which keep one of two cores busy at most: started when the tests are collected, waited for by tests of their own."""
+"""Long jobs behind the other tests, which keep one of two cores busy at most: started when the tests are collected, waited for by tests of their own.
+
+Two workers: what scenarios and tests of the lab wait for left nearly a third of two cores idle beside one.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,12 @@ import threading
 
 import pytest
 
-# In the order in which they begin: the tests of scenarios come before those of pairs.
-SCENARIO, PAIR = KINDS = ("scenario", "pair")
+# In the order in which they begin: scenarios that the lab's own tests would disturb, those that may run beside them, pairs.
+SCENARIO, BESIDE, PAIR = KINDS = ("scenario", "beside", "pair")
+# One scenario of the second kind at a time: a web UI takes a core where it starts, and so does the lab's hub beside it.
+SECOND = (SCENARIO, PAIR, BESIDE)
+# They have the images, the network and the engine of the lab, and stand-ins for all else: nothing of its upstream.
+WEB_UIS = ("open_webui-variants", "open_webui")
 
 
 class Behind:
