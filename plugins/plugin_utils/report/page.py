@@ -324,9 +324,10 @@ def _model(model: dict, plan: dict, cards: int, unified: bool, letters: dict) ->
     cache = f"{model['kv_cache_type']} cache" if model["kv_cache_type"] else ""
     where = "unified" if unified and model["placement"] == "gpu" else model["placement"]
     placement = _PLACEMENT.get(where, clean(where)).format(cards=cards)
-    kept = (plan.get("memory") or {}).get("prompt_cache_bytes")
-    prompts = f"{gib(kept)} of RAM for earlier prompts" if kept else ""
-    facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization")), prompts, *_speed(model)]
+    memory = plan.get("memory") or {}
+    filled = (("earlier prompts", memory.get("prompt_cache_bytes")), ("context checkpoints", memory.get("checkpoints_bytes")))
+    kept = [f"{gib(size)} of RAM for {what}" for what, size in filled if size]
+    facts = [f"{model['context']:,} tokens" if model["context"] else "", cache, placement, clean(plan.get("quantization")), *kept, *_speed(model)]
     return {
         "letter": letters.get(model["name"], ""),
         "tint": list(letters).index(model["name"]) % 4 if letters else 0,

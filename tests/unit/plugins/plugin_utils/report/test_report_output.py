@@ -57,6 +57,14 @@ def test_what_hosts_say_is_text_and_never_markup():
     assert not [attrs for tag, attrs in made.tags if any(name.startswith("on") for name in attrs)]
 
 
+def test_the_page_tells_what_fills_up_later():
+    """System memory that no server counts: without a word on it a model that lies on its card seems to take none."""
+    host = runs.linux("13", runs.vram(runs.device(0, "nvidia", "NVIDIA L4", 23034, 300)))
+    host["plan"]["models"][0]["memory"].update(prompt_cache_bytes=3 << 30, checkpoints_bytes=2 << 30)
+    shown = page.render(runs.document_of({"a": host}))
+    assert "3.0 GiB of RAM for earlier prompts" in shown and "2.0 GiB of RAM for context checkpoints" in shown
+
+
 def test_the_page_asks_nobody_for_anything():
     written = page.render(runs.document_of(EVERY_HOST))
     made = Tags(written)
