@@ -46,8 +46,11 @@ def _estimate(total, sysctl):
         limit = parse.positive(sysctl.get(key))
         if limit is not None:
             return limit * MIB
-    if total is None:
-        return None
+    return None if total is None else lent(total)
+
+
+def lent(total):
+    """Bytes of its memory that macOS lets the GPU of a Mac have by itself."""
     return total * 2 // 3 if total <= 32 * GIB else total * 3 // 4
 
 

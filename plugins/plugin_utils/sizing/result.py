@@ -139,7 +139,7 @@ def rejected(case, chosen):
             "name": row.candidate.name,
             "why": words.rejected(case, row),
             "short_by_bytes": row.placed.short if row.placed and row.kind != "slow" else None,
-            "short_by_tokens_per_second": round(row.detail.floor - row.detail.rate, 1) if row.kind == "slow" else None,
+            "short_by_tokens_per_second": max(0.1, round(row.detail.floor - row.detail.rate, 1)) if row.kind == "slow" else None,
         }
         for item in chosen
         for row in item.rejected

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, gib, tokens
 
 from .choice import floor, ways
@@ -128,8 +130,13 @@ def _passed_over(row):
     if row.kind == "trained":
         return "it was trained for %d tokens" % row.detail
     if row.kind == "slow":
-        return "about %s tokens a second, below the %g of llm_policy.min_tokens_per_second" % (tokens(row.detail.rate), row.detail.floor)
+        return "about %s tokens a second, below the %g of llm_policy.min_tokens_per_second" % (_below(*row.detail), row.detail.floor)
     return "not to be had: " + row.detail if row.kind == "gone" else None
+
+
+def _below(rate, least):
+    """A rate that misses the least, which it must not read like: 9.97 is no 10.0."""
+    return tokens(rate) if float(tokens(rate)) < least else "%.1f" % (math.floor(10 * rate) / 10)
 
 
 def _miss(case, row):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import apple
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import GIB, MIB, gib, pad
 from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import BACKENDS
 
@@ -120,6 +121,8 @@ def _card(device, system_total, reserve_bytes, warnings):
     usable = device.get("memory_usable_bytes")
     if usable is None:
         usable = device.get("memory_total_bytes")
+        if usable and unified and device.get("vendor") == "apple":
+            usable = apple.lent(usable)
     if usable is None:
         warnings.append("%s is not used: its memory is unknown; describe it in llm_vram_override" % name)
         return None

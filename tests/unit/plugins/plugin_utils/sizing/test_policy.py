@@ -8,6 +8,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import words
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice.case import Rejected
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice.floor import Slow
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import budget
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
 from support import GIB, MIB
 
@@ -633,6 +637,22 @@ def test_the_hosts_own_server_is_believed(make_machine, make_card):
     assert before["memory"]["total_bytes"] - after["memory"]["total_bytes"] >= 500 * MIB
     for silent in ({"asked": False}, {"where": "host"}, {"missing_bytes": 0}):
         assert from_oracle([dict(results[0], **silent)], "0.32.15") == {}
+
+
+@pytest.mark.parametrize("rate,least,said", [(9.97, 10, "9.9"), (9.4, 10, "9.4"), (19.96, 20, "19.9"), (24.9, 25, "24.9"), (31.2, 60, "31")])
+def test_a_speed_that_misses_the_floor_does_not_read_like_it(rate, least, said):
+    """'about 10.0 tokens a second, below the 10 of' was said of gemma4:31b-it-qat on a Strix Halo."""
+    row = Rejected(None, "slow", None, Slow(rate, least))
+    assert words.rejected(None, row) == "about %s tokens a second, below the %d of llm_policy.min_tokens_per_second" % (said, least)
+
+
+@pytest.mark.parametrize("total,lent", [(24, 16), (64, 48)])
+def test_a_mac_described_by_hand_has_what_macos_lends_its_gpu(make_machine, make_card, total, lent):
+    """Nobody who compares Macs knows that figure; by all of the memory but the system's, 24 GB of it held gemma4:26b and 19 GiB of buffers."""
+    host = make_machine(make_card("Apple M4 Pro", total * 1024, vendor="apple", unified=True, type="integrated"), ram=total)
+    del host["devices"][0]["memory_usable_bytes"]
+    (card,) = budget.host(host).cards
+    assert card.budget == lent * GIB
 
 
 def test_a_miss_that_rounds_away_is_told_in_mebibytes(make_machine, make_card):
