@@ -41,16 +41,19 @@ def checked(vram):
     by_hand = isinstance(vram, dict) and "schema_version" not in vram
     found = _mapping(vram, "llm_vram_override", schema(), by_hand)
     if by_hand:
-        found["devices"] = [_completed(device) for device in found.get("devices") or []]
+        system = (found.get("system_memory") or {}).get("total_bytes") or 0
+        found["devices"] = [_completed(device, system) for device in found.get("devices") or []]
     return found
 
 
-def _completed(device):
+def _completed(device, system):
     row = bandwidth.row_of(device.get("name"), device.get("vendor"), device.get("memory_total_bytes"))
     vendor = device.get("vendor") or (row["vendor"] if row else None)
     added = {"vendor": vendor} if vendor and not device.get("vendor") else {}
     if device.get("unified") is None and (vendor == "apple" or (row or {}).get("unified")):
         added["unified"] = True
+        if vendor == "amd" and device.get("memory_dedicated_bytes") is None and (device.get("memory_total_bytes") or 0) > system:
+            added["memory_dedicated_bytes"] = device["memory_total_bytes"]  # more than the system has is taken out of it
     if device.get("memory_usable_bytes") is None and device.get("memory_total_bytes") is not None:
         added["memory_usable_bytes"] = device["memory_total_bytes"]
     return {**device, **added}

@@ -234,6 +234,14 @@ def test_what_a_name_says_need_not_be_written(written, meant):
     assert card["memory_usable_bytes"] == 24 << 30  # the table of copies and the report know this one only
 
 
+@pytest.mark.parametrize("system", ["32 GiB", "128 GiB"])
+def test_a_strix_halo_is_described_with_or_without_its_own_part(system):
+    """Its firmware gives the GPU 96 of 128 GiB, and the system has 32; or the GPU may map 96 of 128."""
+    facts = {"devices": [{"name": "Radeon 8060S", "memory_total_bytes": "96 GiB"}], "system_memory": {"total_bytes": system}}
+    found = make_plan([{"model": "gpt-oss:120b"}], {}, facts, "0.32.15", ["catalogue"])
+    assert found["ok"] and found["models"][0]["budget_bytes"] == 96 << 30
+
+
 def test_facts_of_another_release_may_have_more(make_machine, make_card):
     """A key or word that resembles none of ours is left as it is, and so is what no plan reads."""
     facts = make_machine(make_card("NVIDIA L40S", 46068))
