@@ -15,7 +15,7 @@ from . import floor
 from .case import worth
 from .search import Search
 
-_WANTS = 4  # up to which every choice of cards is tried; of more, unequal cards are left out from the smallest on
+_WANTS = 4  # up to which every choice of cards is tried; of more, unequal cards are left out from the smallest on, and from the slowest on
 _CHOICES = 16  # that are tried at most
 
 
@@ -65,7 +65,9 @@ def _choices(cards, many):
     counts = [range(len(equal), -1, -1) for equal in by_kind]
     if many or math.prod(map(len, counts)) - 2 > _CHOICES:
         largest_first = list(itertools.chain(*by_kind))
-        return [set(largest_first[:count]) for count in range(len(cards) - 1, 0, -1)]
+        fastest_first = sorted(largest_first, key=lambda card: -card.pace.bandwidth if card.pace else 0)
+        firsts = [set(order[:count]) for count in range(len(cards) - 1, 0, -1) for order in (largest_first, fastest_first)]
+        return [kept for i, kept in enumerate(firsts) if kept not in firsts[:i]]
     chosen = [set(itertools.chain(*(equal[:count] for equal, count in zip(by_kind, choice)))) for choice in itertools.product(*counts)]
     return sorted((kept for kept in chosen if 0 < len(kept) < len(cards)), key=lambda kept: -len(kept))
 

@@ -114,6 +114,17 @@ def test_no_card_that_is_plugged_in_makes_a_plan_worse(cards, want, policy, expe
     assert (entry["tag"], entry["context"], found["environment"]["CUDA_VISIBLE_DEVICES"]) == (*expected[:2], visible)
 
 
+def test_of_many_wants_a_large_card_that_is_slow_is_left_out_too():
+    """Beside an H100 with a T4 somebody plugs in a third card, on which Ollama would compute everything at fewer than 10 tokens a second."""
+    wants = [{"family": name, "context": 16384} for name in ("gemma4", "qwen3", "mistral-small", "llama3.2", "deepseek-r1")]
+    two = [("H100", 30692), ("Tesla T4", 22500)]
+    tags = [
+        [entry["name"] for entry in make_plan(wants, {"resident": "one"}, machines.machine(*named(*cards)), "0.32.15", ["catalogue"])["models"]]
+        for cards in (two, [*two, ("GTX 1070", 68399)])
+    ]
+    assert tags[0] == tags[1]
+
+
 def test_a_card_that_slows_little_stays():
     """A second card of the same generation may be wanted for the next model."""
     near = named(("NVIDIA GeForce RTX 4090", 24164), ("NVIDIA GeForce RTX 3090", 24000))
