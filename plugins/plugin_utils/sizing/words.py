@@ -98,6 +98,7 @@ _WAYS = {
     "experts": "set llm_policy.allow_experts_in_ram to true",
     "partial": "set llm_policy.allow_partial_offload to true for a slow split",
     "gpu": "take require_gpu out, so that a part of it may lie in system memory",
+    "memory": "tell how fast its system memory is, assumed as MEMORY (llm_vram_override.system_memory.bandwidth_bytes_per_second)",
     "parallel": "set llm_policy.parallel to 1",
     "cache": "add q8_0 to llm_policy.kv_cache_types",
     "reserve": "lower llm_policy.reserve_bytes",
@@ -109,6 +110,7 @@ def _way_out(case, found):
     """The variables that would change a refusal."""
     helpful, shorter = ways.out_of(case, found)
     told = [" and ".join(_WAYS[name] for name in reversed(names)) for names in helpful]
+    told = [text.replace("MEMORY", "%g GB/s" % ((case.host.ram_bandwidth or 0) / 1e9)) for text in told]
     if ["speed"] in helpful:
         told.append("name a tag with 'model:', which has no such bound")
     if shorter:

@@ -11,6 +11,8 @@ from ..machine import budget
 from .case import Nothing
 from .search import Search
 
+_FASTEST = 6  # times what is assumed of system memory: twelve channels of DDR5-6400 on a machine that is taken for four of DDR4-3200
+
 
 def out_of(case, found):
     """Lists of changes that help where nothing of a want fits (Nothing): those that do so alone, else the first two that do so together; and the longest
@@ -28,6 +30,8 @@ def _levers(case, found):
     levers = {}
     if want.kind == "family":
         levers["speed"] = lambda one: _with(one, min_tokens_per_second=0.0)
+    if case.host.ram_assumed and any(row.kind == "slow" for row in found.rejected):
+        levers["memory"] = lambda one: one._replace(host=one.host._replace(ram_bandwidth=_FASTEST * one.host.ram_bandwidth))
     if case.host.cards and policy.allow_experts_in_ram is False and any(row.candidate.shape.experts for row in short):
         levers["experts"] = lambda one: _with(one, allow_experts_in_ram=True)
     if case.host.cards and policy.allow_partial_offload is False and short:

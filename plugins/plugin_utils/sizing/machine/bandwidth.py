@@ -112,18 +112,18 @@ def pace(device, backend):
 
 
 def of_ram(vram, cards):
-    """Bytes a second at the peak of system memory: the fact's, of one pool with a GPU the GPU's, else two channels of DDR4-3200, or the four that a machine
-    must have that is too large for two."""
+    """(bytes a second at the peak of system memory, whether they are assumed): the fact's, of one pool with a GPU the GPU's, else two channels of DDR4-3200,
+    or the four that a machine must have that is too large for two."""
     memory = vram.get("system_memory") or {}
     if memory.get("bandwidth_bytes_per_second"):
-        return memory["bandwidth_bytes_per_second"]
+        return memory["bandwidth_bytes_per_second"], False
     shared = [card.pace.bandwidth for card in cards if card.unified and card.pace]
     if shared:
-        return max(shared)
+        return max(shared), False
     known = data.load("bandwidth")["ram"]
     server = known["server"]
     large = (memory.get("total_bytes") or 0) > server["above_gib"] * GIB or ((vram.get("cpu") or {}).get("physical_cores") or 0) > server["above_cores"]
-    return int((server["gb_per_second"] if large else known["default_gb_per_second"]) * GB)
+    return int((server["gb_per_second"] if large else known["default_gb_per_second"]) * GB), True
 
 
 def cores(vram):

@@ -14,8 +14,10 @@ from ansible_collections.llmfleet.ollama.plugins.module_utils.vendors import BAC
 from . import bandwidth
 
 Card = collections.namedtuple("Card", "index name key group backend budget usable unified discrete compute_capability pace", defaults=(None,))
-# ram_bandwidth: bytes a second at the peak; cores: that may compute, None where nobody knows
-Host = collections.namedtuple("Host", "cards unified ram_budget ram_total warnings environment ram_bandwidth cores", defaults=(None, None))
+# ram_bandwidth: bytes a second at the peak; cores: that may compute, None where nobody knows; ram_assumed: whether nothing told the bandwidth
+Host = collections.namedtuple(
+    "Host", "cards unified ram_budget ram_total warnings environment ram_bandwidth cores ram_assumed", defaults=(None, None, False)
+)
 
 # Processes whose memory is what the plan itself puts there.
 _OURS = ("ollama", "llama-server", "ollama-lib", "ollama_llama_server", "ollama_llama_se", "ollama-runner", "ollama runner")
@@ -96,9 +98,10 @@ def host(vram, reserve_bytes=0):
     if unified:
         # One pool: what the system keeps from the GPU is not the processor's either.
         budget = min(budget, ram_total - _for_the_system(ram_total))
+    ram_bandwidth, assumed = bandwidth.of_ram(vram, cards)
     return Host(
         tuple(cards), unified, budget, ram_total, tuple(warnings), vram.get("environment") or {},
-        bandwidth.of_ram(vram, cards), bandwidth.cores(vram),
+        ram_bandwidth, bandwidth.cores(vram), assumed,
     )
 
 

@@ -72,6 +72,11 @@ REFUSALS = {
         [{"family": "phi4-mini", "context": 32768}], {}, r": 3\.8b is short of \d+\.\d [GM]iB", "rite a lower min_context (3.8b fits at 12288 tokens)",
         ([{"family": "phi4-mini", "context": 32768, "min_context": 12288}], {}),
     ),
+    "memory of which nobody said how fast it is": (
+        machines.machine(ram=512), [LARGE], {}, r"about 1\.2 tokens a second",
+        "ell how fast its system memory is, assumed as 102.4 GB/s (llm_vram_override.system_memory.bandwidth_bytes_per_second)",
+        ([LARGE], {}), machines.machine(system_memory={"total_bytes": 512 << 30, "bandwidth_bytes_per_second": 460 * 10**9}),
+    ),
     "requests at once": (
         MAC, [{"family": "llama3.3", "context": 16384}], {"parallel": 8}, r"70b is short of \d+\.\d GiB", "et llm_policy.parallel to 1",
         ([{"family": "llama3.3", "context": 16384}], {}),
