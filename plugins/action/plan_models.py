@@ -15,7 +15,7 @@ from ansible_collections.llmfleet.ollama.plugins.plugin_utils import undefined
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.mirrors import BadTree, Tree
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.placement import aliases, wanted
-from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import plan, visible
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import spills
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.errors import BadInput
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.machine import described
@@ -116,9 +116,18 @@ class ActionModule(ControllerAction):
             return result
         # The report draws the memory that was planned with, which llm_vram_override may have described.
         result.update(vram=_read(vram), ansible_facts={"model_plan": made}, msg=made["summary"])
+        if made["ok"]:
+            made["warnings"] += visible.warnings(made, vram, self._environment(task_vars))
         if made["ok"] and made["warnings"]:
             result["warnings"] = made["warnings"]
         return result
+
+    def _environment(self, task_vars):
+        """The inventory's own for the service; None where it cannot be known yet, which role ollama will say."""
+        try:
+            return self._templar.template(task_vars.get("ollama_environment"))
+        except AnsibleUndefinedVariable:
+            return None
 
     def _read_variables(self, task_vars):
         """What the task does not give. A template for each option of the task would be compiled anew in the process of each host."""
