@@ -63,7 +63,7 @@ def test_more_memory_never_gives_a_worse_plan(size, more, family, version):
     assert worth(plan([size + more], family, version)) >= worth(plan([size], family, version))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(SIZES, min_size=1, max_size=4), FAMILIES, VERSIONS, st.integers(1, 4))
 @example([2780, 2780, 2780], "qwen3.5", "0.32.15", 1)  # the buffers of experts in system memory passed the first card
 def test_no_plan_exceeds_a_card(sizes, family, version, parallel):
@@ -124,7 +124,7 @@ def together(sizes, wants, version="0.32.15", **policy):
     return make_plan(wants, policy, machines.machine(*cards), version, ["catalogue"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(SIZES, min_size=1, max_size=4), st.lists(WANTS, min_size=1, max_size=4), VERSIONS, st.integers(1, 4), st.booleans())
 def test_models_that_stay_loaded_never_exceed_a_card_together(sizes, wants, version, parallel, partly):
     found = together(sizes, wants, version, parallel=parallel, allow_partial_offload=partly)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing import data
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import weak_cards
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice.search import Search
@@ -61,7 +59,7 @@ def test_what_is_allowed_is_never_worse_than_what_is_forbidden(sizes, ram, wants
 @given(CARDS, RAM, WANTS)
 def test_the_order_of_the_list_decides_between_equals_only(sizes, ram, wants):
     """And a list is never refused that was planned in another order."""
-    assert len({worth(sizes, ram, list(order)) for order in itertools.permutations(wants)}) == 1
+    assert len({worth(sizes, ram, order) for order in (wants, wants[::-1], [*wants[1:], wants[0]])}) == 1
 
 
 @settings(max_examples=20, deadline=None)
