@@ -9,7 +9,7 @@ import math
 
 from ansible_collections.llmfleet.ollama.plugins.module_utils.bytes import MIB, gib, tokens
 
-from .choice import floor, ways
+from .choice import floor, wants, ways
 from .choice.case import Crowded, Nothing
 from .choice.residence import Late
 from .machine.prompt_cache import DEFAULT_LIMIT as PROMPTS
@@ -181,6 +181,9 @@ def reason(case, item, entry):
     if wanted and context < wanted and not item.candidate.embedding:
         trained = context == item.candidate.shape.context_train
         text += " (%d were wanted%s)" % (wanted, ", it was trained for no more" if trained else "")
+    missed = case.spills.short.get(item.candidate.name, 0)
+    if context < missed <= (wanted or wants.DEFAULT_CONTEXT):
+        text += ", since at %d tokens less of it was on the cards than planned" % missed
     if entry["kv_cache_type"] != "f16":
         text += ", with the cache in %s" % entry["kv_cache_type"]
     if entry["tokens_per_second"]["predicted"] is not None:
