@@ -12,6 +12,8 @@ import json
 import os
 import re
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils.accelerators import apple
+
 from ..errors import BadInput
 from . import bandwidth
 
@@ -55,7 +57,9 @@ def _completed(device, system):
         if vendor == "amd" and device.get("memory_dedicated_bytes") is None and (device.get("memory_total_bytes") or 0) > system:
             added["memory_dedicated_bytes"] = device["memory_total_bytes"]  # more than the system has is taken out of it
     if device.get("memory_usable_bytes") is None and device.get("memory_total_bytes") is not None:
-        added["memory_usable_bytes"] = device["memory_total_bytes"]
+        total = device["memory_total_bytes"]
+        mac = vendor == "apple" and added.get("unified", device.get("unified"))
+        added["memory_usable_bytes"] = apple.lent(total) if mac else total
     return {**device, **added}
 
 

@@ -231,7 +231,8 @@ def test_what_a_name_says_need_not_be_written(written, meant):
     assert described.checked({"devices": [written]}) == {"devices": [meant]}
     assert described.checked({"schema_version": 1, "devices": [written]})["devices"] == [written]
     (card,) = described.checked({"devices": [{**written, "memory_total_bytes": "24 GiB"}]})["devices"]
-    assert card["memory_usable_bytes"] == 24 << 30  # the table of copies and the report know this one only
+    # The table of copies and the report know this one only; macOS lends its GPU two thirds of so much.
+    assert card["memory_usable_bytes"] == (16 << 30 if meant.get("vendor") == "apple" else 24 << 30)
 
 
 @pytest.mark.parametrize("system", ["32 GiB", "128 GiB"])
