@@ -52,7 +52,9 @@ def _completed(device, system):
     row = bandwidth.row_of(device.get("name"), device.get("vendor"), device.get("memory_total_bytes"))
     vendor = device.get("vendor") or (row["vendor"] if row else None)
     added = {"vendor": vendor} if vendor and not device.get("vendor") else {}
-    if device.get("unified") is None and (vendor == "apple" or (row or {}).get("unified")):
+    if device.get("type") is None and (row or {}).get("integrated"):
+        added["type"] = "integrated"
+    if device.get("unified") is None and (vendor == "apple" or (row or {}).get("unified") or "type" in added):
         added["unified"] = True
         if vendor == "amd" and device.get("memory_dedicated_bytes") is None and (device.get("memory_total_bytes") or 0) > system:
             added["memory_dedicated_bytes"] = device["memory_total_bytes"]  # more than the system has is taken out of it

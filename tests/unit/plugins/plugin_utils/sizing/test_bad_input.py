@@ -223,6 +223,7 @@ def test_text_stands_for_what_the_schema_has_at_every_level():
         ({"name": "M4 Max"}, {"vendor": "apple", "name": "M4 Max", "unified": True}),
         ({"vendor": "nvidia", "name": "GB10"}, {"vendor": "nvidia", "name": "GB10", "unified": True}),
         ({"name": "Ryzen AI Max+ 395"}, {"vendor": "amd", "name": "Ryzen AI Max+ 395", "unified": True}),
+        ({"name": "Radeon 780M"}, {"vendor": "amd", "name": "Radeon 780M", "type": "integrated", "unified": True}),  # which Ollama leaves out
         ({"name": "a card of tomorrow"}, {"name": "a card of tomorrow"}),
     ],
 )
