@@ -292,8 +292,11 @@ class Search:
         """Whether it may be chosen where it has the machine for itself."""
         key = (self.twins[want.position], candidate, context, *self._conceded(want))
         if key not in self._placed:
-            placed = self._alone(want, candidate, context)
-            self._placed[key] = bool(placed.kind) and not self._slow(want, candidate, placed)
+            alone = self._alone(want, candidate, context)
+            # A mixture fills the cards with any cache, so that what takes least need not be what is fast.
+            loads = [self._load(context, kind) for kind in self._kinds_for((candidate,))] if alone.kind == "experts" else ()
+            places = itertools.chain([alone], (self.place(want, candidate, load, self._empty, self.host.ram_budget) for load in loads))
+            self._placed[key] = any(placed.kind and not self._slow(want, candidate, placed) for placed in places)
         return self._placed[key]
 
     def _slow(self, want, candidate, placed):

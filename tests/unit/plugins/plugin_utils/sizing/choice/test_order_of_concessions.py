@@ -73,6 +73,14 @@ def test_beside_experts_in_system_memory_the_cache_is_the_one_that_is_a_good_dea
     assert (found["placement"], found["kv_cache_type"]) == ("experts", expected)
 
 
+def test_more_system_memory_for_experts_takes_no_context_away():
+    """With 64 GB a cache in f16 would lie there too, below 10 tokens a second; q8_0 is above, and was not asked: 49,152 tokens instead of 65,536."""
+    cards = [machines.card("NVIDIA GeForce RTX 3090", size, 0, i) for i, size in enumerate((38639, 44951, 45541))]
+    for ram in (32, 64, 128):
+        (found,) = make_plan([family("qwen3", 65536)], {}, machines.machine(*cards, ram=ram), "0.32.15", ["catalogue"])["models"]
+        assert (found["tag"], found["context"], found["placement"]) == ("235b", 65536, "experts")
+
+
 @pytest.mark.parametrize(
     "cards,wants,expected",
     [
