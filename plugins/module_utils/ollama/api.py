@@ -12,6 +12,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils import answers
 from ansible_collections.llmfleet.ollama.plugins.module_utils.defaults import API_URL
 
 # One line of a stream is a few hundred bytes; a server that sends more than this isn't Ollama.
@@ -108,7 +109,7 @@ class OllamaApi:
         connection = self._connect(timeout or self.timeout)
         try:
             answer = self._send(connection, method, path, body)
-            data = answer.read(MAX_BODY)
+            data = answers.up_to(answer, MAX_BODY)
         except (OSError, http.client.HTTPException) as exc:
             raise ApiUnreachable(describe(exc))
         finally:
@@ -135,7 +136,7 @@ class OllamaApi:
                 sock = connection.sock
                 answer = self._send(connection, "POST", path, body)
                 if answer.status >= 400:
-                    raise OllamaError(_error_words(answer, answer.read(MAX_LINE)), status=answer.status)
+                    raise OllamaError(_error_words(answer, answers.up_to(answer, MAX_LINE)), status=answer.status)
             except (OSError, http.client.HTTPException) as exc:
                 raise ApiUnreachable(describe(exc))
             while True:

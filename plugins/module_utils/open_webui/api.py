@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from urllib.parse import quote, urlencode
 
+from ansible_collections.llmfleet.ollama.plugins.module_utils import answers
+
 
 class OpenWebUIError(Exception):
     """Open WebUI refused, or did not answer. `status` is None when there was no HTTP answer."""
@@ -52,7 +54,7 @@ class OpenWebUIApi:
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
-                content = response.read(LONGEST_ANSWER + 1)
+                content = answers.up_to(response, LONGEST_ANSWER + 1)
         except urllib.error.HTTPError as error:
             raise OpenWebUIError(_detail(error), error.code) from error
         except (OSError, ValueError) as error:
@@ -121,7 +123,7 @@ class OpenWebUIApi:
 
 def _detail(error: urllib.error.HTTPError) -> str:
     try:
-        detail = json.loads(error.read(LONGEST_ANSWER))["detail"]
+        detail = json.loads(answers.up_to(error, LONGEST_ANSWER))["detail"]
     except (OSError, ValueError, KeyError, TypeError):
         return f"HTTP {error.code}"
     return detail if isinstance(detail, str) else json.dumps(detail)
