@@ -77,9 +77,10 @@ def _nothing(case, found):
 
 
 def _short(row):
-    """By how much a tag does not fit; a mixture of experts also by what system memory lacks for them."""
+    """By how much a tag does not fit; also by what system memory lacks for the experts of a mixture, or for a part of another model."""
     text = "is short of %s" % gib(row.placed.short)
-    return text + (", or of %s of RAM with its experts there" % gib(row.detail) if row.detail else "")
+    what = "its experts" if row.candidate.shape.experts else "a part of it"
+    return text + (", or of %s of RAM with %s there" % (gib(row.detail), what) if row.detail else "")
 
 
 def _nearest(rejected):

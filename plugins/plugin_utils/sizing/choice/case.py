@@ -12,8 +12,9 @@ import dataclasses
 # families: of the inventory's own, each with its tags
 Case = collections.namedtuple("Case", "wanted policy host version rules spills flash sources header place families", defaults=({},))
 
-# Why a tag was passed over. short: it does not fit (placed says by how much, detail: bytes of system memory that its experts lack there); trained: for
-# so few tokens (detail); slow: fewer tokens a second than the policy bears (detail: floor.Slow); gone: the registry has none (detail: its words).
+# Why a tag was passed over. short: it does not fit (placed says by how much, detail: bytes of system memory that its experts, or a part of it, lack
+# there); trained: for so few tokens (detail); slow: fewer tokens a second than the policy bears (detail: floor.Slow); gone: the registry has none
+# (detail: its words).
 Rejected = collections.namedtuple("Rejected", "candidate kind placed detail", defaults=(None, None))
 
 

@@ -576,7 +576,7 @@ class Search:
             return Rejected(tag, "trained", detail=tag.shape.context_train)
         placed = self.place(want, tag, self._load(context, self._kinds_for((tag,))[-1]), left, ram)
         if not placed.kind:
-            return Rejected(tag, "short", placed, self._experts_short(want, tag, placed.settings, left, ram))
+            return Rejected(tag, "short", placed, self._memory_short(want, tag, placed.settings, left, ram))
         slow = self._slow(want, tag, placed)
         return Rejected(tag, "slow", placed, slow) if slow else None
 
@@ -609,12 +609,19 @@ class Search:
         found = [(context, next((tag for tag in self._ordered(want) if self._stands(want, tag, context)), None)) for context in contexts]
         return tuple(one for one in found if one[1])
 
-    def _experts_short(self, want, tag, settings, left, ram):
-        """Bytes of system memory that are missing for the experts of a mixture; None where they may not lie there, or where that is not what is missing."""
-        if not tag.shape.expert_bytes or not self.host.cards or not self._may_lie_beside(want):
+    def _memory_short(self, want, tag, settings, left, ram):
+        """Bytes of system memory that are missing for the experts of a mixture, or for what the cards leave of another model; None where they may not lie
+        there, where that would be too slow, or where that is not what is missing."""
+        load, beside = self._load(settings.context, settings.k_type), None
+        if not self.host.cards:
             return None
-        load = self._load(settings.context, settings.k_type)
-        beside = placement.experts(tag.shape, load, self.rules, self.host, left, _NO_LIMIT)
+        if tag.shape.expert_bytes:
+            if self._may_lie_beside(want):
+                beside = placement.experts(tag.shape, load, self.rules, self.host, left, _NO_LIMIT)
+        elif want.position in self.partly:
+            share = self.policy.min_offload_share if want.kind == "family" else 0.0
+            beside = placement.partly(tag.shape, load, self.rules, self.host, left, _NO_LIMIT, share)
+            beside = None if beside is None or self._slow(want, tag, beside) else beside
         return beside and max(0, sum(placement.share_total(share) for share in beside.shares if share.card is None) - ram) or None
 
     def _would_in_turns(self):

@@ -51,6 +51,11 @@ REFUSALS = {
         machines.machine(machines.card("NVIDIA GeForce RTX 3060 Ti", 7950, 0, 0), ram=16), [CODER], {},
         r"30b is short of \d+\.\d GiB, or of 0\.9 GiB of RAM with its experts there", "hoose a smaller model", ([{"family": "qwen3", "context": 16384}], {}),
     ),
+    "too little system memory for a part of it": (
+        machines.machine(CARD, ram=32), [{"model": "llama3.3:70b", "context": 4096}], {},
+        r"70b is short of 29\.\d GiB, or of [4-8]\.\d GiB of RAM with a part of it there",
+        "hoose a smaller model", ([{"model": "llama3.3:70b", "context": 4096}], {}), machines.machine(CARD, ram=48),
+    ),
     "no experts in system memory": (
         ROOMY, [CODER], {"allow_experts_in_ram": False, "allow_partial_offload": False}, r"30b is short of \d+\.\d GiB",
         "et llm_policy.allow_experts_in_ram to true", ([CODER], {"allow_partial_offload": False}),
