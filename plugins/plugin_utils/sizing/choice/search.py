@@ -37,7 +37,8 @@ class Search:
         self.patient = frozenset()  # positions of the wants that may be as slow as on a host without a GPU
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
         self._asked = set()
-        self._remembered, self._placed, self._twins = {}, {}, {}
+        # What is known of single tags, and what rests on all the tags of a want: that is forgotten where a header tells more of one of them.
+        self._placed, self._remembered, self._found, self._twins = {}, {}, {}, {}
         self._empty = placement.usable_left(self.host)
 
     def run(self):
@@ -381,9 +382,9 @@ class Search:
     def _sizes(self, want, least, stands=True):
         """Of each size the lightest tag, of those that may be chosen on the empty machine unless stands is false."""
         key = ("sizes", self.twins[want.position], self.aims[want.position], want.context, least, stands, *self._conceded(want))
-        if key not in self._placed:
-            self._placed[key] = self._lightest_of_each(want, least, stands)
-        return self._placed[key]
+        if key not in self._found:
+            self._found[key] = self._lightest_of_each(want, least, stands)
+        return self._found[key]
 
     def _lightest_of_each(self, want, least, stands):
         found = {}
@@ -472,9 +473,9 @@ class Search:
     def _lay(self, tags, load):
         """Where each goes, and what was left before it, in an order of loading in which all fit; None where there is none."""
         key = (tags, load, self.patient, self.partly)
-        if key not in self._remembered:
-            self._remembered[key] = next(filter(None, (self._in_order(order, tags, load) for order in self._orders(tags, load))), None)
-        return self._remembered[key]
+        if key not in self._found:
+            self._found[key] = next(filter(None, (self._in_order(order, tags, load) for order in self._orders(tags, load))), None)
+        return self._found[key]
 
     def _orders(self, tags, load):
         """The largest first, since it is the hardest to place; over several cards other orders may do where that one does not. What takes all that is
@@ -550,9 +551,9 @@ class Search:
         # Wants of one kind that lie on one card are told the same.
         key = ("passed over", self.twins[item.want.position], self.aims[item.want.position], item.want.context, item.candidate, least, left, ram,
                *self._conceded(item.want))
-        if key not in self._placed:
-            self._placed[key] = self._better(item, least, left, ram)
-        return own + self._placed[key]
+        if key not in self._found:
+            self._found[key] = self._better(item, least, left, ram)
+        return own + self._found[key]
 
     def _better(self, item, least, left, ram):
         rejected = []
@@ -676,8 +677,10 @@ class Search:
         if requires and versions.parse(requires) > self.case.version:
             exact, why = None, "it needs Ollama %s or later" % requires
         options[position : position + 1] = [exact] if exact else []
-        self._placed.clear()
-        self._remembered.clear()  # a file that is lighter than it was changes what its sisters may do
+        self._found.clear()
+        if candidate.shape.expert_bytes or exact and exact.shape.expert_bytes:  # a lighter file changes what its sisters may leave in system memory
+            self._placed.clear()
+            self._remembered.clear()
         if not exact:
             self.gone.setdefault(want.position, []).append(Rejected(candidate, "gone", detail=why))
         return True
