@@ -228,7 +228,8 @@ class Search:
             if limit is not None and placed.need > limit:
                 return placed._replace(kind=None, shares=(), short=placed.need - limit)
             return placed
-        if want.position in self.partly and (not candidate.shape.experts or self._may_lie_beside(want)):
+        # As a last resort a mixture of experts takes what others have left, as a dense model does; a warning says in which order they fit.
+        if want.position in self.partly and (not candidate.shape.experts or self.policy.allow_experts_in_ram and not want.require_gpu):
             share = self.policy.min_offload_share if want.kind == "family" else 0.0
             part = placement.partly(candidate.shape, load, self.rules, self.host, left, ram, share)
             if part:

@@ -174,8 +174,12 @@ def test_experts_in_ram_stand_beside_embedding_models_only(make_machine, make_ca
     assert any("nomic-embed-text:latest finds no room if it is loaded after gpt-oss:20b" in text for text in found["warnings"])
     (device,), (beside,) = (entry["devices"] for entry in found["models"])
     assert device["total_bytes"] + beside["total_bytes"] - beside["margin_bytes"] <= device["budget_bytes"]
-    assert not plan(card, GPT_OSS, other)["ok"]
+    assert not plan(card, GPT_OSS, other, allow_partial_offload=False)["ok"]
     assert [entry["placement"] for entry in plan(card, GPT_OSS, other, resident="one")["models"]] == ["experts", "gpu"]
+    # As a last resort beside others, too, as a dense model would, and it is said in which order they fit.
+    found = plan(card, GPT_OSS, other)
+    assert [entry["placement"] for entry in found["models"]] == ["experts", "gpu"]
+    assert any("llama3.2:1b finds no room if it is loaded after gpt-oss:20b" in text for text in found["warnings"])
 
 
 def test_a_lighter_quantization_on_the_card_comes_before_experts_of_a_heavier_one(make_machine, make_card):
@@ -293,11 +297,12 @@ def test_a_better_embedding_model_drives_no_experts_into_system_memory(make_mach
 
 
 def test_a_refusal_that_turns_would_change_says_so(make_machine, make_card):
-    """Two mixtures are never kept there with their experts in system memory, but one after the other each may be; turns do not help what fits nowhere."""
+    """Without the last resort two mixtures are never kept there with their experts in system memory, but one after the other each may be; turns do not
+    help what fits nowhere."""
     one = make_machine(make_card("NVIDIA GeForce RTX 3060", 11920, 0), ram=64)
-    (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "qwen3-coder", "context": 16384})["errors"]
+    (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "qwen3-coder", "context": 16384}, allow_partial_offload=False)["errors"]
     assert "et llm_policy.resident to one, so that the models are loaded in turns or choose a smaller model" in error
-    (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "llama3.3"})["errors"]
+    (error,) = plan(one, {"family": "gpt-oss", "context": 16384}, {"family": "llama3.3"}, allow_partial_offload=False)["errors"]
     assert "nothing of gpt-oss fits" in error and "resident" not in error
 
 

@@ -43,7 +43,7 @@ REFUSALS = {
         "rite a lower min_context (30b fits at 65536 tokens)", ([dict(CODER, context=262144, min_context=65536)], {}),
     ),
     "too long a context for three": (
-        machines.machine(machines.card("NVIDIA GeForce RTX 3090", 24176, 0, 0), ram=6), THREE, {},
+        machines.machine(machines.card("NVIDIA GeForce RTX 3090", 24176, 0, 0), ram=4), THREE, {},
         r"need \d+\.\d GiB of 23\.6 GiB, \d+\.\d GiB too much at 32768 tokens", "write a lower min_context (they fit at 24576 tokens)",
         ([dict(want, min_context=16384) for want in THREE], {}),
     ),
@@ -106,7 +106,8 @@ REFUSALS = {
         ([{"model": "deepseek-r1:14b"}, {"model": "qwen3:14b"}], {"allow_partial_offload": False, "resident": "one"}),
     ),
     "two mixtures of experts": (
-        ROOMY, [{"family": "gpt-oss", "context": 16384}, CODER], {}, r"20b is short of \d+\.\d GiB", "et llm_policy.resident to one",
+        ROOMY, [{"family": "gpt-oss", "context": 16384}, CODER], {"allow_partial_offload": False},
+        r"20b is short of \d+\.\d GiB", "et llm_policy.resident to one",
         ([{"family": "gpt-oss", "context": 16384}, CODER], {"resident": "one"}),
     ),
     "no GPU": (

@@ -251,6 +251,15 @@ class TestLastResort:
         for quiet in (asked(dict(family("llama3.1"), require_gpu=False)), asked(family("deepseek-r1", 4096), allow_cpu=False)):
             assert "(model: " not in quiet["reason"]
 
+    def test_a_mixture_beside_a_model_that_answers_is_not_refused(self):
+        """A host without a card is given both, and so is one with a card on which each of them lies alone: the mixture takes what the other one leaves."""
+        for size in (RTX_4060, RTX_3060):
+            found = plan([size], [family("gpt-oss"), family("qwen3")])
+            assert found["ok"], found["errors"]
+            assert [entry["placement"] for entry in found["models"]] == ["experts", "gpu"]
+            assert "load it first" in str(found["warnings"])
+        assert not plan([RTX_3060], [family("gpt-oss"), family("qwen3")], allow_experts_in_ram=False)["ok"]
+
     def test_the_permission_changes_nothing_where_something_whole_fits(self):
         wants = [family("deepseek-r1"), family("qwen2.5-coder")]
         for cards in ([RTX_4060], [RTX_3060], [RTX_3090], [RTX_3090] * 2):
