@@ -143,6 +143,7 @@ def test_partial_offload_unless_it_is_forbidden(make_machine, make_card):
     entry = plan(card, dict(R1, context=4096), min_offload_share=0.25)["models"][0]
     assert entry["placement"] == "partial" and 7 <= entry["num_gpu"] < 28
     assert entry["memory"]["total_bytes"] <= entry["budget_bytes"] and entry["memory"]["host_bytes"] > 0
+    assert not plan(card, dict(R1, context=4096), min_offload_share=0.99)["ok"]
     assert not plan(card, dict(R1, require_gpu=True), allow_partial_offload=True, min_offload_share=0.1)["ok"]
 
 

@@ -57,6 +57,12 @@ def test_a_real_server_grew_by_the_state_of_each_prompt(smollm2):
     assert all(abs(step - state / MIB * 4098 / 8192) <= 2 for step in grown)
 
 
+def test_the_state_of_a_prompt_is_that_of_one_sequence(smollm2):
+    """Four requests at once have four caches; a limit that had to hold all of them would be 0 on hosts with room for dozens of prompts."""
+    four = smollm2.placed._replace(settings=smollm2.placed.settings._replace(parallel=4))
+    assert prompt_cache.state_bytes(smollm2._replace(placed=four)) == prompt_cache.state_bytes(smollm2) == 180 * 1024**2
+
+
 def test_a_real_server_stayed_below_what_the_plan_says(smollm2):
     """The sum is only worth something if resident size never passes it."""
     taken = prompt_cache.host_bytes(smollm2) // MIB
