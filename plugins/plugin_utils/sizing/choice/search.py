@@ -32,7 +32,8 @@ class Search:
         self.wanted, self.policy, self.host, self.rules = case.wanted, case.policy, case.host, case.rules
         self.kinds = tuple(kind for kind in self.policy.kv_cache_types if kind == "f16" or case.flash) or ("f16",)
         self.fallbacks, self.cuts = [], []
-        self.options, self.aims, self.gone, self._family = {}, {}, {}, {}
+        self.options, self.aims, self.gone = {}, {}, {}
+        self._family = {}  # as options, of a want that is held to one tag too
         self.twins = {}  # position of a want: a number for what decides where a candidate of it lies, which wants of one list often have in common
         self.patient = frozenset()  # positions of the wants that may be as slow as on a host without a GPU
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
@@ -666,10 +667,8 @@ class Search:
             return False
         self._asked.add(key)
         metadata, why, final = self._read(candidate.name)
-        options = self.options[want.position]
         if not metadata and not final:
             return False
-        position = options.index(candidate)
         try:
             exact = candidate.with_header(metadata) if metadata else None
         except MetadataError as problem:
@@ -677,7 +676,9 @@ class Search:
         requires = metadata and metadata.get("requires")
         if requires and versions.parse(requires) > self.case.version:
             exact, why = None, "it needs Ollama %s or later" % requires
-        options[position : position + 1] = [exact] if exact else []
+        for known in (self.options[want.position], self._family[want.position]):
+            position = known.index(candidate)
+            known[position : position + 1] = [exact] if exact else []
         self._found.clear()
         if candidate.shape.expert_bytes or exact and exact.shape.expert_bytes:  # a lighter file changes what its sisters may leave in system memory
             self._placed.clear()

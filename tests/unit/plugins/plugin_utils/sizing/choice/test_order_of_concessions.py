@@ -11,6 +11,7 @@ import re
 import pytest
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.choice import combine
 from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.plan import make_plan
+from ansible_collections.llmfleet.ollama.plugins.plugin_utils.sizing.source import catalogue
 from support import MIB, machines
 
 # MiB that a card has for models
@@ -265,3 +266,17 @@ class TestLastResort:
         for cards in ([RTX_4060], [RTX_3060], [RTX_3090], [RTX_3090] * 2):
             one, other = (plan(cards, wants, allow_partial_offload=allowed)["models"] for allowed in (False, True))
             assert one == other
+
+
+@pytest.mark.parametrize("percent", [97, 100, 103])
+def test_a_header_of_another_size_than_the_catalogues_leaves_the_mixture_the_lightest_of_its_size(percent):
+    """Held against the file that the catalogue had told of itself, a mixture of half a percent more was no longer the lightest, and e4b was chosen for it."""
+
+    def header(name):
+        row = catalogue.find(*name.split(":")).metadata
+        size = (row.get("blob_bytes") or row["download_bytes"]) * percent // 100
+        return dict(row, source="header", digest="%s %d" % (name, percent), blob_digest="%s %d" % (name, percent), blob_bytes=size), None, False
+
+    host = machines.machine(machines.card("card", RTX_4060, 0, 0))
+    entry = make_plan([family("gemma4")], {}, host, "0.32.15", ["header", "catalogue"], header)["models"][0]
+    assert (entry["tag"], entry["placement"], entry["source"]) == ("26b-a4b-it-qat", "experts", "header")
