@@ -11,11 +11,11 @@ import secrets
 from .common import CACHE
 
 URL = "https://172.30.77.10:8443"
-# As somebody types it, in the folder of the checkout.
+# As somebody types it, in the folder of the checkout. So small a model may ramble for minutes, so its answer has an end.
 CHAT = (
     'curl --cacert .cache/lab/gateway-authority.pem -H "Authorization: Bearer $(cat .cache/lab/gateway-key)" '
     f"{URL}/v1/chat/completions "
-    """-d '{"model":"smollm2:135m","messages":[{"role":"user","content":"What is a library?"}]}'"""
+    """-d '{"model":"smollm2:135m","messages":[{"role":"user","content":"What is a library?"}],"max_tokens":80}'"""
 )
 
 
