@@ -9,6 +9,7 @@ import dataclasses
 
 from . import kinds, plan, result, words
 from .choice import weak_cards
+from .choice.scope import Scope
 from .choice.search import Search
 from .errors import BadInput
 from .machine import placement, speed
@@ -41,11 +42,10 @@ class Missed:
 def candidates(inputs: dict, position: int) -> list:
     """The tags of a want, best first, as lists of one size. inputs: of plan.make_plan. BadInput where the want itself is wrong."""
     case, problems = plan.case_of(**_case_inputs(inputs))
-    search = Search(case)
     if problems:
         raise BadInput(problems[0])
     sizes: dict = {}
-    for tag in search.candidates(position):
+    for tag in Scope(case).candidates(position):
         sizes.setdefault(tag.size, []).append(tag)
     return list(sizes.values())
 
@@ -81,7 +81,7 @@ def _tried(case, position):
     if outcome.failure:
         return Missed(words.short(case, outcome.failure), words.failure(case, outcome.failure)), 0
     item = next(item for item in outcome.chosen if item.want.position == position)
-    if item.placed.kind in ("experts", "partial", "cpu") and not search.lightest_of_its_size(item.want, item.candidate):
+    if item.placed.kind in ("experts", "partial", "cpu") and not search.scope.lightest_of_its_size(item.want, item.candidate):
         return Missed(None, "%s would lie in system memory, for which its family has lighter weights" % item.candidate.name), 0
     download = sum({one.candidate.name: one.candidate.download_bytes for one in outcome.chosen}.values())
     context, placing = item.placed.settings.context, item.placed

@@ -14,6 +14,7 @@ from ..errors import BadInput, MetadataError
 from ..model.shape import Shape
 from ..source import catalogue
 
+_UNBOUNDED = 1 << 62  # tokens: nothing says for how many it was trained
 _STEP = 0.1  # doublings by which a size is worth more than one that its family's order puts below it, whatever their parameters
 
 
@@ -34,6 +35,7 @@ class Candidate:
         "row",
         "quantization",
         "size",
+        "trained",
         "worth",
     )
 
@@ -46,6 +48,7 @@ class Candidate:
         self.quantization = row.quantization if row else metadata.get("quantization")
         self.quality = row.quality if row else {"loss": 0.0, "choose": True}
         self.embedding = row.embedding if row else shape.encoder
+        self.trained = shape.context_train or _UNBOUNDED
         self.size = row.size if row else name
         self.worth = worths(row.family)[row.size] if row else 0.0
 

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import itertools
 
-from .. import data, versions
-from ..errors import BadInput, MetadataError
 from ..machine import placement, speed
-from ..machine.placement import Load
-from . import candidates, combine, floor, wants
-from .case import Aim, Chosen, Crowded, Cut, Nothing, Outcome, Refused, Rejected, worth
+from . import combine, floor, headers, wants
+from .case import Chosen, Crowded, Nothing, Outcome, Refused, Rejected, worth
+from .scope import Scope
 
-_NEAR_MISS = 0.06  # a tag that misses by so little by the catalogue is worth its header
 _USABLE = 2048  # tokens; nobody is sent to a shorter context
 _NO_LIMIT = 1 << 62  # bytes
 _ALL_ORDERS = 3  # models for which every order of loading over several cards is tried
@@ -30,27 +27,21 @@ class Search:
     def __init__(self, case):
         self.case = case
         self.wanted, self.policy, self.host, self.rules = case.wanted, case.policy, case.host, case.rules
-        self.kinds = tuple(kind for kind in self.policy.kv_cache_types if kind == "f16" or case.flash) or ("f16",)
-        self.fallbacks, self.cuts = [], []
-        self.options, self.aims, self.gone = {}, {}, {}
-        self._family = {}  # as options, of a want that is held to one tag too
-        self.twins = {}  # position of a want: a number for what decides where a candidate of it lies, which wants of one list often have in common
+        self.scope = Scope(case)
+        self.fallbacks, self.cuts = self.scope.headers.fallbacks, self.scope.cuts
         self.patient = frozenset()  # positions of the wants that may be as slow as on a host without a GPU
         self.partly = frozenset()  # positions of the wants that may lie partly or wholly in system memory beside a GPU
-        self._asked = set()
         # What is known of single tags, and what rests on all the tags of a want: that is forgotten where a header tells more of one of them.
-        self._placed, self._remembered, self._found, self._twins = {}, {}, {}, {}
+        self._placed, self._remembered, self._found = {}, {}, {}
         self._empty = placement.usable_left(self.host)
 
     def run(self):
-        problems = self._prepare()
-        if problems:
-            return Outcome(problems=problems)
+        if self.scope.problems:
+            return Outcome(problems=self.scope.problems)
         if not self.host.cards and not self.policy.allow_cpu:
             return Outcome(failure=Refused("no_gpu"))
         if not self.host.cards and not self.host.ram_total:
             return Outcome(failure=Refused("no_memory"))
-        self._set_contexts()
         while True:
             outcome = self._search()
             if not self._read_headers(outcome):
@@ -58,7 +49,7 @@ class Search:
 
     def _search(self):
         if not self.wanted:
-            return Outcome([], self._load(self.contexts[0], self.kinds[0]))
+            return Outcome([], self.scope.load(self.scope.contexts[0], self.scope.kinds[0]))
         for ways in self._ways():
             found = [(outcome, way) for outcome, way in ((self._on_this_way(*way), way) for way in ways) if outcome]
             if found:
@@ -69,7 +60,7 @@ class Search:
     def _on_this_way(self, patient, partly):
         self.patient, self.partly = patient, partly
         # The last resort is the least that was asked for, so that a larger card, on which something lies whole at the floor, gives no less.
-        contexts = (self.least,) if partly else dict.fromkeys((self.half, self.least))
+        contexts = (self.scope.least,) if partly else dict.fromkeys((self.scope.half, self.scope.least))
         return next(filter(None, map(self._best, contexts)), None)
 
     def _ways(self):
@@ -87,7 +78,7 @@ class Search:
         if self.host.cards and self.policy.allow_partial_offload is not False and free:
             if self.policy.resident == "one":
                 self.patient, self.partly = slow, frozenset()
-                free = [want for want in free if not self._sizes(want, self.least)] or free
+                free = [want for want in free if not self._sizes(want, self.scope.least)] or free
             places = [want.position for want in free]
             if self.policy.resident == "all" and 1 < len(free) <= _ALL_ORDERS:
                 yield [(slow | {position}, frozenset([position])) for position in reversed(places)]
@@ -100,124 +91,20 @@ class Search:
         """The wants of which nothing is fast enough for a host with a GPU although the machine is empty."""
         if not self.host.cards or self.policy.min_tokens_per_second is not None:
             return frozenset()
-        return frozenset(want.position for want in self.wanted if not self._sizes(want, self.least))
-
-    # -- candidates and settings
-
-    def candidates(self, position):
-        """All tags that a want of the list could be, best first."""
-        problems = self._prepare()
-        if position not in self.options:
-            raise BadInput(next(iter(problems), "llm_models[%d] is wanted elsewhere" % position))
-        return self.options[position]
-
-    def _prepare(self):
-        """The candidates of each want, and what it aims at; sentences about those that have none."""
-        problems = []
-        for want in self.wanted:
-            try:
-                own = want.kind == "family" and self.case.families.get(want.target)
-                if own or want.kind == "family" and want.target in data.load("by_header"):
-                    if own:
-                        found, missing = candidates.for_own_family(want, self.policy, own, self.case.sources, self._read)
-                    else:
-                        found, missing = candidates.for_bare_family(want, self.policy, self.case.sources, self._read)
-                    self.gone[want.position] = [Rejected(tag, "gone", detail=why) for tag, why in missing]
-                elif want.kind == "family":
-                    found = candidates.for_family(want, self.policy, self.case.families)
-                else:
-                    found = [candidates.for_model(want, self.case.sources, self._read)]
-                found = self._gates(want, found)
-                self._family[want.position] = list(found)
-                if want.only:
-                    found = [candidate for candidate in found if candidate.name == want.only]
-                    if not found:
-                        raise BadInput("%s: the hosts have %s, which is no tag of %s any more: write another want" % (want.where, want.only, want.target))
-                self._check_gpu(want, found)
-                self.aims[want.position] = self._aim(want, found)
-                self.options[want.position] = list(found)
-                layers = want.parameters.get("num_gpu")
-                twin = (want.kind, want.target, want.own_context, layers, want.quantizations, want.require_gpu, want.only)
-                self.twins[want.position] = self._twins.setdefault(twin, len(self._twins))
-            except BadInput as problem:
-                problems.append(str(problem))
-        return problems
-
-    def _gates(self, want, found):
-        kept, newest = [], None
-        for candidate in found:
-            requires = candidate.metadata.get("requires")
-            if requires and versions.parse(requires) > self.case.version:
-                newest = requires
-                continue
-            kept.append(candidate)
-        if not kept:
-            raise BadInput("%s: %s needs Ollama %s or later: raise ollama_version" % (want.where, want.target, newest))
-        return kept
-
-    def _check_gpu(self, want, found):
-        """require_gpu is the user's word: neither a host without a card nor a number of layers may break it without saying so."""
-        if not want.require_gpu:
-            return
-        if not self.host.cards:
-            raise BadInput(
-                "%s.require_gpu is true, and this host has no GPU that Ollama uses: take require_gpu out, so that the processor may compute %s, or leave "
-                "this host out of the group 'ollama'" % (want.where, want.target)
-            )
-        layers = want.parameters.get("num_gpu")
-        if layers is not None and 0 <= layers < found[0].shape.blocks:
-            raise BadInput(
-                "%s.require_gpu is true, and its parameters.num_gpu is %d, which leaves %d of %d layers to the processor: take one of the two out"
-                % (want.where, layers, found[0].shape.blocks - layers, found[0].shape.blocks)
-            )
-
-    def _aim(self, want, found):
-        longest = max(_trained(candidate) for candidate in found)
-        if want.min_context and want.min_context > longest:
-            raise BadInput(
-                "%s.min_context is %d, but %s was trained for %d tokens: write %d or less" % (want.where, want.min_context, want.target, longest, longest)
-            )
-        if want.own_context:
-            if want.own_context > longest:
-                self.cuts.append(Cut(want, longest))  # Ollama does the same with what it is asked for
-            return Aim(min(want.own_context, longest), 0, 0)
-        if want.context is None and (want.kind == "model" or found[0].embedding):
-            return Aim(None, 0, 0)  # it takes what the others of the list want, or as much as it was trained for
-        context = min(want.context or wants.DEFAULT_CONTEXT, longest)
-        if want.context and want.context > longest:
-            self.cuts.append(Cut(want, longest))
-        half = -(-context // 2)
-        floor = want.min_context or half
-        return Aim(context, floor, max(floor, half))
-
-    def _set_contexts(self):
-        """The contexts of the service from what is wanted to the least that all bear. One service has one context."""
-        shared = [aim for want, aim in ((want, self.aims[want.position]) for want in self.wanted) if aim.context and not want.own_context]
-        most = max((aim.context for aim in shared), default=wants.DEFAULT_CONTEXT)
-        self.least = max((aim.floor for aim in shared), default=most // 2)
-        self.half = max((aim.half for aim in shared), default=most // 2)
-        self.contexts = sorted({*wants.ladder(most, self.least), self.half}, reverse=True)
-
-    def _kinds_for(self, tags):
-        """The types of the cache that all of them can have, the preferred one first."""
-        exact = any(not tag.shape.flash_attention and not tag.shape.encoder for tag in tags)
-        return tuple(kind for kind in self.kinds if kind == "f16" or not exact) or ("f16",)
-
-    def _load(self, context, kind):
-        return Load(context, self.policy.parallel, kind, kind, self.case.flash)
+        return frozenset(want.position for want in self.wanted if not self._sizes(want, self.scope.least))
 
     # -- one candidate
 
     def place(self, want, candidate, load, left, ram):
         """Where a candidate goes with so much left on each card and in memory; its kind is None where it does not fit."""
-        key = (self.twins[want.position], candidate, load, left, ram, want.position in self.partly)
+        key = (self.scope.twins[want.position], candidate, load, left, ram, want.position in self.partly)
         if key not in self._placed:
             self._placed[key] = self._place(want, candidate, load, left, ram)
         return self._placed[key]
 
     def _place(self, want, candidate, load, left, ram):
         if want.own_context:
-            load = load._replace(context=self.aims[want.position].context)
+            load = load._replace(context=self.scope.aims[want.position].context)
         if not self.host.cards:
             return placement.on_cpu(candidate.shape, load, self.rules, ram)
         layers = want.parameters.get("num_gpu")
@@ -250,7 +137,7 @@ class Search:
     def _on_cards(self, want, candidate, load, left, ram):
         """On the cards as a whole; else, of a mixture of experts, with as many experts in system memory as they do not hold."""
         placed = placement.on_gpu(candidate.shape, load, self.rules, self.host, left)
-        if placed.kind or not candidate.shape.expert_bytes or not self._may_lie_beside(want) or not self.lightest_of_its_size(want, candidate):
+        if placed.kind or not candidate.shape.expert_bytes or not self._may_lie_beside(want) or not self.scope.lightest_of_its_size(want, candidate):
             return placed
         kinds = [kind for kind in self.policy.kv_cache_types if kind != load.k_type and (kind == "f16" or candidate.shape.flash_attention)]
         if any(placement.on_gpu(candidate.shape, load._replace(k_type=kind, v_type=kind), self.rules, self.host, left).kind for kind in kinds):
@@ -266,26 +153,18 @@ class Search:
         """Whether nothing but embedding models stays loaded beside it. With experts in system memory it fills the cards to their margin, so what is
         loaded after it finds no room there; small models may lie there first, or do without."""
         others = [other for other in self.wanted if other is not want] if self.policy.resident == "all" else []
-        return all(tag.embedding for other in others for tag in self.options[other.position])
-
-    def lightest_of_its_size(self, want, candidate):
-        """Of all the family's, also where the want is held to one of them: a heavier quantization is not worth its experts in system memory, where a
-        lighter one may have them on the cards."""
-        if want.kind != "family" or not candidate.row:
-            return True
-        sisters = [other for other in self._family[want.position] if other.row and other.row.size == candidate.row.size]
-        return candidate.shape.file_bytes <= min((other.shape.file_bytes for other in sisters), default=candidate.shape.file_bytes)
+        return all(tag.embedding for other in others for tag in self.scope.options[other.position])
 
     def _need(self, candidate, load):
         return placement.on_gpu(candidate.shape, load, self.rules, self.host, self._empty).need
 
     def _alone(self, want, candidate, context):
         """Where it goes on the empty machine with the smallest cache with which it fits."""
-        key = (self.twins[want.position], candidate, context, want.position in self.partly)
+        key = (self.scope.twins[want.position], candidate, context, want.position in self.partly)
         if key not in self._remembered:
             found = None
-            for kind in self._kinds_for((candidate,)):
-                placed = self.place(want, candidate, self._load(context, kind), self._empty, self.host.ram_budget)
+            for kind in self.scope.kinds_for((candidate,)):
+                placed = self.place(want, candidate, self.scope.load(context, kind), self._empty, self.host.ram_budget)
                 if found is None or (not placed.kind, placed.need) < (not found.kind, found.need):
                     found = placed
             self._remembered[key] = found
@@ -293,11 +172,11 @@ class Search:
 
     def _stands(self, want, candidate, context):
         """Whether it may be chosen where it has the machine for itself."""
-        key = (self.twins[want.position], candidate, context, *self._conceded(want))
+        key = (self.scope.twins[want.position], candidate, context, *self._conceded(want))
         if key not in self._placed:
             alone = self._alone(want, candidate, context)
             # A mixture fills the cards with any cache, so that what takes least need not be what is fast.
-            loads = [self._load(context, kind) for kind in self._kinds_for((candidate,))] if alone.kind == "experts" else ()
+            loads = [self.scope.load(context, kind) for kind in self.scope.kinds_for((candidate,))] if alone.kind == "experts" else ()
             places = itertools.chain([alone], (self.place(want, candidate, load, self._empty, self.host.ram_budget) for load in loads))
             self._placed[key] = any(placed.kind and not self._slow(want, candidate, placed) for placed in places)
         return self._placed[key]
@@ -322,7 +201,7 @@ class Search:
         tags, load = found
         laid = self._lay(tags, load)
         chosen = [
-            Chosen(want, self.aims[want.position], tag, [], placed, load, before)
+            Chosen(want, self.scope.aims[want.position], tag, [], placed, load, before)
             for want, tag, (placed, before) in zip(self.wanted, tags, laid)
         ]
         left, ram = self._left(chosen)
@@ -339,7 +218,7 @@ class Search:
         context, tags = self._longest(found, least)
         if small != sizes:
             tags = self._better_embeddings(tags, context) or tags
-        if context == self.contexts[0] and self.host.cards:
+        if context == self.scope.contexts[0] and self.host.cards:
             tags = self._heavier(tags, context) or tags
         return tags, self._with_more_on_the_card(tags, self._settings(tags, context))
 
@@ -352,8 +231,8 @@ class Search:
         """The weights of these sizes that lose least together; of those that lose as little, the ones that leave the preferred cache."""
         weights = [self._weights(want, tag, context) for want, tag in zip(self.wanted, tags)]
         found = combine.best(weights, lambda chosen: self._settings(chosen, context))
-        if found and self._settings(found, context).k_type != self._kinds_for(found)[0]:
-            exact = combine.best(weights, lambda chosen: self._lay(chosen, self._load(context, self._kinds_for(chosen)[0])))
+        if found and self._settings(found, context).k_type != self.scope.kinds_for(found)[0]:
+            exact = combine.best(weights, lambda chosen: self._lay(chosen, self.scope.load(context, self.scope.kinds_for(chosen)[0])))
             if exact and _losses(exact) <= _losses(found):
                 return exact
         return found
@@ -368,30 +247,23 @@ class Search:
             min(found, key=lambda option: (-option.worth if best and not option.thing.embedding else 0, option.weight)).thing
             for best, found in zip(alone, sizes)
         )
-        for kind in reversed(self._kinds_for(tags)):
-            load = self._load(least, kind)
+        for kind in reversed(self.scope.kinds_for(tags)):
+            load = self.scope.load(least, kind)
             if self._lay(tags, load):
                 return tags, load
         return None
 
-    def _holds(self, want, candidate, context):
-        """Whether it was trained for what its want bears where the service has so many tokens; nobody who wrote no context hears of one."""
-        if want.context is None:
-            return True
-        aim = self.aims[want.position]
-        return _trained(candidate) >= (aim.half if context >= self.half else aim.floor)
-
     def _sizes(self, want, least, stands=True):
         """Of each size the lightest tag, of those that may be chosen on the empty machine unless stands is false."""
-        key = ("sizes", self.twins[want.position], self.aims[want.position], want.context, least, stands, *self._conceded(want))
+        key = ("sizes", self.scope.twins[want.position], self.scope.aims[want.position], want.context, least, stands, *self._conceded(want))
         if key not in self._found:
             self._found[key] = self._lightest_of_each(want, least, stands)
         return self._found[key]
 
     def _lightest_of_each(self, want, least, stands):
         found = {}
-        for tag in self.options[want.position]:
-            if self._holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
+        for tag in self.scope.options[want.position]:
+            if self.scope.holds(want, tag, least) and (not stands or self._stands(want, tag, least)):
                 alone = self._alone(want, tag, least)
                 need = self._in_memory(tag, least) if want.position in self.partly else alone.need
                 if tag.size not in found or need < found[tag.size].weight:
@@ -401,20 +273,20 @@ class Search:
     def _in_memory(self, tag, context):
         """Bytes that it takes without a card. Of what may lie partly in system memory that is its weight on every machine: by what it takes here, a
         larger card would make a tag heavier whose first layers it holds than one that it still leaves to the processor."""
-        load = self._load(context, self._kinds_for((tag,))[-1])
+        load = self.scope.load(context, self.scope.kinds_for((tag,))[-1])
         return placement.on_cpu(tag.shape, load, self.rules, _NO_LIMIT).need
 
     def _longest(self, tags, least):
         """(the context at which these sizes hold most, their lightest tags that were trained for it). That is the longest at which they fit, unless a tag
         of some size was trained for less than a heavier one holds at a shorter context."""
         found, most = (least, tags), 0
-        for context in self.contexts:
+        for context in self.scope.contexts:
             if context < least:
                 break
             longer = tuple(self._lightest(want, tag, context) for want, tag in zip(self.wanted, tags))
             if not all(longer) or not self._settings(longer, context):
                 continue
-            held = sum(min(context, _trained(tag)) for tag in longer)
+            held = sum(min(context, tag.trained) for tag in longer)
             if held > most:
                 found, most = (context, longer), held
             if not any(self._could_hold_more(want, tag, context) for want, tag in zip(self.wanted, longer)):
@@ -423,21 +295,21 @@ class Search:
 
     def _could_hold_more(self, want, tag, context):
         """Whether a tag was trained for less than is wanted of it, and another one of its size for more."""
-        trained = _trained(tag)
-        if trained >= min(context, self.aims[want.position].context or 0):
+        trained = tag.trained
+        if trained >= min(context, self.scope.aims[want.position].context or 0):
             return False
-        return any(other.size == tag.size and _trained(other) > trained for other in self.options[want.position])
+        return any(other.size == tag.size and other.trained > trained for other in self.scope.options[want.position])
 
     def _same(self, want, tag, context):
         """The tags of its size that reach the context; where none does, those that were trained for most, if that is its floor."""
-        found = [other for other in self.options[want.position] if other.size == tag.size and self._stands(want, other, context)]
-        aim = self.aims[want.position]
-        reach = [other for other in found if _trained(other) >= min(context, aim.context or 0)]
+        found = [other for other in self.scope.options[want.position] if other.size == tag.size and self._stands(want, other, context)]
+        aim = self.scope.aims[want.position]
+        reach = [other for other in found if other.trained >= min(context, aim.context or 0)]
         if reach:
             return reach
-        near = [other for other in found if self._holds(want, other, context)]
-        longest = max((_trained(other) for other in near), default=0)
-        return [other for other in near if _trained(other) == longest]
+        near = [other for other in found if self.scope.holds(want, other, context)]
+        longest = max((other.trained for other in near), default=0)
+        return [other for other in near if other.trained == longest]
 
     def _lightest(self, want, tag, context):
         return min(self._same(want, tag, context), key=lambda other: self._alone(want, other, context).need, default=None)
@@ -449,8 +321,8 @@ class Search:
 
     def _settings(self, tags, context):
         """The preferred settings with which these tags, one for each want, fit together at this context; None where none does."""
-        for kind in self._kinds_for(tags):
-            load = self._load(context, kind)
+        for kind in self.scope.kinds_for(tags):
+            load = self.scope.load(context, kind)
             if self._lay(tags, load):
                 return load
         return None
@@ -458,9 +330,9 @@ class Search:
     def _with_more_on_the_card(self, tags, load):
         """The settings, or those with a lighter cache where more of a mixture's experts then lie on the card and it answers a good deal faster."""
         found, rate = load, self._rate_beside_experts(tags, load)
-        kinds = self._kinds_for(tags)
+        kinds = self.scope.kinds_for(tags)
         for kind in kinds[kinds.index(load.k_type) + 1 :] if rate else ():
-            lighter = self._load(load.context, kind)
+            lighter = self.scope.load(load.context, kind)
             faster = self._lay(tags, lighter) and self._rate_beside_experts(tags, lighter)
             if faster and faster > floor.FASTER * rate:
                 found, rate = lighter, faster
@@ -529,7 +401,7 @@ class Search:
         for want, tag in zip(self.wanted, tags):
             if tag.embedding:
                 need = self._alone(want, tag, load.context).need
-                others = [other for other in self.options[want.position] if self._holds(want, other, load.context)]
+                others = [other for other in self.scope.options[want.position] if self.scope.holds(want, other, load.context)]
                 if any(self._alone(want, other, load.context).need < need for other in others):
                     return False
         return True
@@ -549,9 +421,9 @@ class Search:
         if self.policy.resident == "all":
             kept, spent = placement.spend([0] * len(left), self.host, item.placed)
             left, ram = placement.Left(self.host, [amount - own for amount, own in zip(left, kept)]), ram + spent
-        own = list(self.gone.get(item.want.position, ()))
+        own = list(self.scope.gone.get(item.want.position, ()))
         # Wants of one kind that lie on one card are told the same.
-        key = ("passed over", self.twins[item.want.position], self.aims[item.want.position], item.want.context, item.candidate, least, left, ram,
+        key = ("passed over", self.scope.twins[item.want.position], self.scope.aims[item.want.position], item.want.context, item.candidate, least, left, ram,
                *self._conceded(item.want))
         if key not in self._found:
             self._found[key] = self._better(item, least, left, ram)
@@ -564,20 +436,20 @@ class Search:
             if tag is item.candidate:
                 break
             # A heavier quantization of a size needs the whole context.
-            row = self._why(item.want, tag, least if tag in lightest else self.contexts[0], left, ram)
+            row = self._why(item.want, tag, least if tag in lightest else self.scope.contexts[0], left, ram)
             if row:
                 rejected.append(row)
         return rejected
 
     def _ordered(self, want):
         """Best first. On a CPU the bytes of a token are its time: of one size the smallest file that loses little comes first."""
-        options = self.options[want.position]
+        options = self.scope.options[want.position]
         return options if self.host.cards else sorted(options, key=lambda tag: (-tag.worth, tag.download_bytes))
 
     def _why(self, want, tag, context, left, ram):
-        if not self._holds(want, tag, context):
+        if not self.scope.holds(want, tag, context):
             return Rejected(tag, "trained", detail=tag.shape.context_train)
-        placed = self.place(want, tag, self._load(context, self._kinds_for((tag,))[-1]), left, ram)
+        placed = self.place(want, tag, self.scope.load(context, self.scope.kinds_for((tag,))[-1]), left, ram)
         if not placed.kind:
             return Rejected(tag, "short", placed, self._memory_short(want, tag, placed.settings, left, ram))
         slow = self._slow(want, tag, placed)
@@ -588,23 +460,24 @@ class Search:
         left, ram = self._empty, self.host.ram_budget
         lightest = []
         for want in self.wanted:
-            sizes = self._sizes(want, self.least)
+            sizes = self._sizes(want, self.scope.least)
             if not sizes:
-                rows = [self._why(want, tag, self.least, left, ram) for tag in self._ordered(want)]
-                rejected = [*self.gone.get(want.position, ()), *filter(None, rows)]
-                return Nothing(want, rejected, want.own_context and self.aims[want.position].context or self.least, self._would_in_turns(), self._shorter(want))
+                rows = [self._why(want, tag, self.scope.least, left, ram) for tag in self._ordered(want)]
+                rejected = [*self.scope.gone.get(want.position, ()), *filter(None, rows)]
+                tokens = want.own_context and self.scope.aims[want.position].context or self.scope.least
+                return Nothing(want, rejected, tokens, self._would_in_turns(), self._shorter(want))
             lightest.append(min(sizes, key=lambda option: option.weight).thing)
         if self.policy.resident != "all":
             return Refused("no_setting")
-        placed = [self._alone(want, tag, self.least) for want, tag in zip(self.wanted, lightest)]
+        placed = [self._alone(want, tag, self.scope.least) for want, tag in zip(self.wanted, lightest)]
         margins = [sum(share.margin for share in where.shares) for where in placed]
         need = sum(where.need for where in placed) - sum(margins) + max(margins)
         shorter = (context for context in self._less_context() if self._settings(tuple(lightest), context))
-        return Crowded(lightest, need, self.least, next(shorter, 0))
+        return Crowded(lightest, need, self.scope.least, next(shorter, 0))
 
     def _less_context(self):
         """Contexts below the least that was asked for with which something may still be done, the longest first."""
-        return wants.ladder(self.least, _USABLE)[1:]
+        return wants.ladder(self.scope.least, _USABLE)[1:]
 
     def _shorter(self, want):
         """(a context below the least with which a tag of the want would fit, that tag), the longest first."""
@@ -615,7 +488,7 @@ class Search:
     def _memory_short(self, want, tag, settings, left, ram):
         """Bytes of system memory that are missing for the experts of a mixture, or for what the cards leave of another model; None where they may not lie
         there, where that would be too slow, or where that is not what is missing."""
-        load, beside = self._load(settings.context, settings.k_type), None
+        load, beside = self.scope.load(settings.context, settings.k_type), None
         if not self.host.cards:
             return None
         if tag.shape.expert_bytes:
@@ -632,69 +505,28 @@ class Search:
         if self.policy.resident != "all" or len(self.wanted) < 2:
             return False
         other = Search(self.case._replace(policy=self.policy._replace(resident="one")))
-        if other._prepare():
-            return False
-        other._set_contexts()
-        return bool(other._search().chosen)
+        return not other.scope.problems and bool(other._search().chosen)
 
     # -- headers
-
-    def _read(self, name):
-        metadata, why, final = self.case.header(name)
-        if why and not final and why not in self.fallbacks:
-            self.fallbacks.append(why)
-        return metadata, why, final
 
     def _read_headers(self, outcome):
         """Read the headers on which the outcome depends; whether one of them changed what is known."""
         if self.case.sources[0] != "header":
             return False
-        asked = []
-        for item in outcome.chosen:
-            asked += [(item.want, item.candidate)] + [(item.want, row.candidate) for row in item.rejected if _near(row)]
-        failure = outcome.failure
-        if isinstance(failure, Nothing):
-            asked += [(failure.want, row.candidate) for row in failure.rejected if _near(row)]
-        elif isinstance(failure, Crowded):
-            asked += zip(self.wanted, failure.lightest)
-        read = [self._read_exactly(want, candidate) for want, candidate in asked]
-        return any(read)
-
-    def _read_exactly(self, want, candidate):
-        """Replace a candidate of a family by what its own header says; True where that is something else."""
-        key = (want.position, candidate.name)
-        if want.kind != "family" or want.target in self.case.families or candidate.source == "header" or key in self._asked:
-            return False
-        self._asked.add(key)
-        metadata, why, final = self._read(candidate.name)
-        if not metadata and not final:
-            return False
-        try:
-            exact = candidate.with_header(metadata) if metadata else None
-        except MetadataError as problem:
-            exact, why = None, str(problem)
-        requires = metadata and metadata.get("requires")
-        if requires and versions.parse(requires) > self.case.version:
-            exact, why = None, "it needs Ollama %s or later" % requires
-        for known in (self.options[want.position], self._family[want.position]):
-            position = known.index(candidate)
-            known[position : position + 1] = [exact] if exact else []
-        self._found.clear()
-        if candidate.shape.expert_bytes or exact and exact.shape.expert_bytes:  # a lighter file changes what its sisters may leave in system memory
-            self._placed.clear()
-            self._remembered.clear()
-        if not exact:
-            self.gone.setdefault(want.position, []).append(Rejected(candidate, "gone", detail=why))
-        return True
+        changed = False
+        for want, candidate in headers.decisive(outcome, self.wanted):
+            told = self.scope.headers.told(want, candidate)
+            if not told:
+                continue
+            changed = True
+            self.scope.replace(want, candidate, told)
+            self._found.clear()
+            if candidate.shape.expert_bytes or told.exact and told.exact.shape.expert_bytes:
+                # A lighter file changes what its sisters may leave in system memory.
+                self._placed.clear()
+                self._remembered.clear()
+        return changed
 
 
 def _losses(tags):
     return round(sum(tag.quality["loss"] for tag in tags), 6)
-
-
-def _trained(candidate):
-    return candidate.shape.context_train or 1 << 62
-
-
-def _near(row):
-    return row.kind == "short" and row.placed.short <= _NEAR_MISS * row.placed.need
