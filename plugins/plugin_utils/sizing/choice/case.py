@@ -18,6 +18,9 @@ Case = collections.namedtuple("Case", "wanted policy host version rules spills f
 Rejected = collections.namedtuple("Rejected", "candidate kind placed detail", defaults=(None, None))
 
 
+# What is borne of some wants, by their positions. patient: of those that may be as slow as on a host without a GPU; partly: that may lie partly or wholly in
+# system memory beside one.
+Concession = collections.namedtuple("Concession", "patient partly", defaults=(frozenset(), frozenset()))
 # What a want aims at, in tokens: wanted, and the least that it bears. half: of what is wanted, if that is more than the floor.
 Aim = collections.namedtuple("Aim", "context floor half")
 # A context that was written and is longer than anything of its target was trained for.

@@ -48,7 +48,7 @@ def _late(search, largest_first):
     for order in orders:
         left, ram = placement.usable_left(host), host.ram_budget
         for item in order:
-            placed = search.place(item.want, item.candidate, item.load, left, ram)
+            placed = search.place(item, left, ram)
             if not placed.kind:
                 return [Late(item, order[: order.index(item)])]
             left, spent = placement.spend(left, host, placed)
