@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from support import ROOT, behind
 
 OUTPUT = ROOT / "tests" / "output" / "molecule"
@@ -31,6 +32,14 @@ def test_what_runs_beside_the_labs_tests_asks_nothing_of_the_upstream():
     """They take the upstream down and count what it sent: a pull of a scenario would fail in the middle, or be counted as the fleet's."""
     asking = {path.parent.name for path in (ROOT / "molecule").glob("*/**/*.yml") if re.search(r"(releases|registry)\.lab", path.read_text(encoding="utf-8"))}
     assert "ollama-lifecycle" in asking and set(behind.WEB_UIS) <= NAMES - asking
+
+
+def test_what_a_host_stored_goes_with_it():
+    """Molecule keeps a volume without a name, and every run would leave one more of them: a gigabyte for each host with an engine of its own."""
+    for path in (ROOT / "molecule").glob("*/molecule.yml"):
+        for platform in yaml.safe_load(path.read_text(encoding="utf-8"))["platforms"]:
+            nameless = [volume for volume in platform.get("volumes", []) if ":" not in volume]
+            assert not nameless or platform.get("keep_volumes") is False, "%s: %s keeps %s" % (path.parent.name, platform["name"], nameless)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
