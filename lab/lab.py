@@ -126,7 +126,7 @@ def command_clean(_arguments) -> str:
         return f"{CACHE} is gone; the hosts, images and the network {NETWORK} belong to the lab of {', '.join(others)} now, and stay."
     if client:
         for box in client.containers.list(all=True, filters={"label": LABEL}):
-            box.remove(force=True)
+            box.remove(force=True, v=True)
         hosts.remove(client)
         # What a scenario that was cut off left stands on our images, too.
         for box in client.containers.list(all=True):
