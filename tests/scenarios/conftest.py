@@ -37,7 +37,8 @@ def once(scenario: str, log: Path) -> tuple:
     environment = dict(os.environ, ANSIBLE_FORCE_COLOR="0", PY_COLORS="0", NO_COLOR="1")
     # Molecule writes an ansible.cfg of its own; the project's must not be in its way.
     environment.pop("ANSIBLE_CONFIG", None)
-    command = [sys.executable, "-m", "molecule", "test", "-s", scenario]
+    # The tests in front are the longest row of all, so what runs behind them waits for them.
+    command = ["nice", "-n", "5", sys.executable, "-m", "molecule", "test", "-s", scenario]
     if scenario == "fleet-windows-macos":
         # Its addresses on the loopback are fixed, and the sessions of noxfile.py run it too.
         command = ["flock", str(ROOT / ".cache" / (scenario + ".lock")), *command]
@@ -62,7 +63,7 @@ def scenario_of(item) -> str:
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: scenario_of(item) in SIMULATED.union(behind.WEB_UIS))
+    items.sort(key=lambda item: scenario_of(item) in SIMULATED.union(behind.NO_UPSTREAM))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,7 +84,7 @@ def pytest_collection_finish(session):
     session.config.stash[RUNS] = {
         scenario: jobs.add(behind.PAIR, run, scenario)
         if scenario in SIMULATED
-        else jobs.add(behind.BESIDE if scenario in behind.WEB_UIS else behind.SCENARIO, after_the_lab, scenario)
+        else jobs.add(behind.BESIDE if scenario in behind.NO_UPSTREAM else behind.SCENARIO, after_the_lab, scenario)
         for scenario in wanted
     }
     jobs.work(*behind.KINDS)

@@ -31,7 +31,7 @@ def test_every_role_has_a_scenario():
 def test_what_runs_beside_the_labs_tests_asks_nothing_of_the_upstream():
     """They take the upstream down and count what it sent: a pull of a scenario would fail in the middle, or be counted as the fleet's."""
     asking = {path.parent.name for path in (ROOT / "molecule").glob("*/**/*.yml") if re.search(r"(releases|registry)\.lab", path.read_text(encoding="utf-8"))}
-    assert "ollama-lifecycle" in asking and set(behind.WEB_UIS) <= NAMES - asking
+    assert "ollama-lifecycle" in asking and set(behind.NO_UPSTREAM) <= NAMES - asking
 
 
 def test_what_a_host_stored_goes_with_it():

@@ -18,7 +18,7 @@ SCENARIO, BESIDE, PAIR = KINDS = ("scenario", "beside", "pair")
 # One scenario of the second kind at a time: a web UI takes a core where it starts, and so does the lab's hub beside it.
 SECOND = (SCENARIO, PAIR, BESIDE)
 # They have the images, the network and the engine of the lab, and stand-ins for all else: nothing of its upstream.
-WEB_UIS = ("open_webui-variants", "open_webui")
+NO_UPSTREAM = ("open_webui-variants", "gateway", "open_webui")
 
 
 class Behind:
