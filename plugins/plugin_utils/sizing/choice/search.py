@@ -41,7 +41,7 @@ class Search:
 
     def place(self, item, left, ram):
         """Where a model that was chosen goes with so much left on each card and in memory."""
-        return self.taken.place(item.want, item.candidate, item.load, left, ram)
+        return self.taken.single.place(item.want, item.candidate, item.load, left, ram)
 
     def _search(self):
         if not self.wanted:
@@ -52,7 +52,7 @@ class Search:
                 outcome, self.taken = max(found, key=lambda one: worth(one[0]))
                 return outcome
             self.taken = sets[-1]
-        return Outcome(failure=self.taken.failure(self._would_in_turns))
+        return Outcome(failure=self.taken.why_not.failure(self._would_in_turns))
 
     def _with(self, concession):
         return BestSet(self.scope, self.known, concession)
@@ -73,7 +73,7 @@ class Search:
         free = [want for want in self.wanted if want.parameters.get("num_gpu") in (None, -1) and not want.require_gpu]
         if self.host.cards and self.policy.allow_partial_offload is not False and free:
             if self.policy.resident == "one":
-                free = [want for want in free if not whole.sizes(want, self.scope.least)] or free
+                free = [want for want in free if not whole.sizes.lightest_of_each(want, self.scope.least)] or free
             places = [want.position for want in free]
             if self.policy.resident == "all" and 1 < len(free) <= _TRIED:
                 yield [self._with(Concession(slow | {position}, frozenset([position]))) for position in reversed(places)]
@@ -83,7 +83,7 @@ class Search:
         """The wants of which nothing is fast enough for a host with a GPU although the machine is empty."""
         if not self.host.cards or self.policy.min_tokens_per_second is not None:
             return frozenset()
-        return frozenset(want.position for want in self.wanted if not whole.sizes(want, self.scope.least))
+        return frozenset(want.position for want in self.wanted if not whole.sizes.lightest_of_each(want, self.scope.least))
 
     def _would_in_turns(self):
         """Whether there would be a plan if the models were loaded in turns: alone, a mixture may have its experts in system memory."""

@@ -25,6 +25,7 @@ Placement = collections.namedtuple("Placement", "kind shares short need settings
 # Ollama maps no file on a CPU (`--load-mode none`, 0.32.15), and the repacked layers are the only ones.
 _REPACK = 0.7
 _LEAST_MARGIN = 512 * MIB  # what a card has to keep free whatever the fit has overlooked
+NO_LIMIT = 1 << 62  # bytes of system memory, to ask how much of it something takes
 
 
 class Left(tuple):
