@@ -54,6 +54,8 @@ def _completed(device, system):
     added = {"vendor": vendor} if vendor and not device.get("vendor") else {}
     if device.get("type") is None and (row or {}).get("integrated"):
         added["type"] = "integrated"
+    if device.get("compute_capability") is None and (row or {}).get("capability"):
+        added["compute_capability"] = row["capability"]
     if device.get("unified") is None and (vendor == "apple" or (row or {}).get("unified") or "type" in added):
         added["unified"] = True
         if vendor == "amd" and device.get("memory_dedicated_bytes") is None and (device.get("memory_total_bytes") or 0) > system:

@@ -224,6 +224,7 @@ def test_text_stands_for_what_the_schema_has_at_every_level():
         ({"vendor": "nvidia", "name": "GB10"}, {"vendor": "nvidia", "name": "GB10", "unified": True}),
         ({"name": "Ryzen AI Max+ 395"}, {"vendor": "amd", "name": "Ryzen AI Max+ 395", "unified": True}),
         ({"name": "Radeon 780M"}, {"vendor": "amd", "name": "Radeon 780M", "type": "integrated", "unified": True}),  # which Ollama leaves out
+        ({"name": "Tesla P40"}, {"vendor": "nvidia", "name": "Tesla P40", "compute_capability": "6.1"}),
         ({"name": "a card of tomorrow"}, {"name": "a card of tomorrow"}),
     ],
 )
@@ -234,6 +235,14 @@ def test_what_a_name_says_need_not_be_written(written, meant):
     (card,) = described.checked({"devices": [{**written, "memory_total_bytes": "24 GiB"}]})["devices"]
     # The table of copies and the report know this one only; macOS lends its GPU two thirds of so much.
     assert card["memory_usable_bytes"] == (16 << 30 if meant.get("vendor") == "apple" else 24 << 30)
+
+
+def test_a_card_that_ollama_leaves_to_the_processor_is_known_by_its_name():
+    """Of a Tesla K80 the driver says 3.7, below what Ollama uses; planned by hand it was given models that the machine would have computed itself."""
+    facts = {"devices": [{"name": "Tesla K80", "memory_total_bytes": "12 GiB"}], "system_memory": {"total_bytes": "64 GiB"}}
+    found = make_plan([{"family": "deepseek-r1"}], {}, facts, "0.32.15", ["catalogue"])
+    assert [entry["placement"] for entry in found["models"]] == ["cpu"]
+    assert "Tesla K80 is not used: compute capability 3.7 is below Ollama's 5.0" in found["warnings"]
 
 
 @pytest.mark.parametrize("system", ["32 GiB", "128 GiB"])

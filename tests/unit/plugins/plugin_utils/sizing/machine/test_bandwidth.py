@@ -88,7 +88,8 @@ def test_rows_are_whole():
     found = data.load("bandwidth")
     for row in found["devices"]:
         flags = {"unified", "integrated", "unsure"}
-        assert set(row) - flags <= {"name", "also", "vendor", "gb_per_second", "memory_gb", "class", "efficiency", "source", "note"}, row
+        assert set(row) - flags <= {"name", "also", "vendor", "gb_per_second", "memory_gb", "class", "efficiency", "capability", "source", "note"}, row
+        assert "capability" not in row or row["vendor"] == "nvidia" and 3.0 <= float(row["capability"]) < 7.0, row
         assert row["source"] and row.get("class", "cuda") in found["classes"] and 10 < row["gb_per_second"] <= 8000, row
 
 
