@@ -18,9 +18,9 @@ venv:
 bootstrap:
 	@lab/bootstrap.sh lab
 
-# Whoever uses the lab asks first whether another checkout does: that takes a moment, and what follows takes minutes.
+# Whoever uses the lab asks first whether another checkout does, and whether the disk holds it: that takes a moment, and what follows takes minutes.
 room-for-%:
-	@if command -v python3 >/dev/null; then PYTHONPATH=lab python3 -m llmfleet_lab.checkout $*; fi
+	@if command -v python3 >/dev/null; then PYTHONPATH=lab python3 -m llmfleet_lab.room $*; fi
 
 demo: room-for-demo bootstrap  ## build the lab, run site.yml and verify.yml on it, print the fleet report and what to try next
 	@echo "== 1 of 3: the lab: four systemd hosts, an upstream, two releases, models (some minutes the first time)"

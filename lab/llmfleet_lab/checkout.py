@@ -3,15 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whose lab runs: a machine has one set of names and addresses for it, and the hosts only let in the checkout that made them.
 
-`python3 -m llmfleet_lab.checkout` asks before anything is installed or built, so it needs neither the Python environment nor its packages.
+room.py asks before anything is installed or built, so this needs neither the Python environment nor its packages.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +19,6 @@ from .common import CACHE, LABEL, LabError, say
 CHECKOUT_LABEL = "llmfleet.checkout"
 HERE = str(CACHE.resolve().parents[1])
 VARIABLE = "TAKE_OVER"
-
-# GiB that were in use at one moment on Debian 12, rounded up: what is built in this folder, and what the container engine stores.
-DISK = {"demo": (4, 3)}
-WHOLE = (7, 8)  # `make test`, and so the parts of it
 
 Docker = Callable[..., str]
 
@@ -81,36 +75,5 @@ def make_room(again: str, docker: Docker = docker) -> None:
             docker("volume", "rm", "--force", *volumes)
 
 
-def disk(goal: str, docker: Docker = docker, usage=shutil.disk_usage, device=lambda place: place.stat().st_dev) -> None:
-    """Refuse a disk on which something else would fail of it in the middle: a plan that says what is missing for a model, say.
-
-    What is built already is not built again, and its size would take seconds to count: with it half of the room is asked for.
-    """
-    try:
-        storage = docker("info", "--format", "{{.DockerRootDir}}").strip()
-    except (FileNotFoundError, LabError):
-        storage = ""
-    share = 0.5 if (CACHE.parent / "venv").is_dir() else 1
-    wanted: dict = {}
-    for folder, gib in zip((CACHE, Path(storage or "/var/lib/docker")), DISK.get(goal, WHOLE), strict=True):
-        place = next(one for one in (folder, *folder.parents) if one.is_dir())
-        wanted.setdefault(device(place), [place, 0.0])[1] += gib * share
-    for place, gib in wanted.values():
-        free = usage(place).free / 2**30
-        if free < gib:
-            raise LabError(
-                f"the disk of {place} has {free:.1f} GiB free, and up to {gib:.0f} GiB are used there: make room "
-                "(`docker system df` tells what the container engine holds), or move the checkout or the engine's storage to a larger one."
-            )
-
-
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-if __name__ == "__main__":
-    try:
-        make_room(f"make {sys.argv[1]} {VARIABLE}=1")
-        disk(sys.argv[1])
-    except LabError as error:
-        sys.exit(f"make {sys.argv[1]}: {error}")

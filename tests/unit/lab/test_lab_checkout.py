@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from llmfleet_lab import checkout, common, engine
@@ -128,44 +126,6 @@ def test_make_says_so_before_it_does_anything(goal, tmp_path):
     assert done.returncode == 2 and done.stdout == ""
     assert f"make {goal}: the lab of {tmp_path}" in done.stderr and f"`make {goal} TAKE_OVER=1`" in done.stderr
     assert not (copy / ".cache").exists()
-
-
-def free(rooms):
-    """Stands for shutil.disk_usage: GiB by folder."""
-    return lambda place: type("Usage", (), {"free": rooms[str(place)] * 2**30})
-
-
-def no_engine(*_words):
-    raise FileNotFoundError("docker")
-
-
-@pytest.mark.parametrize("built", [False, True])
-def test_a_disk_that_is_too_small_is_named_before_anything_is_built(built, monkeypatch, tmp_path):
-    """A run of CI met a full disk in the middle, and 22 tests told of models that had no room. Once built, a checkout takes less."""
-    wanted = sum(checkout.WHOLE)
-    cache, storage = tmp_path / ".cache", tmp_path / "storage"
-    storage.mkdir()
-    monkeypatch.setattr(checkout, "CACHE", cache / "lab")
-    if built:
-        (cache / "venv").mkdir(parents=True)
-    asked = functools.partial(checkout.disk, "test", lambda *_words: f"{storage}\n", free(dict.fromkeys(map(str, (tmp_path, cache, storage)), wanted - 1)))
-    if built:
-        return asked()
-    with pytest.raises(common.LabError) as told:
-        asked()
-    assert f"the disk of {tmp_path} has {wanted - 1:.1f} GiB free" in str(told.value) and f"up to {wanted} GiB" in str(told.value)
-
-
-def test_two_disks_are_asked_for_their_own_part(monkeypatch, tmp_path):
-    """The engine's storage often has a disk of its own: each must hold what lies there, and no more. Without an engine its usual place is asked."""
-    monkeypatch.setattr(checkout, "CACHE", tmp_path / ".cache" / "lab")
-    built, stored = checkout.DISK["demo"]
-    usual = next(str(place) for place in (Path("/var/lib/docker"), Path("/var/lib")) if place.is_dir())
-    rooms = {str(tmp_path): built, usual: stored - 0.5}
-    with pytest.raises(common.LabError, match=f"the disk of {usual} has"):
-        checkout.disk("demo", no_engine, free(rooms), device=str)
-    rooms[usual] += 1
-    checkout.disk("demo", no_engine, free(rooms), device=str)
 
 
 def test_clean_leaves_another_checkouts_lab_alone(tmp_path, monkeypatch):
